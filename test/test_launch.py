@@ -1,0 +1,51 @@
+"""The launch file: its arguments reach the node. Needs `launch_ros`, which exists only with a ROS 2 installation."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+from conftest import ROOT
+
+pytest.importorskip("launch_ros", reason="launch files need an installed ROS 2: launch and launch_ros have no wheels")
+
+
+def _description():
+    spec = importlib.util.spec_from_file_location("signer_launch", ROOT / "launch" / "signer.launch.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.generate_launch_description()
+
+
+def _nodes(**arguments: str):
+    from launch.actions import DeclareLaunchArgument
+
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    context.launch_configurations.update(arguments, params_file=str(ROOT / "config" / "signer.yaml"))
+    nodes = []
+    for entity in _description().entities:
+        result = entity.visit(context)
+        if not isinstance(entity, DeclareLaunchArgument):
+            nodes += result
+    return nodes, context
+
+
+def test_arguments() -> None:
+    declared = {argument.name for argument in _description().get_launch_arguments()}
+    assert declared == {"bundle", "namespace", "params_file", "use_sim_time", "log_level"}
+
+
+@pytest.mark.parametrize("bundle", ["", "/some/where/1.0"])
+def test_node(bundle: str) -> None:
+    (node,), context = _nodes(bundle=bundle, namespace="robot", use_sim_time="true", log_level="debug")
+    node._perform_substitutions(context)
+    assert node.node_name == "/robot/signer"
+    from launch_ros.utilities import evaluate_parameters
+
+    file, *values = evaluate_parameters(context, node._Node__parameters)
+    assert str(file) == str(ROOT / "config" / "signer.yaml")
+    expected = {"use_sim_time": True} | ({"bundle": bundle} if bundle else {})
+    assert {name: value for part in values for name, value in part.items()} == expected

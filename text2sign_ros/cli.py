@@ -1,0 +1,213 @@
+"""The command `text2sign`: sign, train, export, evaluate."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from text2sign_ros.clip import SignClip
+from text2sign_ros.errors import Text2SignError
+from text2sign_ros.inference.samplers import SAMPLERS
+from text2sign_ros.inference.signer import Signer
+from text2sign_ros.resources import share
+from text2sign_ros.text import TextError
+
+_SUFFIXES = (".npz", ".pose", ".png", ".mp4")
+
+
+class UsageError(Text2SignError):
+    """The command line asks for something that can't be."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0, or 1 after one line on stderr that says what is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (Text2SignError, OSError) as error:
+        print(f"text2sign: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="text2sign", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    sign = commands.add_parser("sign", help="sign a text into a file")
+    source = sign.add_mutually_exclusive_group(required=True)
+    source.add_argument("text", nargs="?", help="what to sign")
+    source.add_argument("--batch", type=Path, metavar="FILE", help="sign every line of a file, one clip each")
+    sign.add_argument(
+        "--out", type=Path, required=True, help=f"file to write ({', '.join(_SUFFIXES)}); with --batch, a folder"
+    )
+    sign.add_argument("--bundle", type=Path, help="folder of the model; default: models/asl_cafe")
+    sign.add_argument("--sampler", choices=SAMPLERS, help="default: the bundle's")
+    sign.add_argument("--steps", type=int, help="sampling steps; default: the bundle's")
+    sign.add_argument("--guidance", type=float, help="classifier-free guidance; default: the bundle's")
+    sign.add_argument("--seed", type=int, default=0, help="the same seed gives the same motion (default: 0)")
+    sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
+    sign.add_argument("--json", action="store_true", help="print what was done as one JSON object a text")
+    sign.set_defaults(run=_sign)
+
+    train = commands.add_parser("train", help="train the networks of a bundle; goes on where it was stopped")
+    train.add_argument("--config", type=Path, required=True, help="for example config/train/asl_cafe.yaml")
+    train.add_argument("--out", type=Path, required=True, help="folder of the run, for example runs/asl_cafe")
+    train.add_argument("--stage", action="append", help="vae, aligner or diffusion; may be repeated; default: all")
+    train.set_defaults(run=_train)
+
+    export = commands.add_parser("export", help="make a bundle of a training run")
+    export.add_argument("--run", type=Path, required=True, dest="folder", help="folder of the run")
+    export.add_argument("--out", type=Path, required=True, help="folder of the bundle, for example models/asl_cafe")
+    export.add_argument("--sampler", choices=SAMPLERS, default="dpmpp_2m", help="the bundle's default sampler")
+    export.add_argument("--steps", type=int, default=10, help="the bundle's default steps")
+    export.add_argument("--guidance", type=float, default=2.0, help="the bundle's default guidance")
+    export.add_argument("--max-units", type=int, default=1, help="signs and letters generated at once")
+    export.set_defaults(run=_export)
+
+    evaluate = commands.add_parser("evaluate", help="let a recogniser trained on real takes read what a bundle signs")
+    evaluate.add_argument("--bundle", type=Path, required=True, help="folder of the bundle")
+    evaluate.add_argument("--data", type=Path, required=True, help="folder of asl_cafe")
+    evaluate.add_argument("--work", type=Path, default=Path("runs/evaluation"), help="what can be kept between runs")
+    evaluate.add_argument("--seeds", type=int, default=8, help="generated clips of every sign (default: 8)")
+    evaluate.add_argument("--steps", type=int, help="sampling steps; default: the bundle's")
+    evaluate.add_argument("--guidance", type=float, help="default: the bundle's")
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object only")
+    evaluate.set_defaults(run=_evaluate)
+    return parser
+
+
+def _sign(options: argparse.Namespace) -> None:
+    _check(options)
+    signer = Signer(
+        options.bundle or share() / "models" / "asl_cafe",
+        sampler=options.sampler,
+        steps=options.steps,
+        guidance=options.guidance,
+        threads=options.threads,
+    )
+    if options.batch is None:
+        _sign_one(signer, options.text, options.out, options)
+        return
+    lines = [line for line in options.batch.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not lines:
+        raise UsageError(f"{options.batch} has no text to sign")
+    refused = [number for number, line in enumerate(lines, start=1) if not _sign_line(signer, number, line, options)]
+    if refused:
+        raise UsageError(f"{len(refused)} of {len(lines)} texts could not be signed; the others are in {options.out}")
+
+
+def _sign_line(signer: Signer, number: int, line: str, options: argparse.Namespace) -> bool:
+    """Sign one line of a batch; False, with a line on stderr, where it can't be signed."""
+    try:
+        _sign_one(signer, line, options.out / f"{number:04d}.npz", options)
+    except TextError as error:
+        print(f"text2sign: line {number}: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.batch is not None and options.out.suffix in _SUFFIXES:
+        raise UsageError(f"--out {options.out} is a file; --batch needs a folder, one clip goes into it per line")
+    if options.batch is None and options.out.suffix not in _SUFFIXES:
+        raise UsageError(f"--out {options.out} must end in one of {', '.join(_SUFFIXES)}")
+    if options.seed < 0:
+        raise UsageError(f"--seed is {options.seed}; it must not be negative")
+    if options.threads < 1:
+        raise UsageError(f"--threads is {options.threads}; it must be at least 1")
+
+
+def _sign_one(signer: Signer, text: str, out: Path, options: argparse.Namespace) -> None:
+    began = time.perf_counter()
+    plan = signer.plan(text)
+    for warning in plan.warnings:
+        print(f"text2sign: warning: {warning}", file=sys.stderr)
+    pieces, first = [], 0.0
+    for piece in signer.stream(plan, seed=options.seed):
+        first = first or time.perf_counter() - began
+        pieces.append(piece)
+    total = time.perf_counter() - began
+    positions = np.concatenate(pieces)
+    clip = SignClip(positions, np.ones(positions.shape[:2], np.float32), signer.fps)
+    if out.suffix in (".png", ".mp4"):
+        from text2sign_ros import drawing
+
+        draw = drawing.contact_sheet if out.suffix == ".png" else drawing.video
+        draw(clip, signer.timeline(plan), out)
+    else:
+        clip.save(out)
+    summary = {
+        "text": text,
+        "out": str(out),
+        "segments": [segment.text for segment in plan.segments],
+        "frames": len(clip),
+        "fps": clip.fps,
+        "keypoints": positions.shape[1],
+        "first_segment_ms": round(1000 * first, 1),
+        "total_ms": round(1000 * total, 1),
+        "real_time_factor": round(total / clip.duration, 4),
+        "provider": signer.provider,
+        "sampler": signer.sampler,
+        "steps": signer.steps,
+        "guidance": signer.guidance,
+        "seed": options.seed,
+        "warnings": list(plan.warnings),
+    }
+    if options.json:
+        print(json.dumps(summary))
+    else:
+        said = ", ".join(segment.text for segment in plan.segments)
+        print(f"{out}: {len(clip)} frames, {clip.duration:.1f} s, signed in {total:.2f} s: {said}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from text2sign_ros.training import config, train
+
+    train.Run(config.load(options.config), options.out).train(tuple(options.stage or train.STAGES))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from text2sign_ros.export.bundle import export_bundle
+    from text2sign_ros.training import config, train
+
+    run = train.Run(config.load(options.folder / "config.yaml"), options.folder)
+    export_bundle(
+        run,
+        options.out,
+        sampler=options.sampler,
+        steps=options.steps,
+        guidance=options.guidance,
+        max_units=options.max_units,
+    )
+    print(f"{options.out}: exported and equal to torch")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from text2sign_ros.evaluation.evaluate import evaluate
+
+    figures = evaluate(
+        options.bundle,
+        options.data,
+        options.work,
+        seeds=options.seeds,
+        steps=options.steps,
+        guidance=options.guidance,
+    )
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        for name, value in figures.items():
+            print(f"{name}: {value}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

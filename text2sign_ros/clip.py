@@ -1,0 +1,166 @@
+"""SignClip: a stretch of signing, and its two file formats (.npz and .pose)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from text2sign_ros import skeleton
+from text2sign_ros.errors import Text2SignError
+
+
+class ClipError(Text2SignError):
+    """A clip, or a file that should hold one, is not what the format says."""
+
+
+@dataclass(frozen=True)
+class SignClip:
+    """Motion of the 79 keypoints.
+
+    Attributes:
+        positions: (T, 79, 3) float32, metres in frame ``signer``.
+        confidence: (T, 79) float32 in [0, 1]; 0 means "not observed", and the position there means nothing.
+        fps: frames per second, positive.
+
+    Raises:
+        ClipError: a shape, a NaN or a frame rate is wrong.
+    """
+
+    positions: np.ndarray
+    confidence: np.ndarray
+    fps: float
+
+    def __post_init__(self) -> None:
+        positions = np.ascontiguousarray(self.positions, np.float32)
+        confidence = np.ascontiguousarray(self.confidence, np.float32)
+        if positions.ndim != 3 or positions.shape[1:] != (skeleton.NUM_KEYPOINTS, 3):
+            raise ClipError(f"positions have shape {positions.shape}; (frames, {skeleton.NUM_KEYPOINTS}, 3) is needed")
+        if confidence.shape != positions.shape[:2]:
+            raise ClipError(f"confidence has shape {confidence.shape}; {positions.shape[:2]} is needed")
+        if not np.isfinite(positions).all() or not np.isfinite(confidence).all():
+            raise ClipError("positions and confidence must be finite; mark an unseen keypoint by confidence 0")
+        if not (np.isfinite(self.fps) and self.fps > 0):
+            raise ClipError(f"fps is {self.fps}; it must be a positive number")
+        object.__setattr__(self, "positions", positions)
+        object.__setattr__(self, "confidence", confidence)
+        object.__setattr__(self, "fps", float(self.fps))
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def duration(self) -> float:
+        """Seconds that playing the clip takes."""
+        return len(self) / self.fps
+
+    def save(self, path: str | Path) -> None:
+        """Write ``.npz`` or ``.pose`` (by suffix), whole or not at all.
+
+        Raises:
+            ClipError: the suffix is neither.
+        """
+        path = Path(path)
+        if path.suffix not in (".npz", ".pose"):
+            raise ClipError(f"cannot write {path.name}: a clip is saved as .npz or .pose")
+        with write_whole(path) as file:
+            if path.suffix == ".npz":
+                np.savez_compressed(
+                    file,
+                    positions=self.positions,
+                    confidence=self.confidence,
+                    fps=self.fps,
+                    keypoints=np.array(skeleton.KEYPOINTS),
+                )
+            else:
+                _to_pose(self).write(file)
+
+    @classmethod
+    def load(cls, path: str | Path) -> SignClip:
+        """Read what ``save`` wrote.
+
+        Raises:
+            ClipError: not such a file, or other keypoints than the 79 in their order.
+        """
+        path = Path(path)
+        try:
+            if path.suffix == ".pose":
+                return _from_pose(path)
+            with np.load(path, allow_pickle=False) as data:
+                names = tuple(str(name) for name in data["keypoints"])
+                if names != skeleton.KEYPOINTS:
+                    raise ClipError(f"{path} has other keypoints than the 79 of text2sign_ros.skeleton")
+                return cls(data["positions"], data["confidence"], float(data["fps"]))
+        except ClipError:
+            raise
+        except Exception as error:  # numpy and pose-format raise whatever the broken bytes lead them to
+            raise ClipError(f"{path} is not a readable clip: {error}") from error
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open ``path`` for writing so that readers see the old file or the whole new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(part, "xb") as file:
+            yield file
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+# What draws .pose files takes coordinates for pixels and paints whatever has the larger z first. So we store an image:
+# millimetres, x to the right, y down, z away from the viewer, the signer in a frame 1.6 m wide and high.
+_POSE_UNITS_PER_METRE = 1000.0
+_POSE_CENTRE = 0.8  # metres
+_POSE_COLORS = {"body": (90, 90, 90), "face": (130, 105, 90), "left_hand": (232, 51, 42), "right_hand": (43, 107, 243)}
+
+
+def _pose_header():
+    from pose_format.pose_header import PoseHeader, PoseHeaderComponent, PoseHeaderDimensions
+
+    components = []
+    for name, group in skeleton.GROUPS.items():
+        limbs = [
+            (a - group.start, b - group.start)
+            for a, b in skeleton.BONES
+            if group.start <= a < group.stop and group.start <= b < group.stop
+        ]
+        points = list(skeleton.KEYPOINTS[group])
+        components.append(PoseHeaderComponent(name.upper(), points, limbs, [_POSE_COLORS[name]], "XYZC"))
+    side = int(2 * _POSE_CENTRE * _POSE_UNITS_PER_METRE)
+    return PoseHeader(0.2, PoseHeaderDimensions(side, side, side), components)
+
+
+def _to_pose(clip: SignClip):
+    from pose_format import Pose
+    from pose_format.numpy import NumPyPoseBody
+
+    x, y, z = np.moveaxis(clip.positions, -1, 0)
+    image = np.stack((y + _POSE_CENTRE, _POSE_CENTRE - z, -x), axis=-1) * _POSE_UNITS_PER_METRE
+    body = NumPyPoseBody(clip.fps, image[:, None].astype(np.float32), clip.confidence[:, None])
+    return Pose(_pose_header(), body)
+
+
+def _from_pose(path: Path) -> SignClip:
+    from pose_format import Pose
+
+    pose = Pose.read(path.read_bytes())
+    names = tuple(point for component in pose.header.components for point in component.points)
+    if names != skeleton.KEYPOINTS:
+        raise ClipError(f"{path} has other keypoints than the 79 of text2sign_ros.skeleton")
+    if pose.body.data.shape[1] != 1:
+        raise ClipError(f"{path} shows {pose.body.data.shape[1]} people; a clip has one")
+    image = np.asarray(pose.body.data.filled(0.0))[:, 0] / _POSE_UNITS_PER_METRE
+    positions = np.stack((-image[..., 2], image[..., 0] - _POSE_CENTRE, _POSE_CENTRE - image[..., 1]), axis=-1)
+    confidence = np.asarray(pose.body.confidence)[:, 0]
+    positions[confidence == 0] = 0.0
+    return SignClip(positions, confidence, float(pose.body.fps))

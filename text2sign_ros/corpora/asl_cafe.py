@@ -1,0 +1,196 @@
+"""Reader for asl_cafe: real takes of ASL words and letters (MediaPipe arrays) -> labelled clips with splits."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+from tqdm import tqdm
+
+from text2sign_ros import skeleton
+from text2sign_ros.clip import SignClip
+from text2sign_ros.corpora.mediapipe import lift
+from text2sign_ros.errors import Text2SignError
+
+FPS = 25.0
+SOURCE_FPS = 15.0
+"""Assumed: the recorder noted no frame rate, its loop ran as fast as webcam and tracker allowed."""
+
+SPLITS = ("train", "val", "test")
+
+
+class CorpusError(Text2SignError):
+    """The corpus on disk is missing or not what its README says."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """One recorded sign.
+
+    Attributes:
+        label: what is signed, as a text would say it: "thank you", "coffee", "g".
+        clip: the motion at 25 fps.
+        block: recording block, unique over the corpus; takes of one block share signer and session.
+        split: "train", "val" or "test"; the same for all takes of a block.
+    """
+
+    label: str
+    clip: SignClip
+    block: str
+    split: str
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What the README of the data measured about one file."""
+
+    file: str
+    aspect: float
+    hand_depth: float
+    first_frame: int
+    block_takes: int
+
+
+_SOURCES = (
+    # The recorder waited two seconds after the first frame of each take.
+    _Source("words_and_letters", aspect=0.5625, hand_depth=2.0, first_frame=1, block_takes=30),
+    _Source("letters_hands", aspect=0.5625, hand_depth=2.0, first_frame=1, block_takes=15),
+    _Source("greetings", aspect=0.75, hand_depth=1.6, first_frame=0, block_takes=16),
+)
+_NOT_SIGNS = ("-", "space")
+_SEEN_ENOUGH = 0.75
+"""Share of frames in which the signing hand must be seen for a take to be of use."""
+
+
+def read(folder: str | Path, *, progress: bool = True) -> list[Take]:
+    """Read all usable takes.
+
+    One-handed signs made with the left hand are mirrored, so that the right hand is the dominant one throughout.
+    An arm whose hand is out of view nearly always is one that rests: it gets the rest pose. Letters recorded
+    without a body borrow the arm and head of another letter's take of the same split.
+
+    Raises:
+        CorpusError: a file is missing or has other arrays than expected.
+    """
+    folder = Path(folder)
+    takes: list[Take] = []
+    for source in _SOURCES:
+        path = folder / f"{source.file}.npz"
+        if not path.is_file():
+            raise CorpusError(f"{path} is missing; give the folder that holds the asl_cafe files")
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                arrays = {name: data[name] for name in data.files}
+            labels, numbers = arrays["label"], arrays["take"]
+            hands = {side: arrays[f"{side}_hand"] for side in ("left", "right")}
+        except (KeyError, ValueError, OSError) as error:
+            raise CorpusError(f"{path} is not an asl_cafe file: {error}") from error
+        splits = _splits(source, labels, numbers)
+        bodies = [take for take in takes if len(take.label) == 1] if "pose" not in arrays else []
+        for i in tqdm(range(len(labels)), desc=source.file, disable=not progress):
+            label = str(labels[i])
+            if label in _NOT_SIGNS:
+                continue
+            block = _block(source, label, int(numbers[i]))
+            pair = {side: hands[side][i, source.first_frame :] for side in hands}
+            if "pose" in arrays:
+                clip = _with_body(source, arrays["pose"][i, source.first_frame :], pair)
+            else:
+                same_split = [body for body in bodies if body.split == splits[block]]
+                clip = _without_body(source, pair, same_split[zlib.crc32(f"{block}{i}".encode()) % len(same_split)])
+            if clip is not None:
+                takes.append(Take(label.replace("-", " "), clip, block, splits[block]))
+    return takes
+
+
+def _block(source: _Source, label: str, take: int) -> str:
+    # Letters with 45 takes were recorded 15 at a time; the words 30 at a time.
+    size = 15 if len(label) == 1 and label not in "ai" else source.block_takes
+    return f"{source.file}/{label}/{take // size}"
+
+
+def _splits(source: _Source, labels: np.ndarray, numbers: np.ndarray) -> dict[str, str]:
+    """Whole blocks to splits, per label: about a fifth to test and a fifth to val, at least one each."""
+    splits: dict[str, str] = {}
+    for label in np.unique(labels):
+        blocks = sorted({_block(source, str(label), int(n)) for n in numbers[labels == label]})
+        blocks.sort(key=lambda block: zlib.crc32(block.encode()))
+        held = max(1, round(len(blocks) / 5))
+        for i, block in enumerate(blocks):
+            splits[block] = "test" if i < held else "val" if i < 2 * held else "train"
+    return splits
+
+
+def _with_body(source: _Source, pose: np.ndarray, hands: dict[str, np.ndarray]) -> SignClip | None:
+    seen = {side: float((np.abs(hand).sum(axis=(1, 2)) > 0).mean()) for side, hand in hands.items()}
+    if max(seen.values()) < _SEEN_ENOUGH or not (np.abs(pose).sum(axis=(1, 2)) > 0).all():
+        return None
+    clip = lift(pose, hands, aspect=source.aspect, hand_depth=source.hand_depth, fps=SOURCE_FPS)
+    if seen["right"] < 0.5:
+        clip, seen = _mirror(clip), {"left": seen["right"], "right": seen["left"]}
+    if seen["right"] < _SEEN_ENOUGH:
+        return None
+    if seen["left"] < 0.5:
+        clip = _rest_left(clip)
+    return _resample(clip)
+
+
+def _without_body(source: _Source, hands: dict[str, np.ndarray], body: Take) -> SignClip | None:
+    """Hang the hands of a take without body on the arm of a take that has one."""
+    side = max(hands, key=lambda s: float(np.abs(hands[s]).sum()))
+    hand = hands[side].astype(float)
+    seen = np.abs(hand).sum(axis=(1, 2)) > 0
+    if seen.mean() < _SEEN_ENOUGH:
+        return None
+    # A body in the image whose right wrist is where the hand is, so that lift() can treat both alike; then only
+    # the hand is taken from it.
+    pose = np.zeros((len(hand), 25, 4))
+    pose[..., 0], pose[:, 11, 0], pose[:, 12, 0] = 0.5, 0.6, 0.4
+    lifted = lift(
+        pose, {side: hand, _OTHER[side]: np.zeros_like(hand)}, aspect=source.aspect,
+        hand_depth=source.hand_depth, fps=SOURCE_FPS,
+    )  # fmt: skip
+    lifted = _resample(lifted if side == "right" else _mirror(lifted))
+    group, wrist = skeleton.GROUPS["right_hand"], skeleton.INDEX["right_wrist"]
+    at = np.linspace(0, len(body.clip) - 1, len(lifted)).round().astype(int)
+    positions, confidence = body.clip.positions[at].copy(), body.clip.confidence[at].copy()
+    shape = lifted.positions[:, group] - lifted.positions[:, wrist : wrist + 1]
+    positions[:, group] = positions[:, wrist : wrist + 1] + shape
+    confidence[:, group] = lifted.confidence[:, group]
+    return SignClip(positions, confidence, FPS)
+
+
+_OTHER = {"left": "right", "right": "left"}
+_MIRROR = np.array(
+    [
+        skeleton.INDEX[
+            name.replace("left", "\0").replace("right", "left").replace("\0", "right")
+        ]
+        for name in skeleton.KEYPOINTS
+    ]
+)  # fmt: skip
+
+
+def _mirror(clip: SignClip) -> SignClip:
+    return SignClip(clip.positions[:, _MIRROR] * (1.0, -1.0, 1.0), clip.confidence[:, _MIRROR], clip.fps)
+
+
+def _rest_left(clip: SignClip) -> SignClip:
+    left = [skeleton.INDEX["left_elbow"], skeleton.INDEX["left_wrist"]]
+    left += range(*skeleton.GROUPS["left_hand"].indices(skeleton.NUM_KEYPOINTS))
+    positions, confidence = clip.positions.copy(), clip.confidence.copy()
+    positions[:, left], confidence[:, left] = skeleton.REST_POSE[left], 1.0
+    return SignClip(positions, confidence, clip.fps)
+
+
+def _resample(clip: SignClip) -> SignClip:
+    """To ``FPS`` by monotone cubics; a frame next to an unseen one is unseen."""
+    source = np.arange(len(clip)) / clip.fps
+    target = np.arange(int(np.floor(source[-1] * FPS + 1e-6)) + 1) / FPS
+    positions = PchipInterpolator(source, clip.positions, axis=0)(target)
+    before = np.clip(np.floor(target * clip.fps + 1e-6).astype(int), 0, len(clip) - 1)
+    after = np.minimum(before + 1, len(clip) - 1)
+    return SignClip(positions, np.minimum(clip.confidence[before], clip.confidence[after]), FPS)

@@ -1,0 +1,170 @@
+"""From a training run to a bundle: export, prove it equal to torch, describe, hash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+import yaml
+from torch import Tensor
+
+from text2sign_ros import skeleton
+from text2sign_ros.corpora.asl_cafe import FPS
+from text2sign_ros.export import graphs
+from text2sign_ros.inference.bundle import BUCKETS, Bundle, sha256
+from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
+from text2sign_ros.training.train import Run
+
+TOLERANCE = 1e-4
+"""Largest difference to torch that an exported graph may show, in standardised codes and in metres."""
+
+
+class ExportError(RuntimeError):
+    """An exported graph does not do what the network does."""
+
+
+def export_bundle(run: Run, out: Path, *, sampler: str, steps: int, guidance: float, max_units: int) -> None:
+    """Write the bundle folder, whole or not at all; an existing one is replaced, but for its model card.
+
+    Raises:
+        ExportError: a graph differs from torch by more than ``TOLERANCE``.
+    """
+    config = run.config
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
+        folder = Path(temporary) / out.name
+        folder.mkdir()
+        run.encoder.encode([""])  # makes the encoder's files if this run never needed them
+        for name in ("text_encoder.onnx", "tokenizer.json"):
+            shutil.copyfile(run.folder / name, folder / name)
+        graphs.export_unet(run.denoiser.unet, folder / "unet.onnx")
+        graphs.export_decoder(run.sign_vae, folder / "decoder.onnx")
+        graphs.export_duration(
+            run.denoiser.duration, config.unet.max_tokens, config.unet.text_dim, folder / "duration.onnx"
+        )
+        graphs.fuse(folder / "unet.onnx", folder / "decoder.onnx", config.unet, folder / "fused.onnx")
+        check(run, folder)
+        (folder / "training.yaml").write_text(yaml.safe_dump(run.recipe, sort_keys=False), encoding="utf-8")
+        card = out / "MODEL_CARD.md"
+        signs, letters = _vocabulary(run)
+        stage = config.diffusion_stage
+        bundle = Bundle(
+            name=config.name,
+            fps=FPS,
+            latent_dim=config.sign_vae.latent_dim,
+            stride=config.sign_vae.stride,
+            buckets=list(BUCKETS),
+            prefix_codes=stage.prefix_codes,
+            max_tokens=config.unet.max_tokens,
+            timesteps=stage.timesteps,
+            beta_start=stage.beta_start,
+            beta_end=stage.beta_end,
+            sampler=sampler,
+            steps=steps,
+            guidance=guidance,
+            signs=signs,
+            letters=letters,
+            max_units=max_units,
+            frames_per_sign=_generous_frames(run, letters=False),
+            frames_per_letter=_generous_frames(run, letters=True),
+            rest_code=_rest_code(run),
+            face="rigid: a canonical face follows the head; no corpus with faces has trained it",
+            keypoints=list(skeleton.KEYPOINTS),
+            files={path.name: sha256(path) for path in sorted(folder.iterdir())},
+        )
+        bundle.save(folder)
+        if card.exists():
+            shutil.copyfile(card, folder / card.name)
+        for path in folder.iterdir():
+            path.chmod(0o644)
+        if out.exists():
+            os.rename(out, Path(temporary) / "replaced")
+        os.rename(folder, out)
+
+
+def check(run: Run, folder: Path) -> None:
+    """Compare the fused graph and its parts with torch on random inputs, in each bucket.
+
+    Raises:
+        ExportError: they differ by more than ``TOLERANCE``.
+    """
+    config, stage = run.config, run.config.diffusion_stage
+    session = onnxruntime.InferenceSession(str(folder / "fused.onnx"), providers=["CPUExecutionProvider"])
+    unet = onnxruntime.InferenceSession(str(folder / "unet.onnx"), providers=["CPUExecutionProvider"])
+    decoder = onnxruntime.InferenceSession(str(folder / "decoder.onnx"), providers=["CPUExecutionProvider"])
+    table = solver_table("dpmpp_2m", alphas_cumprod(stage.timesteps, stage.beta_start, stage.beta_end), 4)
+    text = run.encoder.encode(["hello g r a c e"])
+    rng = np.random.default_rng(0)
+    for frames in BUCKETS:
+        codes = frames // config.sign_vae.stride
+        shape = (1, config.sign_vae.latent_dim, codes)
+        roles = np.ones((1, 3, codes), np.float32)
+        roles[:, 1] = np.arange(codes) < stage.prefix_codes
+        feed = {
+            "noise": rng.standard_normal(shape, np.float32),
+            "prefix": rng.standard_normal(shape, np.float32),
+            "roles": roles,
+            "tokens": text.tokens,
+            "mask": text.mask.astype(np.float32),
+            "sentence": text.sentence,
+            "table": table,
+            "guidance": np.array(2.0, np.float32),
+        }
+        got_codes, got_positions = session.run(["codes", "positions"], feed)
+        want_codes, want_positions = sample_with_torch(run, feed)
+        step = {name: feed[name] for name in ("roles", "tokens", "mask", "sentence")}
+        step |= {"x": feed["noise"], "time": np.array([500.0], np.float32), "use_text": np.array([1.0], np.float32)}
+        with torch.no_grad():
+            want_noise = run.denoiser.unet(*(torch.from_numpy(step[name]) for name in graphs.UNET_INPUTS))
+        for name, got, want in (
+            ("fused.onnx codes", got_codes, want_codes),
+            ("fused.onnx positions", got_positions, want_positions),
+            ("unet.onnx", unet.run(None, step)[0], want_noise),
+            ("decoder.onnx", decoder.run(None, {"codes": got_codes})[0], want_positions),
+        ):
+            difference = float(np.abs(got - want.numpy()).max())
+            if not difference <= TOLERANCE:
+                raise ExportError(f"{name} differs from torch by {difference:.2g} in {frames} frames")
+
+
+@torch.no_grad()
+def sample_with_torch(run: Run, feed: dict[str, np.ndarray]) -> tuple[Tensor, Tensor]:
+    """What the fused graph does, by torch: the reference for it. Same inputs; -> codes, positions."""
+    inputs = {name: torch.from_numpy(np.asarray(value)) for name, value in feed.items()}
+    given = inputs["roles"][:, 1:2]
+    two = {name: torch.cat([inputs[name]] * 2) for name in ("roles", "tokens", "mask", "sentence")}
+    x = (1 - given) * inputs["noise"] + given * inputs["prefix"]
+    previous = torch.zeros_like(x)
+    for time, a, b, keep, new, old in feed["table"]:
+        noise = run.denoiser.unet(
+            torch.cat((x, x)), torch.full((2,), float(time)), **two, use_text=torch.tensor([1.0, 0.0])
+        )
+        clean = a * x - b * (noise[1:] + inputs["guidance"] * (noise[:1] - noise[1:]))
+        x = (1 - given) * (keep * x + new * clean + old * previous) + given * inputs["prefix"]
+        previous = clean
+    return x, run.sign_vae.from_codes(x)
+
+
+def _vocabulary(run: Run) -> tuple[list[str], list[str]]:
+    labels = sorted(set(run.sentences["train"].labels.tolist()))
+    letters = [label for label in labels if len(label) == 1]
+    return [label for label in labels if len(label) > 1], letters
+
+
+def _generous_frames(run: Run, *, letters: bool) -> int:
+    """What 95 % of signs (or letters) take at most, movement toward them included."""
+    sentences = run.sentences["train"]
+    frames = sentences.unit_stops - sentences.unit_starts
+    return int(np.ceil(np.percentile(frames[(np.char.str_len(sentences.labels) == 1) == letters], 95)))
+
+
+@torch.no_grad()
+def _rest_code(run: Run) -> list[float]:
+    frames = 32 * run.config.sign_vae.stride
+    rest = torch.from_numpy(np.repeat(skeleton.REST_POSE[None, None], frames, axis=1))
+    return [float(value) for value in run.sign_vae.to_codes(rest)[0, :, 16]]

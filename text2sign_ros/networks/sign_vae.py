@@ -1,0 +1,160 @@
+"""SignVAE: pose sequences <-> 20-dimensional latent codes (stage 1 of Text2Sign Diffusion, arXiv 2509.10845).
+
+From the paper: a variational autoencoder over pose sequences with a 20-dimensional code. Ours: temporal
+convolutions, the stride, and a causal decoder: a frame depends on its own code and those before it, so that motion
+can be decoded piece by piece, as it is sampled, with exactly the frames that decoding it whole would give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from text2sign_ros import skeleton
+
+
+@dataclass(frozen=True)
+class SignVAEConfig:
+    latent_dim: int = 20
+    stride: int = 2  # frames per code, a power of two
+    channels: int = 256
+    blocks: int = 2  # residual blocks before and after each change of rate
+
+
+# Each hand hangs on its wrist, the face on the nose: what is far smaller than the arm's way is coded apart from it.
+_PARENTS = [
+    *range(11),
+    *[skeleton.INDEX["nose"]] * 26,
+    *[skeleton.INDEX["left_wrist"]] * 21,
+    *[skeleton.INDEX["right_wrist"]] * 21,
+]
+_NUM_FEATURES = skeleton.NUM_KEYPOINTS * 3
+
+
+class Conv(nn.Conv1d):
+    """Convolution over time that keeps the length; a causal one sees only the past."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, *, causal: bool = False, dilation: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel, dilation=dilation)
+        reach = dilation * (kernel - 1)
+        self.reach = (reach, 0) if causal else (reach // 2, reach - reach // 2)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, T) -> (B, C', T)
+        return super().forward(F.pad(x, self.reach))
+
+
+class ResBlock(nn.Module):
+    def __init__(self, channels: int, *, causal: bool, dilation: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.SiLU(),
+            Conv(channels, channels, causal=causal, dilation=dilation),
+            nn.SiLU(),
+            Conv(channels, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+class Upsample(nn.Module):
+    """Twice the rate by repetition; written so that TensorRT takes it inside a loop."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, N) -> (B, C, 2N)
+        return x.unsqueeze(-1).expand(-1, -1, -1, 2).flatten(2)
+
+
+class Encoder(nn.Module):
+    def __init__(self, config: SignVAEConfig) -> None:
+        super().__init__()
+        width = config.channels
+        layers: list[nn.Module] = [Conv(_NUM_FEATURES, width)]
+        layers += [ResBlock(width, causal=False, dilation=1) for _ in range(config.blocks)]
+        for _ in range(config.stride.bit_length() - 1):
+            layers += [nn.Conv1d(width, width, 2, stride=2)]
+            layers += [ResBlock(width, causal=False, dilation=2**i) for i in range(config.blocks)]
+        self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Conv1d(width, 2 * config.latent_dim, 1))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:  # (B, 237, T) -> 2 x (B, D, T/stride)
+        mean, log_variance = self.layers(features).chunk(2, dim=1)
+        return mean, log_variance.clamp(-12.0, 6.0)
+
+
+class Decoder(nn.Module):
+    def __init__(self, config: SignVAEConfig) -> None:
+        super().__init__()
+        width = config.channels
+        layers: list[nn.Module] = [Conv(config.latent_dim, width, causal=True)]
+        layers += [ResBlock(width, causal=True, dilation=1) for _ in range(config.blocks)]
+        for _ in range(config.stride.bit_length() - 1):
+            layers += [Upsample()]
+            layers += [ResBlock(width, causal=True, dilation=2**i) for i in range(config.blocks)]
+        self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Conv1d(width, _NUM_FEATURES, 1))
+
+    def forward(self, codes: Tensor) -> Tensor:  # (B, D, N) -> (B, 237, stride*N)
+        return self.layers(codes)
+
+    @property
+    def context_codes(self) -> int:
+        """How many codes before its own a frame depends on."""
+        reach, rate = 0.0, 1
+        for module in self.modules():
+            if isinstance(module, Upsample):
+                rate *= 2
+            elif isinstance(module, Conv):
+                reach += module.reach[0] / rate
+        return int(reach) + 1
+
+
+class SignVAE(nn.Module):
+    """Positions in metres to latent codes and back.
+
+    Buffers ``mean`` and ``std`` (237,) hold the corpus statistics of the features (a keypoint's position relative to
+    its parent: body to the origin, face to the nose, hands to their wrists); ``code_mean`` and ``code_std`` (D, 1)
+    those of the codes, by which the later stages see codes standardised.
+    """
+
+    parents: Tensor
+    mean: Tensor
+    std: Tensor
+    relative: Tensor
+    code_mean: Tensor
+    code_std: Tensor
+
+    def __init__(self, config: SignVAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder, self.decoder = Encoder(config), Decoder(config)
+        is_root = torch.tensor([p == i for i, p in enumerate(_PARENTS)])
+        self.register_buffer("parents", torch.tensor(_PARENTS))
+        self.register_buffer("relative", (~is_root).float()[:, None])
+        self.register_buffer("mean", torch.zeros(_NUM_FEATURES))
+        self.register_buffer("std", torch.ones(_NUM_FEATURES))
+        self.register_buffer("code_mean", torch.zeros(config.latent_dim, 1))
+        self.register_buffer("code_std", torch.ones(config.latent_dim, 1))
+
+    def offsets(self, positions: Tensor) -> Tensor:  # (B, T, 79, 3) -> (B, T, 237)
+        return (positions - self.relative * positions[:, :, self.parents]).flatten(2)
+
+    def encode(self, positions: Tensor) -> tuple[Tensor, Tensor]:  # (B, T, 79, 3) -> 2 x (B, D, T/stride)
+        return self.encoder(((self.offsets(positions) - self.mean) / self.std).transpose(1, 2))
+
+    def decode(self, codes: Tensor) -> Tensor:  # (B, D, N) -> (B, T, 79, 3) metres
+        features = self.decoder(codes).transpose(1, 2) * self.std + self.mean
+        offsets = features.unflatten(2, (skeleton.NUM_KEYPOINTS, 3))
+        return offsets + self.relative * offsets[:, :, self.parents]
+
+    def to_codes(self, positions: Tensor) -> Tensor:  # (B, T, 79, 3) -> (B, D, T/stride), standardised
+        return (self.encode(positions)[0] - self.code_mean) / self.code_std
+
+    def from_codes(self, codes: Tensor) -> Tensor:  # (B, D, N), standardised -> (B, T, 79, 3) metres
+        return self.decode(codes * self.code_std + self.code_mean)
+
+    def forward(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruction (B, T, 79, 3) from a sampled code, and the code's mean and log variance."""
+        mean, log_variance = self.encode(positions)
+        codes = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        return self.decode(codes), mean, log_variance

@@ -1,0 +1,5 @@
+"""ROS 2: nodes, parameters, messages. No mathematics here."""
+
+from text2sign_ros.ros import wheels
+
+wheels.prepare()

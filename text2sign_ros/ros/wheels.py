@@ -1,0 +1,23 @@
+"""The two environment variables that a ROS 2 installed from wheels lacks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+
+# rclpy's major version tells the distribution.
+_DISTRO = {"3": "humble", "7": "jazzy", "9": "kilted"}
+
+
+def prepare() -> None:
+    """Set ``AMENT_PREFIX_PATH`` and ``ROS_DISTRO`` where rclpy lies in a virtual environment without them.
+
+    Changes nothing on a machine with a sourced ROS 2: its setup files set both.
+    """
+    if "AMENT_PREFIX_PATH" in os.environ or not Path(sys.prefix, "share", "ament_index").is_dir():
+        return
+    os.environ["AMENT_PREFIX_PATH"] = sys.prefix
+    major = metadata.version("ros-rclpy").split(".")[0]
+    os.environ.setdefault("ROS_DISTRO", _DISTRO.get(major, f"rclpy {major}"))

@@ -1,0 +1,22 @@
+"""Text: normalising, planning signs and segments, and the sentence encoder."""
+
+from text2sign_ros.text.encoder import SentenceEncoder, TextEmbedding
+from text2sign_ros.text.errors import TextError
+from text2sign_ros.text.normalise import Boundary, Normalised, Word, normalise
+from text2sign_ros.text.plan import Plan, Segment, Unit, Vocabulary, VocabularyError, plan
+
+__all__ = [
+    "Boundary",
+    "Normalised",
+    "Plan",
+    "Segment",
+    "SentenceEncoder",
+    "TextEmbedding",
+    "TextError",
+    "Unit",
+    "Vocabulary",
+    "VocabularyError",
+    "Word",
+    "normalise",
+    "plan",
+]

@@ -1,0 +1,103 @@
+"""SentenceEncoder: token and sentence embeddings of a text, by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from text2sign_ros.text.errors import TextError
+
+CACHED_TEXTS = 256
+"""Texts whose embeddings are kept: a robot says the same things again and again. 1.5 kB a token at D = 384."""
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """What conditions the model on B texts of at most L tokens.
+
+    Attributes:
+        tokens: (B, L, D) float32, contextual embeddings of the word pieces in order, zero where padded.
+        mask: (B, L) bool, True at a text's own tokens; the encoder's [CLS] and [SEP] are left out of both.
+        sentence: (B, D) float32 at unit length.
+    """
+
+    tokens: np.ndarray
+    mask: np.ndarray
+    sentence: np.ndarray
+
+
+class SentenceEncoder:
+    """A Sentence-BERT (arXiv 1908.10084) exported by ``text2sign_ros.export.text_encoder``.
+
+    A text's embedding does not depend on the texts beside it: each runs alone at its true length, which on a CPU costs
+    no more than a padded batch. Safe to share between threads.
+
+    Args:
+        model: ``text_encoder.onnx``.
+        tokenizer: ``tokenizer.json``.
+        max_tokens: L, the number of tokens that every embedding is padded to.
+        threads: threads that one run may use.
+
+    Raises:
+        ValueError: ``max_tokens`` or ``threads`` is less than 1.
+    """
+
+    def __init__(self, model: Path, tokenizer: Path, *, max_tokens: int, threads: int = 1) -> None:
+        if max_tokens < 1 or threads < 1:
+            raise ValueError(f"max_tokens is {max_tokens} and threads {threads}; both must be at least 1")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Waiting threads that spin take the processor from the other sessions and from ROS.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Scale the int8 weights back once, at load. Left to itself a recent ONNX Runtime would rather round the
+        # activations to int8 as well, which costs accuracy: cosine 0.996 to the original instead of 0.999.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self.max_tokens = max_tokens
+        self._cached = lru_cache(CACHED_TEXTS)(self._embed)
+
+    @property
+    def dimensions(self) -> int:
+        """D, the width of an embedding."""
+        return self._session.get_outputs()[1].shape[-1]
+
+    def encode(self, texts: Sequence[str]) -> TextEmbedding:
+        """Embed texts; "" has no tokens of its own, only a sentence embedding.
+
+        Raises:
+            TextError: a text has more than ``max_tokens`` tokens.
+        """
+        length = self.max_tokens
+        tokens = np.zeros((len(texts), length, self.dimensions), np.float32)
+        mask = np.zeros((len(texts), length), bool)
+        sentence = np.zeros((len(texts), self.dimensions), np.float32)
+        for row, text in enumerate(texts):
+            own, sentence[row] = self._cached(text)
+            tokens[row, : len(own)] = own
+            mask[row, : len(own)] = True
+        return TextEmbedding(tokens, mask, sentence)
+
+    def _embed(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """-> (tokens of the text, D), (D,)."""
+        encoding = self._tokenizer.encode(text)
+        own = np.array(encoding.special_tokens_mask) == 0
+        if own.sum() > self.max_tokens:
+            raise TextError(
+                f"{_shortened(text)} has {own.sum()} tokens, more than the {self.max_tokens} that the model takes at "
+                "once (max_tokens): cut it into shorter segments"
+            )
+        ids = np.array([encoding.ids], np.int64)
+        tokens, sentence = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        return tokens[0, own], sentence[0]
+
+
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")

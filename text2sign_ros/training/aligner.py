@@ -1,0 +1,38 @@
+"""Stage 2: train the cross-modal aligner on segments and their texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from text2sign_ros.networks.aligner import Aligner
+from text2sign_ros.training.config import TrainConfig
+from text2sign_ros.training.loop import fit
+from text2sign_ros.training.segments import Segments
+
+
+def train(config: TrainConfig, segments: Segments, held_out: Segments, folder: Path) -> Aligner:
+    """Train, or go on from the checkpoint in ``folder``."""
+
+    def losses(data: Segments):
+        def compute(model: Aligner, rng: np.random.Generator) -> dict[str, Tensor]:
+            batch = data.batch(rng, config.aligner_stage.batch)
+            # Noisy codes as well as clean ones: the diffusion's predictions, which it will judge, are not clean.
+            noise = torch.rand(len(batch.codes), 1, 1) * (torch.rand(len(batch.codes), 1, 1) < 0.5)
+            pose = model.embed_pose(batch.codes + noise * torch.randn_like(batch.codes), batch.new)
+            text = model.embed_text(batch.tokens, batch.mask, batch.sentence)
+            same = (batch.text[:, None] == batch.text[None]).float()
+            best = (pose @ text.T).argmax(dim=1)
+            found = same[torch.arange(len(best)), best].mean()
+            return {"loss": model.loss(pose, text, same), "pose_to_text": found}
+
+        return compute
+
+    torch.manual_seed(config.seed)
+    model = Aligner(config.aligner)
+    return fit(
+        "aligner", model, losses(segments), config.aligner_stage, folder, seed=config.seed, validate=losses(held_out)
+    )

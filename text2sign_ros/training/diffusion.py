@@ -1,0 +1,92 @@
+"""Stage 3: train the diffusion U-Net and the duration predictor on the codes of segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from text2sign_ros.inference.samplers import alphas_cumprod
+from text2sign_ros.networks.aligner import Aligner
+from text2sign_ros.networks.duration import DurationPredictor
+from text2sign_ros.networks.unet import UNet
+from text2sign_ros.training.config import DiffusionStage, TrainConfig
+from text2sign_ros.training.loop import fit
+from text2sign_ros.training.segments import Batch, Segments
+
+
+class Denoiser(nn.Module):
+    """What stage 3 trains: the U-Net, and the duration predictor beside it."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self.unet = UNet(config.unet)
+        self.duration = DurationPredictor(config.unet.text_dim)
+
+
+def train(config: TrainConfig, segments: Segments, held_out: Segments, aligner: Aligner, folder: Path) -> Denoiser:
+    """Train, or go on from the checkpoint in ``folder``."""
+    stage = config.diffusion_stage
+    signal = torch.from_numpy(alphas_cumprod(stage.timesteps, stage.beta_start, stage.beta_end)).float()
+    aligner = aligner.eval().requires_grad_(False)
+
+    def losses(data: Segments):
+        def compute(model: Denoiser, rng: np.random.Generator) -> dict[str, Tensor]:
+            return diffusion_losses(model, aligner, data.batch(rng, stage.batch), signal, stage)
+
+        return compute
+
+    torch.manual_seed(config.seed)
+    return fit(
+        "denoiser", Denoiser(config), losses(segments), stage, folder, seed=config.seed, validate=losses(held_out)
+    )
+
+
+def diffusion_losses(
+    model: Denoiser, aligner: Aligner, batch: Batch, signal: Tensor, stage: DiffusionStage
+) -> dict[str, Tensor]:
+    """Noise prediction, the paper's time-discounted semantic loss on the predicted clean code, and duration.
+
+    Args:
+        signal: (T,) share of the clean code's variance at each noise index (alpha bar).
+    """
+    size = len(batch.codes)
+    time = torch.randint(0, len(signal), (size,))
+    share = signal[time].reshape(-1, 1, 1)
+    noise = torch.randn_like(batch.codes)
+    given = batch.roles[:, 1:2]
+    noisy = share.sqrt() * batch.codes + (1 - share).sqrt() * noise
+    noisy = given * batch.codes + (1 - given) * noisy
+    use_text = (torch.rand(size) >= stage.withhold_text).float()
+    predicted = model.unet(noisy, time.float(), batch.roles, batch.tokens, batch.mask, batch.sentence, use_text)
+    new = batch.new[:, None]
+    ddpm = (new * (predicted - noise).square()).sum() / (new.sum() * noise.shape[1])
+    losses = {"loss": ddpm, "ddpm": ddpm.detach()}
+    if stage.semantic_factor != "off":
+        clean = ((noisy - (1 - share).sqrt() * predicted) / share.sqrt()).clamp(-5.0, 5.0)
+        text = aligner.embed_text(batch.tokens, batch.mask, batch.sentence)
+        distance = 1 - (aligner.embed_pose(clean, batch.new) * text).sum(dim=1)
+        weight = use_text * semantic_factor(stage.semantic_factor, time.float() / len(signal))
+        semantic = (weight * distance).sum() / use_text.sum().clamp(min=1.0)
+        losses["loss"] = losses["loss"] + stage.semantic_weight * semantic
+        losses["semantic"] = semantic.detach()
+    seconds = model.duration(batch.tokens, batch.mask)
+    duration = (seconds - batch.seconds).abs().mean()
+    return losses | {"loss": losses["loss"] + 0.1 * duration, "duration_s": duration.detach()}
+
+
+def semantic_factor(kind: str, noise: Tensor) -> Tensor:
+    """Weight of the semantic loss by noise level t/T in [0, 1] (arXiv 2509.10845).
+
+    The paper writes 1 - t/T and describes a factor that is strong in the early, noisy steps; with t the noise index
+    that is t/T, "early" here.
+
+    Raises:
+        ValueError: an unknown kind.
+    """
+    factors = {"early": noise, "late": 1 - noise, "constant": torch.ones_like(noise)}
+    if kind not in factors:
+        raise ValueError(f"semantic_factor is {kind!r}; it must be off or one of {', '.join(factors)}")
+    return factors[kind]

@@ -1,0 +1,116 @@
+"""The training loop of all stages: progress, moving average, curve, and checkpoints that survive a kill."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from text2sign_ros.clip import write_whole
+from text2sign_ros.training.config import StageConfig
+
+Model = TypeVar("Model", bound=nn.Module)
+LossFunction = Callable[[Model, np.random.Generator], dict[str, Tensor]]
+"""(model, generator) -> named losses; "loss" is the one to minimise. All randomness comes from the generator and from
+torch's default one, both seeded anew for every step, so that a run resumed at a step goes on as if never stopped."""
+
+
+def fit(
+    name: str,
+    model: Model,
+    loss: LossFunction[Model],
+    config: StageConfig,
+    folder: Path,
+    *,
+    seed: int,
+    validate: LossFunction[Model],
+) -> Model:
+    """Train, or go on training from the checkpoint in ``folder``; returns the moving average of the weights.
+
+    Writes ``<name>.checkpoint.pt`` as it goes and ``<name>.png``, the curve, at the end.
+    """
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+    average = copy.deepcopy(model).eval().requires_grad_(False)
+    checkpoint, history, first = folder / f"{name}.checkpoint.pt", [], 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        first, history = state["step"], json.loads(state["history"])
+    folder.mkdir(parents=True, exist_ok=True)
+    sums: dict[str, float] = {}
+    bar = tqdm(range(first, config.steps), desc=name, initial=first, total=config.steps, mininterval=2.0)
+    for step in bar:
+        torch.manual_seed(seed * 1_000_003 + step)
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * _schedule(step, config)
+        model.train()
+        losses = loss(model, np.random.default_rng((seed, step)))
+        optimizer.zero_grad(set_to_none=True)
+        losses["loss"].backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        decay = min(config.ema, (step + 1) / (step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
+        for key, value in losses.items():
+            sums[key] = sums.get(key, 0.0) + float(value.detach())
+        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
+            count = (step % config.checkpoint_every) + 1
+            row = {"step": step + 1} | {key: value / count for key, value in sums.items()}
+            sums = {}
+            row |= {f"val_{key}": value for key, value in _validate(average, validate, seed).items()}
+            history.append(row)
+            bar.set_postfix({key: f"{value:.4g}" for key, value in row.items() if key != "step"})
+            state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+            save({**state, "step": step + 1, "history": json.dumps(history)}, checkpoint)
+    _plot(name, history, folder / f"{name}.png")
+    return average
+
+
+def _schedule(step: int, config: StageConfig) -> float:
+    """Linear warm-up, then a cosine to a hundredth."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    part = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * part)))
+
+
+@torch.no_grad()
+def _validate(model: Model, validate: LossFunction[Model], seed: int) -> dict[str, float]:
+    batches = 8
+    sums: dict[str, float] = {}
+    for i in range(batches):
+        torch.manual_seed(seed + i)
+        for key, value in validate(model, np.random.default_rng((seed, i))).items():
+            sums[key] = sums.get(key, 0.0) + float(value) / batches
+    return sums
+
+
+def save(state: dict, path: Path) -> None:
+    """Write tensors whole or not at all."""
+    with write_whole(path) as file:
+        torch.save(state, file)
+
+
+def _plot(name: str, history: Iterable[dict[str, float]], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    rows = list(history)
+    keys = [key for key in rows[0] if key != "step" and not key.startswith("val_")]
+    figure = Figure(figsize=(4 * len(keys), 3.2), layout="constrained")
+    for axes, key in zip(np.atleast_1d(figure.subplots(1, len(keys))), keys, strict=True):
+        for label in (key, f"val_{key}"):
+            axes.plot([row["step"] for row in rows], [row[label] for row in rows], label=label)
+        axes.set(title=f"{name}: {key}", xlabel="step", yscale="log" if rows[-1][key] > 0 else "linear")
+        axes.legend()
+    with write_whole(path) as file:
+        figure.savefig(file, format="png", dpi=110)

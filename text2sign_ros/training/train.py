@@ -1,0 +1,129 @@
+"""The recipe: compose sentences, export the text encoder, then the paper's three stages, each resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+
+import torch
+import yaml
+from torch import nn
+
+from text2sign_ros.clip import write_whole
+from text2sign_ros.export.text_encoder import export_text_encoder
+from text2sign_ros.inference.bundle import BUCKETS
+from text2sign_ros.networks.aligner import Aligner
+from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.text import SentenceEncoder
+from text2sign_ros.training import aligner, diffusion, vae
+from text2sign_ros.training.config import ConfigError, TrainConfig
+from text2sign_ros.training.diffusion import Denoiser
+from text2sign_ros.training.loop import save
+from text2sign_ros.training.segments import Segments
+from text2sign_ros.training.sentences import Sentences, compose
+
+STAGES = ("vae", "aligner", "diffusion")
+
+
+class Run:
+    """One training run in one folder; what is there already is loaded, what is missing is trained.
+
+    Raises:
+        ConfigError: the folder holds a run of another configuration.
+    """
+
+    def __init__(self, config: TrainConfig, folder: Path) -> None:
+        self.config, self.folder = config, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(self.recipe, sort_keys=False)
+        written = folder / "config.yaml"
+        if written.exists() and written.read_text(encoding="utf-8") != text:
+            raise ConfigError(f"{folder} holds a run of another configuration (its config.yaml); choose another --out")
+        with write_whole(written) as file:
+            file.write(text.encode())
+        torch.set_num_threads(config.threads)
+
+    def train(self, stages: tuple[str, ...] = STAGES) -> None:
+        """Train the stages named, and those that they need.
+
+        Raises:
+            ConfigError: an unknown stage.
+        """
+        parts = {"vae": "sign_vae", "aligner": "aligner", "diffusion": "denoiser"}
+        for stage in stages:
+            if stage not in parts:
+                raise ConfigError(f"unknown stage {stage!r}; known are {', '.join(STAGES)}")
+            getattr(self, parts[stage])
+
+    @property
+    def recipe(self) -> dict:
+        """The whole configuration, defaults included, as plain data."""
+        return _plain(asdict(self.config))
+
+    @cached_property
+    def sentences(self) -> dict[str, Sentences]:
+        data = self.config.data
+        counts = {"train": data.sentences, "val": data.held_out_sentences}
+        return {s: compose(data, s, count, self.config.seed, self.folder) for s, count in counts.items()}
+
+    @cached_property
+    def encoder(self) -> SentenceEncoder:
+        if not (self.folder / "tokenizer.json").exists():
+            export_text_encoder(None, self.folder)
+        files = self.folder / "text_encoder.onnx", self.folder / "tokenizer.json"
+        return SentenceEncoder(*files, max_tokens=self.config.unet.max_tokens, threads=self.config.threads)
+
+    @cached_property
+    def segments(self) -> dict[str, Segments]:
+        config = self.config
+        return {
+            split: Segments(
+                sentences,
+                self.sign_vae,
+                self.encoder,
+                prefix=config.diffusion_stage.prefix_codes,
+                buckets=tuple(frames // config.sign_vae.stride for frames in BUCKETS),
+                max_units=config.data.max_segment_units,
+                single_share=config.data.single_share,
+                seed=config.seed,
+            )
+            for split, sentences in self.sentences.items()
+        }
+
+    @cached_property
+    def sign_vae(self) -> SignVAE:
+        def train() -> SignVAE:
+            return vae.train(self.config, self.sentences["train"], self.sentences["val"], self.folder)
+
+        return self._stage("sign_vae", SignVAE(self.config.sign_vae), train)
+
+    @cached_property
+    def aligner(self) -> Aligner:
+        def train() -> Aligner:
+            return aligner.train(self.config, self.segments["train"], self.segments["val"], self.folder)
+
+        return self._stage("aligner", Aligner(self.config.aligner), train)
+
+    @cached_property
+    def denoiser(self) -> Denoiser:
+        def train() -> Denoiser:
+            segments = self.segments
+            return diffusion.train(self.config, segments["train"], segments["val"], self.aligner, self.folder)
+
+        return self._stage("denoiser", Denoiser(self.config), train)
+
+    def _stage(self, name: str, fresh: nn.Module, train: Callable[[], nn.Module]):
+        path = self.folder / f"{name}.pt"
+        if not path.exists():
+            save(train().state_dict(), path)
+        fresh.load_state_dict(torch.load(path, weights_only=True))
+        return fresh.eval().requires_grad_(False)
+
+
+def _plain(value):
+    """Tuples as lists, so that the YAML is safe YAML."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,80 @@
+"""Stage 1: train the SignVAE on windows of composed sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from text2sign_ros import skeleton
+from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.training.config import TrainConfig
+from text2sign_ros.training.loop import fit
+from text2sign_ros.training.segments import encode_all
+from text2sign_ros.training.sentences import Sentences
+
+
+def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder: Path) -> SignVAE:
+    """Train, or go on from the checkpoint in ``folder``; the held-out sentences are only watched."""
+    stage = config.vae_stage
+    torch.manual_seed(config.seed)
+    vae = SignVAE(config.sign_vae)
+    set_statistics(vae, sentences)
+    weights = keypoint_weights(stage.hand_weight)
+
+    def losses(data: Sentences):
+        def compute(model: SignVAE, rng: np.random.Generator) -> dict[str, Tensor]:
+            positions, confidence = windows(data, rng, stage.batch, stage.frames)
+            with torch.autocast("cpu", torch.bfloat16):
+                rebuilt, mean, log_variance = model(positions)
+            rebuilt, mean, log_variance = rebuilt.float(), mean.float(), log_variance.float()
+            # Offsets from the wrists count beside places in space: a finger's bend is small and means much.
+            error = (vae.offsets(rebuilt) - vae.offsets(positions)).unflatten(2, (-1, 3)).abs().sum(dim=-1)
+            place = (rebuilt - positions).abs().sum(dim=-1)
+            weight = confidence * weights
+            pose = (weight * (error + 0.5 * place)).sum() / weight.sum()
+            both = weight[:, 1:] * confidence[:, :-1]
+            step = (rebuilt.diff(dim=1) - positions.diff(dim=1)).abs().sum(dim=-1)
+            velocity = (both * step).sum() / both.sum()
+            kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
+            hands = slice(skeleton.GROUPS["left_hand"].start, None)
+            distance = (rebuilt - positions)[:, :, hands].norm(dim=-1)
+            hand_mm = 1000 * (distance * confidence[:, :, hands]).sum() / confidence[:, :, hands].sum()
+            # In centimetres, so that a step of the gradient means the same whatever the unit on the wire.
+            loss = 100 * (pose + stage.velocity_weight * velocity) + stage.kl_weight * kl
+            return {"loss": loss, "hand_mm": hand_mm.detach(), "kl": kl.detach()}
+
+        return compute
+
+    trained = fit("sign_vae", vae, losses(sentences), stage, folder, seed=config.seed, validate=losses(held_out))
+    codes, _ = encode_all(sentences, trained)
+    trained.code_mean.copy_(codes.mean(dim=0)[:, None])
+    trained.code_std.copy_(codes.std(dim=0)[:, None])
+    return trained
+
+
+def keypoint_weights(hand_weight: float) -> Tensor:
+    """(79,) loss weights: hands as given, the rigid face little, the rest one."""
+    weights = torch.ones(skeleton.NUM_KEYPOINTS)
+    weights[skeleton.GROUPS["face"]] = 0.2
+    weights[skeleton.GROUPS["left_hand"]] = weights[skeleton.GROUPS["right_hand"]] = hand_weight
+    return weights
+
+
+def windows(data: Sentences, rng: np.random.Generator, batch: int, frames: int) -> tuple[Tensor, Tensor]:
+    """(batch, frames, 79, 3) positions and (batch, frames, 79) confidence from random places within sentences."""
+    which = rng.integers(len(data.starts) - 1, size=batch)
+    starts = rng.integers(data.starts[which], data.starts[which + 1] - frames + 1)
+    at = starts[:, None] + np.arange(frames)
+    return torch.from_numpy(data.positions[at].astype(np.float32)), torch.from_numpy(
+        data.confidence[at].astype(np.float32)
+    )
+
+
+def set_statistics(vae: SignVAE, data: Sentences) -> None:
+    positions = torch.from_numpy(data.positions[::7].astype(np.float32))[None]
+    offsets = vae.offsets(positions)[0]
+    vae.mean.copy_(offsets.mean(dim=0))
+    vae.std.copy_(offsets.std(dim=0).clamp(min=0.005))
