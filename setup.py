@@ -62,6 +62,7 @@ setup(
         "viewer": ["viser>=0.2,<2"],
         "test": [
             "colcon-ros>=0.4,<1",
+            "diffusers>=0.30,<1",  # the reference for the samplers
             "hypothesis>=6.100,<7",
             "mypy>=1.15,<3",
             "opencv-python-headless>=4.9,<5",  # pose-format draws with it

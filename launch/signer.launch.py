@@ -1,12 +1,11 @@
 """Starts the node `signer`: `ros2 launch text2sign_ros signer.launch.py`, or included by another launch file."""
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
-
-from launch import LaunchContext, LaunchDescription
 
 
 def _signer(context: LaunchContext) -> list[Node]:

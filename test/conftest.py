@@ -114,3 +114,14 @@ def run_signer(run_module: Callable[..., Process]) -> Callable[..., Process]:
         return run_module("text2sign_ros.ros.signer_node", "--ros-args", *arguments)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def corpus() -> list:
+    """All takes of asl_cafe: reading them takes long, so once for all tests. Skips where the recordings are not."""
+    folder = ROOT.parent / "shared" / "data" / "asl_cafe"
+    if not folder.is_dir():
+        pytest.skip(f"the recordings of asl_cafe are not in {folder}")
+    from text2sign_ros.corpora import asl_cafe
+
+    return asl_cafe.read(folder, progress=False)

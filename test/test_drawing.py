@@ -124,8 +124,8 @@ def test_a_contact_sheet_has_room_for_every_word(words, tmp_path):
 
 
 def test_a_long_spelling_is_continued_on_the_next_row(tmp_path):
-    letters = " ".join("abcdefghijklmno")
-    drawing.contact_sheet(still(150), [(letters, 150)], tmp_path / "sheet.png", columns=6)
+    letters = " ".join("abcdefghijklmnopqrstu")
+    drawing.contact_sheet(still(210), [(letters, 210)], tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.height > 3 * 300
 

@@ -19,9 +19,8 @@ def _description():
 
 
 def _nodes(**arguments: str):
-    from launch.actions import DeclareLaunchArgument
-
     from launch import LaunchContext
+    from launch.actions import DeclareLaunchArgument
 
     context = LaunchContext()
     context.launch_configurations.update(arguments, params_file=str(ROOT / "config" / "signer.yaml"))

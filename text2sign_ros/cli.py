@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     sign = commands.add_parser("sign", help="sign a text into a file")
     source = sign.add_mutually_exclusive_group(required=True)
     source.add_argument("text", nargs="?", help="what to sign")
-    source.add_argument("--batch", type=Path, metavar="FILE", help="sign every line of a file, one clip each")
+    source.add_argument("--batch", type=Path, metavar="FILE", help="sign every line of a file; line 7 becomes 0007.npz")
     sign.add_argument(
         "--out", type=Path, required=True, help=f"file to write ({', '.join(_SUFFIXES)}); with --batch, a folder"
     )
@@ -97,10 +97,14 @@ def _sign(options: argparse.Namespace) -> None:
     if options.batch is None:
         _sign_one(signer, options.text, options.out, options)
         return
-    lines = [line for line in options.batch.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        numbered = enumerate(options.batch.read_text(encoding="utf-8").splitlines(), start=1)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{options.batch} is not UTF-8 text: {error}") from error
+    lines = [(number, line) for number, line in numbered if line.strip()]
     if not lines:
         raise UsageError(f"{options.batch} has no text to sign")
-    refused = [number for number, line in enumerate(lines, start=1) if not _sign_line(signer, number, line, options)]
+    refused = [number for number, line in lines if not _sign_line(signer, number, line, options)]
     if refused:
         raise UsageError(f"{len(refused)} of {len(lines)} texts could not be signed; the others are in {options.out}")
 

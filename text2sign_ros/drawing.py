@@ -21,7 +21,7 @@ from text2sign_ros import skeleton
 from text2sign_ros.clip import ClipError, SignClip, write_whole
 
 NOTICE = "generated motion, not validated by signers"
-"""Printed on every sheet and video."""
+"""Printed on every sheet and video of what the model made."""
 
 _PAPER, _INSET, _INK, _FAINT = "#ffffff", "#f2f4f7", "#20242c", "#7a8290"
 _TORSO, _SKIN, _FACE_INK = "#e6e9ee", "#f3e3d3", "#5b5148"
@@ -104,21 +104,21 @@ def frame_image(positions: np.ndarray, confidence: np.ndarray, size: int) -> np.
 
 
 def contact_sheet(
-    clip: SignClip, captions: Sequence[tuple[str, int]], path: str | Path, *, columns: int | None = None
+    clip: SignClip, captions: Sequence[tuple[str, int]], path: str | Path, *, notice: str = NOTICE
 ) -> None:
     """Write a PNG with a few moments of every caption: the body, its active hands enlarged, the words, the time.
 
     Args:
         captions: (text, frames) in order; the frames add up to the clip's. An empty text is a pause and is left out.
         path: the file, written whole or not at all.
-        columns: pictures in a row; by default up to 9, fewer for a short clip.
+        notice: what the figure shows, printed at the foot.
 
     Raises:
         ClipError: the clip is empty, or the captions do not cover it.
     """
     groups = _moments(clip, captions)
     total = sum(len(frames) for _, frames in groups)
-    columns = columns or min(9 if total > 12 else 6, max(3, total))
+    columns = min(9 if total > 12 else 6, max(3, total))
     rows = _rows(groups, columns)
 
     panel, inset, margin = 232, 148, 16
@@ -147,7 +147,7 @@ def contact_sheet(
             draw.text((left + width / 2, base + 18), _fit(text, 22, width - 16), _INK, _font(22), "mm")
             left += width
     length = f"{clip.duration:.1f} s, {len(clip)} frames"
-    footer = f"{NOTICE}   ·   {length}   ·   left hand warm colours (on the right), right hand cool"
+    footer = f"{notice}   ·   {length}   ·   left hand warm colours (on the right), right hand cool"
     draw.text((margin, sheet.height - 22), _fit(footer, 14, sheet.width - 2 * margin), _FAINT, _font(14), "lm")
     with write_whole(Path(path)) as file:
         sheet.save(file, "PNG")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.mediapipe import lift
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.motion import kinematics
 
 FPS = 25.0
 SOURCE_FPS = 15.0
@@ -86,7 +88,7 @@ def read(folder: str | Path, *, progress: bool = True) -> list[Take]:
                 arrays = {name: data[name] for name in data.files}
             labels, numbers = arrays["label"], arrays["take"]
             hands = {side: arrays[f"{side}_hand"] for side in ("left", "right")}
-        except (KeyError, ValueError, OSError) as error:
+        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise CorpusError(f"{path} is not an asl_cafe file: {error}") from error
         splits = _splits(source, labels, numbers)
         bodies = [take for take in takes if len(take.label) == 1] if "pose" not in arrays else []
@@ -187,10 +189,11 @@ def _rest_left(clip: SignClip) -> SignClip:
 
 
 def _resample(clip: SignClip) -> SignClip:
-    """To ``FPS`` by monotone cubics; a frame next to an unseen one is unseen."""
+    """To ``FPS`` by monotone cubics, bones kept at their length; a frame next to an unseen one is unseen."""
     source = np.arange(len(clip)) / clip.fps
     target = np.arange(int(np.floor(source[-1] * FPS + 1e-6)) + 1) / FPS
     positions = PchipInterpolator(source, clip.positions, axis=0)(target)
+    positions = kinematics.assemble(kinematics.bone_directions(positions), positions)
     before = np.clip(np.floor(target * clip.fps + 1e-6).astype(int), 0, len(clip) - 1)
     after = np.minimum(before + 1, len(clip) - 1)
     return SignClip(positions, np.minimum(clip.confidence[before], clip.confidence[after]), FPS)

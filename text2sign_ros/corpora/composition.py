@@ -71,13 +71,14 @@ class Composer:
     """
 
     def __init__(self, takes: Iterable[Take]) -> None:
-        self._takes: dict[str, list[Take]] = defaultdict(list)
+        by_label: dict[str, list[Take]] = defaultdict(list)
         splits = set()
         for take in takes:
-            self._takes[take.label].append(take)
+            by_label[take.label].append(take)
             splits.add(take.split)
         if len(splits) != 1:
             raise ValueError(f"compose from the takes of one split, not of {sorted(splits) or 'none'}")
+        self._takes = dict(by_label)
         self.labels = tuple(sorted(self._takes))
         self.letters = tuple(label for label in self.labels if len(label) == 1)
         self.words = tuple(label for label in self.labels if len(label) > 1)

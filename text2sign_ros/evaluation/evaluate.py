@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from tqdm import tqdm
 
 from text2sign_ros.evaluation.recogniser import Recogniser, real_windows, train
 from text2sign_ros.inference.signer import Signer
-from text2sign_ros.training.config import DataConfig
 from text2sign_ros.training.loop import save
 from text2sign_ros.training.sentences import compose
 
@@ -30,8 +28,7 @@ def evaluate(
     Returns:
         shares read rightly, words and letters apart, and what they were measured on.
     """
-    config = replace(DataConfig(), corpus=str(data))
-    sentences = {split: compose(config, split, count, 0, work) for split, count in _SENTENCES.items()}
+    sentences = {split: compose(data, split, count, 0, work) for split, count in _SENTENCES.items()}
     recogniser = Recogniser(np.unique(sentences["train"].labels).tolist())
     weights = work / "recogniser.pt"
     if not weights.exists():

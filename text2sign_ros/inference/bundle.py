@@ -18,13 +18,11 @@ FORMAT = 1
 BUCKETS = (64, 128, 256)
 """Frames of the sequences that the model is run on; what is shorter is padded to the next one."""
 DESCRIPTION = "bundle.json"
-_KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "list": (list,),
-    "dict": (dict,),
-}
+REQUIRED = (
+    *("text_encoder.onnx", "tokenizer.json", "duration.onnx", "duration.weights", "unet.onnx", "unet.weights"),
+    *("decoder.onnx", "decoder.weights", "fused.onnx"),
+)
+"""Files without which a bundle can't sign, all of them listed with their hash."""
 
 
 class BundleError(Text2SignError):
@@ -98,21 +96,12 @@ class Bundle:
         expected = {f.name: str(f.type) for f in fields(cls)}
         if wrong := sorted(expected.keys() ^ values.keys()):
             raise BundleError(f"{folder / DESCRIPTION} has missing or unknown entries: {', '.join(wrong)}")
-        kinds: dict[str, tuple[type, ...]] = {
-            "str": (str,),
-            "int": (int,),
-            "float": (int, float),
-            "list": (list,),
-            "dict": (dict,),
-        }
         for name, kind in expected.items():
-            if not isinstance(values[name], _KINDS[kind.split("[")[0]]):
-                raise BundleError(f"{folder / DESCRIPTION}: {name} must be a {kind}, not {values[name]!r}")
+            if not _is(values[name], kind):
+                raise BundleError(f"{folder / DESCRIPTION}: {name} must be {kind}, not {str(values[name])[:60]}")
         bundle = cls(**values)
-        if tuple(bundle.keypoints) != skeleton.KEYPOINTS:
-            raise BundleError(f"{folder / DESCRIPTION} is for other keypoints than the {skeleton.NUM_KEYPOINTS} known")
-        if not np.isfinite(bundle.rest_code).all() or len(bundle.rest_code) != bundle.latent_dim:
-            raise BundleError(f"{folder / DESCRIPTION}: rest_code must be {bundle.latent_dim} finite numbers")
+        if problem := bundle._problem():
+            raise BundleError(f"{folder / DESCRIPTION}: {problem}; export it anew")
         for name, digest in bundle.files.items():
             path = folder / name
             if Path(name).name != name:
@@ -122,6 +111,38 @@ class Bundle:
             if sha256(path) != digest:
                 raise BundleError(f"{path} is damaged (its sha256 is not that of {DESCRIPTION}); copy it again")
         return bundle
+
+    def _problem(self) -> str:
+        """What makes these values unusable; empty if nothing does."""
+        at_least_one = ("latent_dim", "stride", "prefix_codes", "max_tokens", "timesteps", "steps", "max_units")
+        at_least_one += ("frames_per_sign", "frames_per_letter")
+        small = [name for name in at_least_one if getattr(self, name) < 1]
+        longest = self.buckets[-1] - self.prefix_codes * self.stride if self.buckets else 0
+        problems = {
+            f"{', '.join(small)} must be at least 1": bool(small),
+            "fps must be positive": not 0 < self.fps < float("inf"),
+            "beta_start and beta_end must grow between 0 and 1": not 0 < self.beta_start <= self.beta_end < 1,
+            "buckets must grow": sorted(set(self.buckets)) != self.buckets,
+            "the longest bucket must hold the prefix and a sign": longest < self.frames_per_sign,
+            "the keypoints are not the 79 known": tuple(self.keypoints) != skeleton.KEYPOINTS,
+            f"rest_code must be {self.latent_dim} finite numbers": len(self.rest_code) != self.latent_dim
+            or not np.isfinite(self.rest_code).all(),
+            "files lacks " + ", ".join(name for name in REQUIRED if name not in self.files): any(
+                name not in self.files for name in REQUIRED
+            ),
+        }
+        return next((problem for problem, is_one in problems.items() if is_one), "")
+
+
+def _is(value: Any, kind: str) -> bool:
+    """Whether a JSON value is of the type that a field's annotation names."""
+    if kind.startswith("list["):
+        return isinstance(value, list) and all(_is(item, kind[5:-1]) for item in value)
+    if kind == "dict[str, str]":
+        return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+    if kind == "float":
+        return type(value) in (int, float)
+    return type(value).__name__ == kind
 
 
 def _read(path: Path) -> dict[str, Any]:

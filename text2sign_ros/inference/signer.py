@@ -127,6 +127,11 @@ class Signer:
         back = transition(last[1], skeleton.REST_POSE, RETURN_FRAMES - 1, start_step=last[1] - last[0])
         yield np.concatenate((back, skeleton.REST_POSE[None]))
 
+    def warm_up(self) -> None:
+        """Sign one sign to nobody: the first run of a session is the slowest."""
+        for _ in self.stream(self.plan(self.bundle.signs[0])):
+            pass
+
     def _embed(self, segment: Segment) -> TextEmbedding:
         return self._encoder.encode([segment.text])
 

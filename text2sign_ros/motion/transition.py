@@ -64,7 +64,10 @@ def transition(
 def _swing(start: np.ndarray, end: np.ndarray, part: np.ndarray) -> np.ndarray:
     """Unit vectors on the way from ``start`` to ``end``, turning evenly; half turns go round the signer's front."""
     opposed = (1 - (start * end).sum(axis=-1, keepdims=True)) / 2
-    middle = kinematics.unit(start + end + 0.3 * opposed * (1.0, 0.0, 0.0))
+    # Square to the way, or a bone that turns from straight ahead to straight back would have nothing to go round.
+    way = kinematics.unit(start - end)
+    front = kinematics.unit(np.array((1.0, 0.0, 0.0)) - way[..., :1] * way)
+    middle = kinematics.unit(start + end + 0.3 * opposed * front)
     return _slerp(_slerp(start, middle, part), _slerp(middle, end, part), part)
 
 

@@ -28,6 +28,7 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.clip import SignClip, write_whole
 from text2sign_ros.drawing import contact_sheet, video
+from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import frame_time
 from text2sign_ros.resources import share
@@ -43,7 +44,7 @@ motion to play. Stamps are the same as ever."""
 START_TIMEOUT, SILENCE_TIMEOUT = 60.0, 20.0  # seconds
 
 
-class DemoError(ValueError):
+class DemoError(Text2SignError):
     """The demo can't go on; the message says why."""
 
 
@@ -172,7 +173,7 @@ def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
     """Sign ``text`` by a node of its own; trajectory.npz, contact_sheet.png, motion.mp4 and summary.json go to ``out``.
 
     Raises:
-        ValueError: (TextError, BundleError, DemoError) the text, the bundle or the node is at fault.
+        Text2SignError: (TextError, BundleError, DemoError) the text, the bundle or the node is at fault.
     """
     with contextlib.ExitStack() as stack:
         node_process = SignerProcess(bundle)
@@ -286,7 +287,7 @@ def main() -> int:
         summary = run(arguments.text, arguments.out, arguments.bundle)
     except KeyboardInterrupt:
         return 130
-    except ValueError as error:
+    except Text2SignError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     for warning in summary.warnings:

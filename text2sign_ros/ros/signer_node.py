@@ -19,6 +19,7 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
+from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import Chunk, chunks
 from text2sign_ros.resources import share
@@ -88,7 +89,7 @@ class SignerNode(Node):
         """Load the bundle, open the topics and begin to work.
 
         Raises:
-            ValueError: (BundleError and kin) the bundle can't be used.
+            Text2SignError: (BundleError and kin) the bundle can't be used.
         """
         bundle = self._value("bundle") or share() / "models" / "asl_cafe"
         self._signer = Signer(
@@ -98,6 +99,7 @@ class SignerNode(Node):
             guidance=self._value("guidance") or None,
             threads=self._value("threads"),
         )
+        self._signer.warm_up()
         self._publisher = self.create_publisher(MultiDOFJointTrajectory, "~/trajectory", TRAJECTORY_QOS)
         self.create_subscription(String, "~/text", self._on_text, TEXT_QOS)
         self._worker.start()
@@ -210,7 +212,7 @@ def main(args: list[str] | None = None) -> int:
         try:
             node = SignerNode()
             node.start()
-        except (ValueError, ParameterException) as error:
+        except (Text2SignError, ParameterException) as error:
             rclpy.logging.get_logger("signer").fatal(str(error))
             return 1
         rclpy.spin(node)

@@ -16,6 +16,8 @@ from text2sign_ros.networks.aligner import AlignerConfig
 from text2sign_ros.networks.sign_vae import SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
 
+SEMANTIC_FACTORS = ("early", "late", "constant", "off")
+
 
 class ConfigError(Text2SignError):
     """The configuration has an unknown key or a value of the wrong type."""
@@ -56,7 +58,7 @@ class DiffusionStage(StageConfig):
     prefix_codes: int = 10  # how many codes before a segment are given clean
     withhold_text: float = 0.1  # share of examples that train the unguided model
     semantic_weight: float = 0.1
-    semantic_factor: str = "early"  # "early": t/T, strong where noise is strong; "late": 1 - t/T; "constant"; "off"
+    semantic_factor: str = "early"  # one of SEMANTIC_FACTORS; see training/diffusion.py
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,29 @@ def load(path: str | Path) -> TrainConfig:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} can't be read as YAML: {error}") from error
-    return _build(TrainConfig, values, str(path))
+    config = _build(TrainConfig, values, str(path))
+    if problem := _problem(config):
+        raise ConfigError(f"{path}: {problem}")
+    return config
+
+
+def _problem(config: TrainConfig) -> str:
+    """What makes a configuration of the right types unusable; empty if nothing does."""
+    stages = {"vae_stage": config.vae_stage, "aligner_stage": config.aligner_stage}
+    stages["diffusion_stage"] = config.diffusion_stage
+    for name, stage in stages.items():
+        if min(stage.steps, stage.batch, stage.checkpoint_every) < 1:
+            return f"{name}: steps, batch and checkpoint_every must be at least 1"
+    if min(config.data.sentences, config.data.held_out_sentences, config.data.max_segment_units) < 1:
+        return "data: sentences, held_out_sentences and max_segment_units must be at least 1"
+    if config.sign_vae.stride not in (1, 2, 4):
+        return f"sign_vae: stride is {config.sign_vae.stride}; it must be 1, 2 or 4"
+    if not config.sign_vae.latent_dim == config.unet.latent_dim == config.aligner.latent_dim:
+        return "latent_dim must be the same for sign_vae, unet and aligner"
+    factor = config.diffusion_stage.semantic_factor
+    if factor not in SEMANTIC_FACTORS:
+        return f"diffusion_stage: semantic_factor is {factor!r}; it must be one of {', '.join(SEMANTIC_FACTORS)}"
+    return ""
 
 
 def _build(kind: type, values: Any, where: str) -> Any:

@@ -36,7 +36,9 @@ def fit(
 
     Writes ``<name>.checkpoint.pt`` as it goes and ``<name>.png``, the curve, at the end.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+    )
     average = copy.deepcopy(model).eval().requires_grad_(False)
     checkpoint, history, first = folder / f"{name}.checkpoint.pt", [], 0
     if checkpoint.exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from text2sign_ros import skeleton
 from text2sign_ros.clip import write_whole
 from text2sign_ros.corpora import asl_cafe
 from text2sign_ros.corpora.composition import Composer
-from text2sign_ros.training.config import DataConfig
 
 REST_FRAMES = 32
 """Frames of rest put before and after each sentence: a segment may start from rest, and there is always a prefix."""
@@ -43,12 +42,12 @@ class Sentences:
     labels: np.ndarray
 
 
-def compose(config: DataConfig, split: str, count: int, seed: int, folder: Path) -> Sentences:
+def compose(corpus: str | Path, split: str, count: int, seed: int, folder: Path) -> Sentences:
     """Compose ``count`` random sentences from the takes of a split, or load them if ``folder`` has them already."""
-    key = json.dumps([asdict(config), split, count, seed]).encode()
+    key = json.dumps([str(corpus), split, count, seed]).encode()
     path = folder / f"sentences.{split}.{hashlib.sha256(key).hexdigest()[:12]}.npz"
     if not path.exists():
-        composer = Composer(take for take in asl_cafe.read(config.corpus) if take.split == split)
+        composer = Composer(take for take in asl_cafe.read(corpus) if take.split == split)
         sentences = _compose(composer, split, count, np.random.default_rng((seed, asl_cafe.SPLITS.index(split))))
         with write_whole(path) as file:
             np.savez(file, **vars(sentences))

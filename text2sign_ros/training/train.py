@@ -66,7 +66,7 @@ class Run:
     def sentences(self) -> dict[str, Sentences]:
         data = self.config.data
         counts = {"train": data.sentences, "val": data.held_out_sentences}
-        return {s: compose(data, s, count, self.config.seed, self.folder) for s, count in counts.items()}
+        return {s: compose(data.corpus, s, count, self.config.seed, self.folder) for s, count in counts.items()}
 
     @cached_property
     def encoder(self) -> SentenceEncoder:

@@ -1,0 +1,144 @@
+"""The bundle: anything missing, damaged or foreign is named before a model is loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from text2sign_ros.inference.bundle import DESCRIPTION, Bundle, BundleError, sha256
+from text2sign_ros.inference.signer import Signer
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    """A bundle to damage: its files are links, so replace one, never write into it."""
+    shutil.copytree(bundle, tmp_path / "bundle", copy_function=os.link if _same_disk(bundle, tmp_path) else shutil.copy)
+    return tmp_path / "bundle"
+
+
+def _same_disk(one: Path, other: Path) -> bool:
+    return one.stat().st_dev == other.stat().st_dev
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.unlink()
+    path.write_bytes(content)
+
+
+def _describe(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    values = json.loads((folder / DESCRIPTION).read_bytes())
+    change(values)
+    _replace(folder / DESCRIPTION, json.dumps(values).encode())
+
+
+@pytest.fixture(autouse=True)
+def no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_, **__):
+        raise AssertionError("a model was loaded before the bundle was verified")
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", refuse)
+
+
+def _refused(folder: Path, *named: str) -> None:
+    with pytest.raises(BundleError) as caught:
+        Signer(folder)
+    for text in named:
+        assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_shipped_bundle_is_whole_and_lists_every_file(bundle: Path) -> None:
+    loaded = Bundle.load(bundle)
+    present = {path.name for path in bundle.iterdir()} - {DESCRIPTION, "MODEL_CARD.md"}
+    assert set(loaded.files) == present
+    assert {"text_encoder.onnx", "tokenizer.json", "unet.onnx", "decoder.onnx", "fused.onnx"} <= present
+    assert loaded.latent_dim == 20 and loaded.fps == 25.0
+    assert len(loaded.letters) == 26 and "thank you" in loaded.signs
+    assert sum(path.stat().st_size for path in bundle.iterdir()) < 100e6
+    assert (bundle / "text_encoder.onnx").stat().st_size < 50e6
+
+
+def test_what_is_saved_is_loaded(bundle: Path, copy: Path) -> None:
+    loaded = Bundle.load(bundle)
+    (copy / DESCRIPTION).unlink()
+    loaded.save(copy)
+    assert Bundle.load(copy) == loaded
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    _refused(tmp_path / "nowhere", "nowhere", DESCRIPTION, "missing")
+
+
+def test_every_missing_file_is_named(copy: Path) -> None:
+    for name in Bundle.load(copy).files:
+        (copy / name).rename(copy.parent / name)
+        _refused(copy, name, "missing")
+        (copy.parent / name).rename(copy / name)
+
+
+@pytest.mark.parametrize("name", ["unet.weights", "fused.onnx", "tokenizer.json"])
+def test_a_damaged_file_is_named(copy: Path, name: str) -> None:
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    _replace(copy / name, bytes(content))
+    _refused(copy, name, "damaged")
+
+
+def test_a_file_cut_short_is_named(copy: Path) -> None:
+    _replace(copy / "decoder.weights", (copy / "decoder.weights").read_bytes()[:-1])
+    _refused(copy, "decoder.weights", "damaged")
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
+def test_a_description_cut_short(copy: Path, part: float) -> None:
+    content = (copy / DESCRIPTION).read_bytes()
+    _replace(copy / DESCRIPTION, content[: int(part * len(content))])
+    _refused(copy, DESCRIPTION, "can't be read")
+
+
+@pytest.mark.parametrize("content", [b"[]", b"3", b"null"])
+def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
+    _replace(copy / DESCRIPTION, content)
+    _refused(copy, DESCRIPTION, "JSON object")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda v: v.update(format=2), "format 1"),
+        (lambda v: v.pop("format"), "format 1"),
+        (lambda v: v.update(colour="red"), "colour"),
+        (lambda v: v.pop("fps"), "fps"),
+        (lambda v: v.update(fps="25"), "fps"),
+        (lambda v: v.update(buckets=64), "buckets"),
+        (lambda v: v.update(files=[]), "files"),
+        (lambda v: v["keypoints"].reverse(), "keypoints"),
+        (lambda v: v["rest_code"].pop(), "rest_code"),
+        (lambda v: v["rest_code"].__setitem__(0, float("nan")), "rest_code"),
+        (lambda v: v["rest_code"].__setitem__(0, "a"), "rest_code"),
+        (lambda v: v.update(buckets=["a"]), "buckets"),
+        (lambda v: v.update(buckets=[]), "bucket"),
+        (lambda v: v.update(buckets=[128, 64]), "buckets must grow"),
+        (lambda v: v.update(stride=0), "stride"),
+        (lambda v: v.update(timesteps=True), "timesteps"),
+        (lambda v: v.update(beta_start=0.5), "beta_start"),
+        (lambda v: v["files"].pop("fused.onnx"), "fused.onnx"),
+    ],
+)
+def test_a_description_of_something_else(copy: Path, change: Callable[[dict], Any], named: str) -> None:
+    _describe(copy, change)
+    _refused(copy, DESCRIPTION, named)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "sub/file"])
+def test_a_file_outside_the_folder_is_refused(copy: Path, name: str) -> None:
+    secret = copy.parent / "secret"
+    secret.write_bytes(b"secret")
+    _describe(copy, lambda v: v["files"].update({name: sha256(secret)}))
+    _refused(copy, DESCRIPTION, name, "outside")

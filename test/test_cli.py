@@ -1,0 +1,183 @@
+"""The command: files that repeat bit for bit, and one clear line for whatever can't be done."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from text2sign_ros import skeleton
+from text2sign_ros.cli import main
+from text2sign_ros.clip import SignClip
+
+ROOT = Path(__file__).parents[1]
+
+
+def _sign(bundle: Path, out: Path, *arguments: str) -> int:
+    return main(["sign", "--bundle", str(bundle), "--out", str(out), "--steps", "2", *arguments])
+
+
+def _one_line(capsys: pytest.CaptureFixture[str], *named: str) -> None:
+    error = capsys.readouterr().err
+    assert error.startswith("text2sign: ") and error.count("\n") == 1, error
+    for text in named:
+        assert text in error
+
+
+def test_the_same_seed_gives_the_same_file_twice_and_no_torch(bundle: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from text2sign_ros.cli import main; status = main(); "
+        "assert 'torch' not in sys.modules, 'torch was imported'; sys.exit(status)"
+    )
+    files = []
+    for number in (1, 2):
+        out = tmp_path / str(number) / "a.npz"
+        command = ["sign", "water please", "--out", str(out), "--seed", "1", "--json", "--bundle", str(bundle)]
+        process = subprocess.run(
+            [sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=120, cwd=ROOT
+        )
+        assert process.returncode == 0, process.stderr
+        summary = json.loads(process.stdout)
+        assert summary["segments"] == ["water", "please"] and summary["seed"] == 1 and summary["keypoints"] == 79
+        files.append(out.read_bytes())
+        if number == 1:
+            time.sleep(2.1)  # the clock of a zip file ticks in steps of two seconds
+    assert files[0] == files[1]
+
+
+def test_the_npz_is_as_promised(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _sign(bundle, tmp_path / "a.npz", "my name is Grace", "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert " ".join(summary["segments"]).endswith("g r a c e")
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as data:
+        assert sorted(data.files) == ["confidence", "fps", "keypoints", "positions"]
+        assert data["positions"].shape == (summary["frames"], 79, 3) and data["positions"].dtype == np.float32
+        assert data["confidence"].shape == (summary["frames"], 79)
+        assert float(data["fps"]) == summary["fps"] == 25.0
+        assert tuple(data["keypoints"]) == skeleton.KEYPOINTS
+
+
+def test_every_kind_of_file(bundle: Path, tmp_path: Path) -> None:
+    for suffix in ("npz", "pose", "png", "mp4"):
+        assert _sign(bundle, tmp_path / f"a.{suffix}", "tea") == 0
+    npz, pose = (SignClip.load(tmp_path / f"a.{suffix}") for suffix in ("npz", "pose"))
+    np.testing.assert_allclose(npz.positions, pose.positions, atol=1e-5)
+    with Image.open(tmp_path / "a.png") as image:
+        assert min(image.size) > 100 and len(np.unique(np.asarray(image))) > 10
+    assert (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_a_batch_gives_one_clip_a_line_and_says_which_it_could_not_sign(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = tmp_path / "texts"
+    texts.write_text("hello\n\nwater please\n", encoding="utf-8")
+    assert _sign(bundle, tmp_path / "out", "--batch", str(texts), "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["text"] for line in lines] == ["hello", "water please"]
+    assert [len(SignClip.load(path)) for path in sorted((tmp_path / "out").iterdir())] == [x["frames"] for x in lines]
+
+    texts.write_text("hello\n'\ntea\n", encoding="utf-8")
+    assert _sign(bundle, tmp_path / "more", "--batch", str(texts)) == 1
+    error = capsys.readouterr().err
+    assert "line 2" in error and "1 of 3" in error and "Traceback" not in error
+    assert len(list((tmp_path / "more").iterdir())) == 2
+
+    texts.write_text("\n \n", encoding="utf-8")
+    assert _sign(bundle, tmp_path / "none", "--batch", str(texts)) == 1
+    _one_line(capsys, "no text")
+
+
+def test_one_sign_of_a_batch_is_that_text_signed_alone(bundle: Path, tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.write_text("water\nhello\n", encoding="utf-8")
+    assert _sign(bundle, tmp_path / "out", "--batch", str(texts), "--seed", "4") == 0
+    assert _sign(bundle, tmp_path / "hello.npz", "hello", "--seed", "4") == 0
+    second = sorted((tmp_path / "out").iterdir())[1]
+    assert second.read_bytes() == (tmp_path / "hello.npz").read_bytes()
+
+
+@pytest.mark.parametrize("text", ["", "  \t ", "'", "\x00\x07", "😀", "你好", "a" * 20_000])
+def test_bad_texts_get_one_line_and_no_file(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    assert _sign(bundle, tmp_path / "a.npz", text) == 1
+    _one_line(capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_left_out_of_a_text_is_said(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _sign(bundle, tmp_path / "a.npz", "hello 😀", "--json") == 0
+    output = capsys.readouterr()
+    assert "text2sign: warning: " in output.err
+    assert json.loads(output.out)["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["hello", "--out", "a.gif"], "a.gif"),
+        (["hello", "--out", "folder"], ".npz"),
+        (["--batch", "texts", "--out", "a.npz"], "folder"),
+        (["--batch", "nowhere", "--out", "out"], "nowhere"),
+        (["hello", "--out", "a.npz", "--seed", "-1"], "--seed"),
+        (["hello", "--out", "a.npz", "--steps", "0"], "steps is 0"),
+        (["hello", "--out", "a.npz", "--threads", "0"], "--threads"),
+        (["hello", "--out", "a.npz", "--guidance", "99"], "guidance"),
+        (["hello", "--out", "a.npz", "--bundle", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_can_not_be_done_is_one_line(
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    named: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "--bundle" not in arguments:
+        arguments = [*arguments, "--bundle", str(bundle)]
+    assert main(["sign", *arguments]) == 1
+    _one_line(capsys, named)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_batch_that_is_no_text(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "texts").write_bytes(b"\xff\xfe\x00hello")
+    assert _sign(bundle, tmp_path / "out", "--batch", str(tmp_path / "texts")) == 1
+    _one_line(capsys, "texts")
+
+
+def test_training_says_what_is_wrong_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config, out = str(ROOT / "config" / "train" / "asl_cafe.yaml"), str(tmp_path / "run")
+    assert main(["train", "--config", config, "--out", out, "--stage", "dreaming"]) == 1
+    _one_line(capsys, "dreaming", "diffusion")
+    assert main(["train", "--config", str(tmp_path / "nowhere.yaml"), "--out", out]) == 1
+    _one_line(capsys, "nowhere.yaml")
+    (tmp_path / "bad.yaml").write_text("unet: {chanels: [8]}\n")
+    assert main(["train", "--config", str(tmp_path / "bad.yaml"), "--out", out]) == 1
+    _one_line(capsys, "chanels")
+    (tmp_path / "lost.yaml").write_text("data: {corpus: nowhere}\nvae_stage: {steps: 1}\n")
+    assert main(["train", "--config", str(tmp_path / "lost.yaml"), "--out", str(tmp_path / "other")]) == 1
+    _one_line(capsys, "nowhere", "asl_cafe")
+
+
+def test_exporting_what_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--run", str(tmp_path / "nowhere"), "--out", str(tmp_path / "bundle")]) == 1
+    _one_line(capsys, "nowhere")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [[], ["sign"], ["train"], ["export"], ["evaluate"]])
+def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    assert "usage: text2sign" in capsys.readouterr().out

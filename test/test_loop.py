@@ -1,0 +1,102 @@
+"""The training loop: a run that was killed and resumed ends exactly where one in a single go does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from text2sign_ros.training.config import StageConfig
+from text2sign_ros.training.loop import fit
+
+STEPS = 40
+CONFIG = StageConfig(steps=STEPS, learning_rate=0.05, warmup=5, ema=0.9, checkpoint_every=4)
+
+
+def _loss(model: nn.Linear, rng: np.random.Generator) -> dict[str, Tensor]:
+    """Fit y = sum of x from noisy examples, with randomness of both generators."""
+    x = torch.from_numpy(rng.normal(size=(16, 3)).astype(np.float32))
+    error = (model(x)[:, 0] - x.sum(dim=1) + 0.1 * torch.randn(16)).square().mean()
+    return {"loss": error, "error": error.detach()}
+
+
+def _slow_loss(model: nn.Linear, rng: np.random.Generator) -> dict[str, Tensor]:
+    time.sleep(0.05)
+    return _loss(model, rng)
+
+
+def _fit(folder: Path, loss=_loss) -> nn.Linear:
+    torch.set_num_threads(1)
+    torch.manual_seed(7)
+    return fit("toy", nn.Linear(3, 1), loss, CONFIG, folder, seed=3, validate=_loss)
+
+
+def _state(folder: Path) -> dict:
+    return torch.load(folder / "toy.checkpoint.pt", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> tuple[Path, nn.Linear]:
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, _fit(folder)
+
+
+def test_it_learns_and_plots_the_curve(whole) -> None:
+    folder, _ = whole
+    history = json.loads(_state(folder)["history"])
+    assert [row["step"] for row in history] == list(range(4, STEPS + 1, 4))
+    assert set(history[0]) == {"step", "loss", "error", "val_loss", "val_error"}
+    assert history[-1]["val_loss"] < 0.2 * history[0]["val_loss"]
+    assert (folder / "toy.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_it_returns_is_the_moving_average(whole) -> None:
+    folder, model = whole
+    state = _state(folder)
+    torch.testing.assert_close(model.weight, state["average"]["weight"])
+    assert not torch.equal(state["average"]["weight"], state["model"]["weight"])
+
+
+def test_killed_and_resumed_it_ends_where_an_unbroken_run_does(whole, tmp_path: Path) -> None:
+    folder, model = whole
+    code = "import sys, test_loop; from pathlib import Path; test_loop._fit(Path(sys.argv[1]), test_loop._slow_loss)"
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "toy.checkpoint.pt").exists() and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert 0 < _state(tmp_path)["step"] < STEPS
+
+    resumed = _fit(tmp_path)
+    torch.testing.assert_close(resumed.weight, model.weight, atol=0, rtol=0)
+    one, other = _state(folder), _state(tmp_path)
+    assert json.loads(one["history"]) == json.loads(other["history"])
+    for part in ("model", "average"):
+        assert all(torch.equal(one[part][name], other[part][name]) for name in one[part])
+
+
+def test_a_finished_run_is_not_trained_again(whole) -> None:
+    folder, model = whole
+
+    def fail(*_) -> dict[str, Tensor]:
+        raise AssertionError("a finished run was trained on")
+
+    assert torch.equal(_fit(folder, fail).weight, model.weight)

@@ -1,0 +1,145 @@
+"""The signer: from rest to rest, the same for the same seed, without a break where segments meet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from text2sign_ros.inference.samplers import SAMPLERS, SamplerError
+from text2sign_ros.inference.signer import Signer
+from text2sign_ros.motion import kinematics
+from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.text import TextError
+
+TEXTS = ("water", "my name is Grace", "hello can i get a large coffee please thank you", "zyx, bye!", "a")
+
+
+@pytest.fixture(scope="module")
+def signer(bundle: Path) -> Signer:
+    return Signer(bundle, steps=4)
+
+
+@pytest.fixture(scope="module", params=TEXTS)
+def pieces(request: pytest.FixtureRequest, signer: Signer) -> list[np.ndarray]:
+    return list(signer.stream(signer.plan(request.param), seed=1))
+
+
+def _sign(signer: Signer, text: str, seed: int = 0) -> np.ndarray:
+    return np.concatenate(list(signer.stream(signer.plan(text), seed=seed)))
+
+
+def test_pieces_are_what_was_promised(pieces: list[np.ndarray]) -> None:
+    for piece in pieces:
+        assert piece.dtype == np.float32 and piece.shape[1:] == (79, 3) and len(piece) > 0
+        assert np.isfinite(piece).all()
+
+
+def test_motion_begins_and_ends_at_rest(pieces: list[np.ndarray]) -> None:
+    np.testing.assert_allclose(pieces[0][0], REST_POSE, atol=1e-6)
+    np.testing.assert_array_equal(pieces[-1][-1], REST_POSE)
+
+
+def test_bones_keep_their_length(pieces: list[np.ndarray]) -> None:
+    lengths = kinematics.bone_lengths(np.concatenate(pieces))
+    np.testing.assert_allclose(lengths, np.broadcast_to(kinematics.CANONICAL_LENGTHS, lengths.shape), atol=1e-6)
+
+
+def test_nothing_jumps_where_segments_meet(pieces: list[np.ndarray]) -> None:
+    steps = np.linalg.norm(np.diff(np.concatenate(pieces), axis=0), axis=-1).max(axis=1)
+    seams = np.cumsum([len(piece) for piece in pieces])[:-1] - 1
+    assert steps[seams].max() <= 1.5 * np.delete(steps, seams).max()
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_timeline_adds_up_to_the_motion(signer: Signer, text: str) -> None:
+    plan = signer.plan(text)
+    timeline = signer.timeline(plan)
+    assert [frames for _, frames in timeline] == [len(piece) for piece in signer.stream(plan)]
+    assert [caption for caption, _ in timeline] == [*(segment.text for segment in plan.segments), ""]
+
+
+def test_the_seed_decides(signer: Signer, bundle: Path) -> None:
+    first = _sign(signer, "hello coffee", seed=3)
+    _sign(signer, "something else", seed=9)
+    np.testing.assert_array_equal(_sign(signer, "hello coffee", seed=3), first)
+    np.testing.assert_array_equal(_sign(Signer(bundle, steps=4), "hello coffee", seed=3), first)
+    assert np.abs(_sign(signer, "hello coffee", seed=4) - first).max() > 1e-3
+
+
+def test_the_first_segment_does_not_wait_for_the_others(signer: Signer) -> None:
+    short, long = signer.plan("hello"), signer.plan("hello my name is grace and " * 20)
+    first = next(iter(signer.stream(long, seed=5)))
+    np.testing.assert_array_equal(first, next(iter(signer.stream(short, seed=5))))
+
+
+def test_what_was_signed_decides_how_it_goes_on(signer: Signer) -> None:
+    # The second segment has the same text and the same noise in both: only the codes before it differ.
+    after_water, after_bye = (list(signer.stream(signer.plan(f"{word} please")))[1] for word in ("water", "bye"))
+    assert np.abs(after_water[0] - after_bye[0]).max() > 1e-4
+
+
+def test_different_texts_are_signed_differently(signer: Signer) -> None:
+    water, hello = (_sign(signer, text) for text in ("water", "hello"))
+    count = min(len(water), len(hello)) - 20
+    assert np.abs(water[:count] - hello[:count]).max() > 0.01
+
+
+def test_words_outside_the_vocabulary_are_spelled(signer: Signer) -> None:
+    units = [unit for segment in signer.plan("Grace, thank you").segments for unit in segment.units]
+    assert [(unit.text, unit.spelled) for unit in units] == [*((c, True) for c in "grace"), ("thank you", False)]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "'", "你好", "x" * 20_000])
+def test_a_text_that_can_not_be_signed_is_refused_and_the_next_one_signed(signer: Signer, text: str) -> None:
+    with pytest.raises(TextError):
+        signer.plan(text)
+    assert len(_sign(signer, "water")) > 0
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_both_samplers_sign(bundle: Path, sampler: str) -> None:
+    assert np.isfinite(_sign(Signer(bundle, sampler=sampler, steps=1), "tea")).all()
+
+
+def test_defaults_are_those_of_the_bundle(bundle: Path) -> None:
+    signer = Signer(bundle)
+    assert (signer.sampler, signer.steps) == (signer.bundle.sampler, signer.bundle.steps)
+    assert signer.guidance == signer.bundle.guidance and signer.fps == 25.0
+    assert signer.provider == "CPUExecutionProvider"
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"steps": 0}, "steps is 0"),
+        ({"steps": -3}, "steps is -3"),
+        ({"steps": 1001}, "steps is 1001"),
+        ({"sampler": "euler"}, "euler"),
+        ({"guidance": -1.0}, "guidance"),
+        ({"guidance": 21.0}, "guidance"),
+        ({"guidance": float("nan")}, "guidance"),
+    ],
+)
+def test_options_out_of_range_are_refused(bundle: Path, options: dict, named: str) -> None:
+    with pytest.raises(SamplerError, match=named):
+        Signer(bundle, **options)
+
+
+def test_signing_imports_no_torch(bundle: Path) -> None:
+    code = (
+        "import sys; from text2sign_ros.inference.signer import Signer; s = Signer(sys.argv[1], steps=1); "
+        "print(sum(map(len, s.stream(s.plan('hello bob'))))); print([m for m in sys.modules if m == 'torch'])"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code, str(bundle)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=Path(__file__).parents[1],
+    )
+    frames, modules = process.stdout.split("\n")[:2] if process.returncode == 0 else pytest.fail(process.stderr)
+    assert int(frames) > 0 and modules == "[]"

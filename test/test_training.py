@@ -1,0 +1,142 @@
+"""Learning as a whole: recordings in, three stages, a bundle out that signs; each stage goes on where it stopped."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from text2sign_ros.cli import main
+from text2sign_ros.inference.signer import Signer
+from text2sign_ros.networks.aligner import AlignerConfig
+from text2sign_ros.networks.sign_vae import SignVAEConfig
+from text2sign_ros.networks.unet import UNetConfig
+from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.training import loop
+from text2sign_ros.training.config import ConfigError, DataConfig, DiffusionStage, StageConfig, TrainConfig, VAEStage
+from text2sign_ros.training.diffusion import semantic_factor
+from text2sign_ros.training.segments import encode_all
+from text2sign_ros.training.train import STAGES, Run
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*(LeafSpec|The axis name)")  # of torch's exporter
+SHORT = {"steps": 3, "batch": 8, "checkpoint_every": 2, "warmup": 1}
+CONFIG = TrainConfig(
+    name="tiny",
+    threads=1,
+    data=DataConfig(sentences=30, held_out_sentences=10, max_segment_units=3),
+    sign_vae=SignVAEConfig(channels=16, blocks=1),
+    aligner=AlignerConfig(width=16, layers=1, heads=2),
+    unet=UNetConfig(channels=(16, 16), context_dim=16, heads=2),
+    vae_stage=VAEStage(**SHORT),
+    aligner_stage=StageConfig(**SHORT),
+    diffusion_stage=DiffusionStage(**SHORT),
+)
+
+
+@pytest.fixture(scope="module")
+def run(corpus, bundle: Path, tmp_path_factory) -> Run:
+    """A run whose three stages were trained one by one, each by a new process's worth of state."""
+    folder = tmp_path_factory.mktemp("run")
+    if bundle.is_dir():  # exporting the text encoder has tests of its own
+        for name in ("text_encoder.onnx", "tokenizer.json"):
+            shutil.copy(bundle / name, folder / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_, **__: corpus)
+        for stage in STAGES:
+            Run(CONFIG, folder).train((stage,))
+            written = {"vae": "sign_vae", "aligner": "aligner", "diffusion": "denoiser"}[stage]
+            for suffix in (".pt", ".checkpoint.pt", ".png"):
+                assert (folder / f"{written}{suffix}").is_file()
+    return Run(CONFIG, folder)
+
+
+def test_a_finished_run_is_loaded_and_not_trained_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_, **__):
+        raise AssertionError("trained again")
+
+    for module in ("vae", "aligner", "diffusion"):
+        monkeypatch.setattr(f"text2sign_ros.training.{module}.fit", refuse)
+    monkeypatch.setattr("text2sign_ros.corpora.asl_cafe.read", refuse)
+    again = Run(CONFIG, run.folder)
+    again.train()
+    for name in ("sign_vae", "aligner", "denoiser"):
+        one, other = getattr(run, name).state_dict(), getattr(again, name).state_dict()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_stage_goes_on_from_its_checkpoint(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(run.folder, folder)
+    (folder / "aligner.pt").unlink()  # as if the run had been killed after the last checkpoint
+    before = torch.load(folder / "aligner.checkpoint.pt", weights_only=True)
+    assert before["step"] == SHORT["steps"]
+    monkeypatch.setattr(loop.nn.utils, "clip_grad_norm_", lambda *_: pytest.fail("a step was made again"))
+    Run(CONFIG, folder).train(("aligner",))
+    one, other = (torch.load(f / "aligner.pt", weights_only=True) for f in (run.folder, folder))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_another_configuration_is_refused_in_the_same_folder(run: Run) -> None:
+    written = (run.folder / "config.yaml").read_bytes()
+    with pytest.raises(ConfigError, match="another configuration"):
+        Run(replace(CONFIG, seed=1), run.folder)
+    assert (run.folder / "config.yaml").read_bytes() == written
+    with pytest.raises(ConfigError, match="dreaming"):
+        run.train(("dreaming",))
+
+
+def test_a_bundle_is_exported_that_signs(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    out.mkdir()
+    (out / "MODEL_CARD.md").write_text("kept")
+    (out / "old.onnx").write_text("replaced")
+    command = ["export", "--run", str(run.folder), "--out", str(out), "--steps", "3", "--sampler", "ddim"]
+    assert main([*command, "--guidance", "1.5", "--max-units", "2"]) == 0
+    assert (out / "MODEL_CARD.md").read_text() == "kept" and not (out / "old.onnx").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+    signer = Signer(out)
+    assert (signer.sampler, signer.steps, signer.guidance, signer.bundle.max_units) == ("ddim", 3, 1.5, 2)
+    plan = signer.plan("thank you bob")
+    motion = np.concatenate(list(signer.stream(plan, seed=1)))
+    assert np.isfinite(motion).all() and len(motion) == sum(frames for _, frames in signer.timeline(plan))
+    np.testing.assert_array_equal(motion[-1], REST_POSE)
+
+
+def test_segments_hold_the_codes_of_their_signs_after_what_went_before(run: Run) -> None:
+    segments, sentences = run.segments["train"], run.sentences["train"]
+    codes, starts = encode_all(sentences, run.sign_vae)
+    prefix = CONFIG.diffusion_stage.prefix_codes
+    chosen = segments.members[0][:5]
+    batch = segments.gather(chosen, segments.buckets[0])
+    for row, number in enumerate(chosen):
+        length, start = int(segments.length[number]), int(segments.start[number])
+        exists, given, progress = batch.roles[row].numpy()
+        np.testing.assert_array_equal(np.flatnonzero(exists), np.arange(prefix + length))
+        np.testing.assert_array_equal(np.flatnonzero(given), np.arange(prefix))
+        assert int(batch.new[row].sum()) == length
+        new = progress[prefix : prefix + length]
+        assert (np.diff(new) > 0).all() and new[-1] == 1.0 and progress.sum() == pytest.approx(new.sum())
+        torch.testing.assert_close(batch.codes[row, :, : prefix + length].T, codes[start - prefix : start + length])
+        assert (batch.codes[row, :, prefix + length :] == 0).all()
+        assert float(batch.seconds[row]) == pytest.approx(length * CONFIG.sign_vae.stride / 25.0)
+        sentence = np.searchsorted(starts, start, side="right") - 1
+        said = " ".join(sentences.labels[sentences.unit_sentence == sentence])
+        assert segments.texts[int(batch.text[row])] in said
+
+
+def test_batches_repeat_with_the_generator(run: Run) -> None:
+    segments = run.segments["train"]
+    one, same = (segments.batch(np.random.default_rng(4), 16) for _ in range(2))
+    assert torch.equal(one.codes, same.codes) and torch.equal(one.text, same.text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "want"), [("early", [0.0, 0.25, 1.0]), ("late", [1.0, 0.75, 0.0]), ("constant", [1.0, 1.0, 1.0])]
+)
+def test_the_semantic_factor_by_noise(kind: str, want: list[float]) -> None:
+    assert semantic_factor(kind, torch.tensor([0.0, 0.25, 1.0])).tolist() == want

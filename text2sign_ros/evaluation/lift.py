@@ -1,0 +1,86 @@
+"""How good the lift from MediaPipe to metres is: bone lengths before and after, what it moved, and a picture.
+
+``python -m text2sign_ros.evaluation.lift --data ../shared/data/asl_cafe --out docs/lift.png``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from text2sign_ros import drawing, skeleton
+from text2sign_ros.clip import SignClip
+from text2sign_ros.corpora import asl_cafe
+from text2sign_ros.corpora.mediapipe import lift
+from text2sign_ros.motion.kinematics import bone_lengths
+
+_WORDS = ("hello", "can", "get", "large", "coffee", "tea", "water", "muffin", "please", "thank you", "b", "y")
+_NOTICE = "real takes of asl_cafe, lifted from MediaPipe landmarks"
+_SAMPLE = 400
+
+
+def main() -> None:
+    """Print the figures as JSON and write a sheet of twelve takes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    with np.load(options.data / "words_and_letters.npz") as data:
+        print(json.dumps(measure(data["pose"], {side: data[f"{side}_hand"] for side in ("left", "right")}), indent=1))
+    takes = [take for take in asl_cafe.read(options.data) if take.split == "test"]
+    chosen = [next(take for take in takes if take.label == word) for word in _WORDS]
+    clip = SignClip(
+        np.concatenate([take.clip.positions for take in chosen]),
+        np.concatenate([take.clip.confidence for take in chosen]),
+        asl_cafe.FPS,
+    )
+    drawing.contact_sheet(clip, [(take.label, len(take.clip)) for take in chosen], options.out, notice=_NOTICE)
+
+
+def measure(pose: np.ndarray, hands: dict[str, np.ndarray]) -> dict[str, float]:
+    """Spread of bone lengths within takes (standard deviation over mean), percent, and what the lift moved.
+
+    "landmarks" are MediaPipe's numbers as they are, x, y and z in their own units; "proportions" has the image's
+    aspect ratio and the hands' depth put right; "lifted" is the clip that the model learns from.
+    """
+    rng = np.random.default_rng(0)
+    right = skeleton.GROUPS["right_hand"]
+    whole = (np.abs(hands["right"]).sum(axis=(2, 3)) > 0).all(axis=1) & (np.abs(pose).sum(axis=(2, 3)) > 0).all(axis=1)
+    spreads: dict[str, list[float]] = {"landmarks": [], "proportions": [], "lifted": []}
+    moved, forward_before, forward_after = [], [], []
+    for i in rng.choice(np.flatnonzero(whole), _SAMPLE, replace=False):
+        raw, hand = pose[i, 1:].astype(float), hands["right"][i, 1:].astype(float)
+        clip = lift(raw, {"right": hand, "left": np.zeros_like(hand)}, aspect=0.5625, hand_depth=2.0, fps=15.0)
+        scale = skeleton.SHOULDER_WIDTH / np.median(
+            np.linalg.norm((raw[:, 11, :2] - raw[:, 12, :2]) * (1, 0.5625), axis=-1)
+        )
+        figures = {
+            "landmarks": hand,
+            "proportions": hand * (1.0, 0.5625, 2.0),
+            "lifted": clip.positions[:, right],
+        }
+        for name, points in figures.items():
+            canvas = np.zeros((len(points), skeleton.NUM_KEYPOINTS, 3))
+            canvas[:, right] = points
+            lengths = bone_lengths(canvas)[:, -20:]
+            spreads[name].append(float(np.median(lengths.std(axis=0) / lengths.mean(axis=0))))
+        middle = raw[:, (11, 12), :2].mean(axis=1, keepdims=True)
+        image = (hand[..., :2] - middle) * (scale, -0.5625 * scale)
+        moved.append(np.linalg.norm(clip.positions[:, right, 1:] - image, axis=-1))
+        forward_before.append((raw[:, (11, 12), 2].mean(axis=1) - raw[:, 16, 2]) * scale)
+        forward_after.append(clip.positions[:, skeleton.INDEX["right_wrist"], 0])
+    result = {f"bone_spread_{name}_percent": 100 * float(np.median(values)) for name, values in spreads.items()}
+    result |= {
+        "moved_in_image_median_mm": 1000 * float(np.median(np.concatenate(moved))),
+        "moved_in_image_p95_mm": 1000 * float(np.percentile(np.concatenate(moved), 95)),
+        "wrist_forward_landmarks_p95_m": float(np.percentile(np.concatenate(forward_before), 95)),
+        "wrist_forward_lifted_p95_m": float(np.percentile(np.concatenate(forward_after), 95)),
+    }
+    return {name: round(value, 3) for name, value in result.items()}
+
+
+if __name__ == "__main__":
+    main()
