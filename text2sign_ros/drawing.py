@@ -336,7 +336,7 @@ def _active(positions: np.ndarray, confidence: np.ndarray, side: str) -> bool:
 
 
 def _sheet_window(clip: SignClip, frames: list[int], width: int) -> _Window:
-    """One window for all pictures: from the hair to the waist, and as wide and low as the hands reach."""
+    """One window for all pictures: from the hair to the waist, and as far as the hands reach."""
     top, bottom, across = 0.35, -0.40, 0.86
     for side, hand in _HANDS.items():
         for frame in frames:
@@ -345,7 +345,8 @@ def _sheet_window(clip: SignClip, frames: list[int], width: int) -> _Window:
                 seen = positions[hand][confidence[hand] > 0]
                 across = max(across, 2 * float(np.abs(seen[:, 1]).max()) + 0.04)
                 bottom = min(bottom, float(seen[:, 2].min()) - 0.02)
-    bottom, across = max(bottom, -0.75), min(across, 1.2)
+                top = max(top, float(seen[:, 2].max()) + 0.02)
+    bottom, top, across = max(bottom, -0.75), min(top, 0.6), min(across, 1.2)
     scale = width / across
     return _Window((0.0, (top + bottom) / 2), scale, (width, round(scale * (top - bottom))))
 

@@ -114,8 +114,10 @@ class Bundle:
 
     def _problem(self) -> str:
         """What makes these values unusable; empty if nothing does."""
-        at_least_one = ("latent_dim", "stride", "prefix_codes", "max_tokens", "timesteps", "steps", "max_units")
-        at_least_one += ("frames_per_sign", "frames_per_letter")
+        at_least_one = (
+            *("latent_dim", "stride", "prefix_codes", "max_tokens", "timesteps", "steps", "max_units"),
+            *("frames_per_sign", "frames_per_letter"),
+        )
         small = [name for name in at_least_one if getattr(self, name) < 1]
         longest = self.buckets[-1] - self.prefix_codes * self.stride if self.buckets else 0
         problems = {
