@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--run", type=Path, required=True, dest="folder", help="folder of the run")
     export.add_argument("--out", type=Path, required=True, help="folder of the bundle, for example models/asl_cafe")
     export.add_argument("--sampler", choices=SAMPLERS, default="dpmpp_2m", help="the bundle's default sampler")
-    export.add_argument("--steps", type=int, default=10, help="the bundle's default steps")
+    export.add_argument("--steps", type=int, default=6, help="the bundle's default steps")
     export.add_argument("--guidance", type=float, default=2.0, help="the bundle's default guidance")
     export.add_argument("--max-units", type=int, default=1, help="signs and letters generated at once")
     export.set_defaults(run=_export)
