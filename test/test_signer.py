@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from text2sign_ros.inference.samplers import SAMPLERS, SamplerError
-from text2sign_ros.inference.signer import Signer
+from text2sign_ros.inference.signer import RETURN_FRAMES, WORD_HOLD, Signer
 from text2sign_ros.motion import kinematics
 from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.text import TextError
@@ -143,3 +143,14 @@ def test_signing_imports_no_torch(bundle: Path) -> None:
     )
     frames, modules = process.stdout.split("\n")[:2] if process.returncode == 0 else pytest.fail(process.stderr)
     assert int(frames) > 0 and modules == "[]"
+
+
+def test_spelled_words_are_kept_apart_by_a_longer_hold(bundle: Path) -> None:
+    signer = Signer(bundle, steps=1)
+
+    def frames(text: str) -> int:
+        return sum(count for _, count in signer.timeline(signer.plan(text)))
+
+    hold = round(WORD_HOLD * signer.fps)
+    assert hold - 2 <= frames("ab cd") - frames("abcd") <= hold + 2
+    assert frames("ab coffee") == frames("ab") + frames("coffee") - RETURN_FRAMES

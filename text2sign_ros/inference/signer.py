@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,16 @@ from text2sign_ros.inference.bundle import Bundle, BundleError
 from text2sign_ros.inference.samplers import SamplerError, alphas_cumprod, solver_table
 from text2sign_ros.motion import kinematics
 from text2sign_ros.motion.transition import transition
-from text2sign_ros.text import Plan, Segment, SentenceEncoder, TextEmbedding, Vocabulary
+from text2sign_ros.text import Plan, SentenceEncoder, TextEmbedding, Vocabulary
 from text2sign_ros.text import plan as plan_text
 
 RETURN_FRAMES = 20
 """Frames in which the hands go back to rest after a text."""
 _SETTLE_FRAMES = 8
 """Frames over which the small difference between the rest pose and its decoded code fades in."""
+WORD_HOLD = 0.24
+"""Seconds for which the last letter of a spelled word is held longer when another spelled word follows: the pause by
+which a reader tells where the one ends and the next begins."""
 MIN_CODES = 6
 """A segment is no shorter than this many codes, whatever the predicted duration."""
 
@@ -101,8 +105,8 @@ class Signer:
 
     def timeline(self, plan: Plan) -> list[tuple[str, int]]:
         """(text, frames) of each part of the motion in order, the return to rest (text "") last."""
-        parts = [(segment.text, self._frames(self._embed(segment))) for segment in plan.segments]
-        return [*parts, ("", RETURN_FRAMES)]
+        stride = self.bundle.stride
+        return [*((text, count * stride) for text, _, count in self._parts(plan)), ("", RETURN_FRAMES)]
 
     def stream(self, plan: Plan, *, seed: int = 0) -> Iterator[np.ndarray]:
         """The motion, a piece a segment, as soon as each is sampled; the same seed gives the same motion.
@@ -113,10 +117,8 @@ class Signer:
         bundle = self.bundle
         prefix = np.repeat(np.array(bundle.rest_code, np.float32)[:, None], bundle.prefix_codes, axis=1)
         last = np.stack((skeleton.REST_POSE, skeleton.REST_POSE))
-        for number, segment in enumerate(plan.segments):
-            embedding = self._embed(segment)
-            rng = np.random.default_rng((seed, number))
-            codes, positions = self._sample(embedding, self._frames(embedding) // bundle.stride, prefix, rng)
+        for number, (_, embedding, count) in enumerate(self._parts(plan)):
+            codes, positions = self._sample(embedding, count, prefix, np.random.default_rng((seed, number)))
             if number == 0:
                 fade = np.linspace(1.0, 0.0, _SETTLE_FRAMES, endpoint=False)[:, None, None]
                 positions[:_SETTLE_FRAMES] += fade * (skeleton.REST_POSE - positions[0])
@@ -132,16 +134,17 @@ class Signer:
         for _ in self.stream(self.plan(self.bundle.signs[0])):
             pass
 
-    def _embed(self, segment: Segment) -> TextEmbedding:
-        return self._encoder.encode([segment.text])
-
-    def _frames(self, embedding: TextEmbedding) -> int:
-        """Predicted duration in frames, a whole number of codes that fits the longest bucket."""
-        (seconds,) = self._duration.run(None, {"tokens": embedding.tokens, "mask": np.float32(embedding.mask)})
+    def _parts(self, plan: Plan) -> Iterator[tuple[str, TextEmbedding, int]]:
+        """Text, its embedding and number of codes of each segment."""
         bundle = self.bundle
         most = bundle.buckets[-1] // bundle.stride - bundle.prefix_codes
-        codes = int(np.clip(np.rint(seconds[0] * bundle.fps / bundle.stride), MIN_CODES, most))
-        return codes * bundle.stride
+        for segment, following in zip_longest(plan.segments, plan.segments[1:]):
+            embedding = self._encoder.encode([segment.text])
+            (seconds,) = self._duration.run(None, {"tokens": embedding.tokens, "mask": np.float32(embedding.mask)})[0]
+            last, first = segment.units[-1], following.units[0] if following else None
+            if first is not None and last.spelled and first.spelled and last.word != first.word:
+                seconds += WORD_HOLD
+            yield segment.text, embedding, int(np.clip(np.rint(seconds * bundle.fps / bundle.stride), MIN_CODES, most))
 
     def _sample(
         self, embedding: TextEmbedding, count: int, prefix: np.ndarray, rng: np.random.Generator
