@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from text2sign_ros.corpora.asl_cafe import FPS
 from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.text import SentenceEncoder
 from text2sign_ros.training.sentences import Sentences
@@ -65,43 +66,39 @@ class Segments:
         single_share: float,
         seed: int,
     ) -> None:
-        stride = vae.config.stride
         self.prefix, self.buckets = prefix, buckets
         self.codes, starts = encode_all(sentences, vae)
-        rng = np.random.default_rng(seed)
-        units = len(sentences.labels)
-        last_of = np.searchsorted(sentences.unit_sentence, sentences.unit_sentence, side="right")
-        first, count = np.arange(units), np.ones(units, int)
-        several = first[last_of - first >= 2]
-        first = np.concatenate((first, several))
-        longest = np.minimum(max_units, last_of[several] - several)
-        count = np.concatenate((count, 2 + (rng.random(len(several)) * (longest - 1)).astype(int)))
-        base = sentences.starts[sentences.unit_sentence[first]]
-        code_base = starts[sentences.unit_sentence[first]]
-        self.start = code_base + np.round((sentences.unit_starts[first] - base) / stride).astype(int)
-        stop = code_base + np.round((sentences.unit_stops[first + count - 1] - base) / stride).astype(int)
-        self.length = stop - self.start
-        self.seconds = self.length * stride / 25.0
-        texts = [" ".join(sentences.labels[f : f + c]) for f, c in zip(first, count, strict=True)]
+        first, last = windows(sentences, max_units, np.random.default_rng(seed))
+        sentence = sentences.unit_sentence[first]
+
+        def code(frames: np.ndarray) -> np.ndarray:
+            return starts[sentence] + np.round((frames - sentences.starts[sentence]) / vae.config.stride).astype(int)
+
+        self.start = code(sentences.unit_starts[first])
+        self.length = code(sentences.unit_stops[last]) - self.start
+        texts = np.array([" ".join(sentences.labels[a : b + 1]) for a, b in zip(first, last, strict=True)])
         fits = self.length + prefix <= buckets[-1]
-        self.start, self.length, self.seconds = self.start[fits], self.length[fits], self.seconds[fits]
-        self.texts, self.text = np.unique(np.array(texts)[fits], return_inverse=True)
-        self.single = count[fits] == 1
-        self.bucket = np.searchsorted(buckets, self.length + prefix)
-        embedded = [
-            encoder.encode([text]) for text in tqdm(self.texts.tolist(), desc="embedding texts", mininterval=2.0)
-        ]
-        most = max(int(e.mask.sum()) for e in embedded)
-        self.tokens = torch.from_numpy(np.concatenate([e.tokens[:, :most] for e in embedded]).astype(np.float16))
-        self.mask = torch.from_numpy(np.concatenate([e.mask[:, :most] for e in embedded]).astype(np.float32))
-        self.sentence = torch.from_numpy(np.concatenate([e.sentence for e in embedded]))
+        self.start, self.length, single = self.start[fits], self.length[fits], (first == last)[fits]
+        self.seconds = self.length * vae.config.stride / FPS
+        self.texts, self.text = np.unique(texts[fits], return_inverse=True)
+        self._embed(encoder)
         # A label as rare as a word must be seen as often as a letter, of which each spelled word has many.
-        rarity = np.where(self.single, 1.0 / np.bincount(self.text)[self.text], 1.0)
-        share = np.where(self.single, single_share, 1.0 - single_share)
-        self.weight = share * rarity / np.where(self.single, rarity[self.single].sum(), rarity[~self.single].sum())
-        self.members = [np.flatnonzero(self.bucket == b) for b in range(len(buckets))]
+        rarity = np.where(single, 1.0 / np.bincount(self.text)[self.text], 1.0)
+        share = np.where(single, single_share, 1.0 - single_share)
+        self.weight = share * rarity / np.where(single, rarity[single].sum(), rarity[~single].sum())
+        bucket = np.searchsorted(buckets, self.length + prefix)
+        self.members = [np.flatnonzero(bucket == b) for b in range(len(buckets))]
         self.chance = np.array([self.weight[m].sum() for m in self.members])
         self.chance /= self.chance.sum()
+
+    def _embed(self, encoder: SentenceEncoder) -> None:
+        """Tokens (texts, L, 384), mask (texts, L) and sentence (texts, 384) of every text; L is the longest's."""
+        bar = tqdm(self.texts.tolist(), desc="embedding texts", mininterval=2.0)
+        embedded = [encoder.encode([text]) for text in bar]
+        longest = max(int(e.mask.sum()) for e in embedded)
+        self.tokens = torch.from_numpy(np.concatenate([e.tokens[:, :longest] for e in embedded]).astype(np.float16))
+        self.mask = torch.from_numpy(np.concatenate([e.mask[:, :longest] for e in embedded]).astype(np.float32))
+        self.sentence = torch.from_numpy(np.concatenate([e.sentence for e in embedded]))
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """A random batch, all of one bucket; longer buckets get fewer examples so that a step costs the same."""
@@ -125,6 +122,16 @@ class Segments:
             picked, roles, self.tokens[text].float(), self.mask[text], self.sentence[text],
             torch.from_numpy(self.seconds[chosen].astype(np.float32)), text,
         )  # fmt: skip
+
+
+def windows(sentences: Sentences, max_units: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """First and last unit of every segment: each unit alone, and each with one to ``max_units`` - 1 that follow it."""
+    units = np.arange(len(sentences.labels))
+    rest = np.searchsorted(sentences.unit_sentence, sentences.unit_sentence, side="right") - units  # of its sentence
+    several = units[rest >= 2]
+    longest = np.minimum(max_units, rest[several])
+    more = 1 + (rng.random(len(several)) * (longest - 1)).astype(int)
+    return np.concatenate((units, several)), np.concatenate((units, several + more))
 
 
 @torch.no_grad()
