@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from text2sign_ros.cli import main
+from text2sign_ros.export.bundle import ExportError, export_bundle
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.networks.aligner import AlignerConfig
 from text2sign_ros.networks.sign_vae import SignVAEConfig
@@ -105,6 +106,15 @@ def test_a_bundle_is_exported_that_signs(run: Run, tmp_path: Path) -> None:
     motion = np.concatenate(list(signer.stream(plan, seed=1)))
     assert np.isfinite(motion).all() and len(motion) == sum(frames for _, frames in signer.timeline(plan))
     np.testing.assert_array_equal(motion[-1], REST_POSE)
+
+
+def test_a_prefix_that_the_decoder_looks_beyond_is_refused(run: Run, tmp_path: Path) -> None:
+    short = Run(CONFIG, run.folder)
+    needed = short.sign_vae.decoder.context_codes
+    short.config = replace(CONFIG, diffusion_stage=DiffusionStage(prefix_codes=needed - 1))
+    with pytest.raises(ExportError, match=f"prefix_codes is {needed - 1}, and the decoder looks back {needed}"):
+        export_bundle(short, tmp_path / "bundle", sampler="ddim", steps=3, guidance=1.5, max_units=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_segments_hold_the_codes_of_their_signs_after_what_went_before(run: Run) -> None:

@@ -15,26 +15,30 @@ from torch import Tensor
 
 from text2sign_ros import skeleton
 from text2sign_ros.corpora.asl_cafe import FPS
+from text2sign_ros.errors import Text2SignError
 from text2sign_ros.export import graphs
 from text2sign_ros.inference.bundle import BUCKETS, Bundle, sha256
-from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
+from text2sign_ros.inference.samplers import alphas_cumprod, sample, solver_table
 from text2sign_ros.training.train import Run
 
 TOLERANCE = 1e-4
 """Largest difference to torch that an exported graph may show, in standardised codes and in metres."""
 
 
-class ExportError(RuntimeError):
-    """An exported graph does not do what the network does."""
+class ExportError(Text2SignError):
+    """A run can't become a bundle, or an exported graph does not do what the network does."""
 
 
 def export_bundle(run: Run, out: Path, *, sampler: str, steps: int, guidance: float, max_units: int) -> None:
     """Write the bundle folder, whole or not at all; an existing one is replaced, but for its model card.
 
     Raises:
-        ExportError: a graph differs from torch by more than ``TOLERANCE``.
+        ExportError: a graph differs from torch by more than ``TOLERANCE``; the prefix is too short for the decoder.
     """
     config = run.config
+    needed, prefix = run.sign_vae.decoder.context_codes, config.diffusion_stage.prefix_codes
+    if prefix < needed:
+        raise ExportError(f"prefix_codes is {prefix}, and the decoder looks back {needed}: train with a longer prefix")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
         folder = Path(temporary) / out.name
@@ -136,18 +140,16 @@ def check(run: Run, folder: Path) -> None:
 def sample_with_torch(run: Run, feed: dict[str, np.ndarray]) -> tuple[Tensor, Tensor]:
     """What the fused graph does, by torch: the reference for it. Same inputs; -> codes, positions."""
     inputs = {name: torch.from_numpy(np.asarray(value)) for name, value in feed.items()}
-    given = inputs["roles"][:, 1:2]
+    given, prefix = inputs["roles"][:, 1:2], inputs["prefix"]
     two = {name: torch.cat([inputs[name]] * 2) for name in ("roles", "tokens", "mask", "sentence")}
-    x = (1 - given) * inputs["noise"] + given * inputs["prefix"]
-    previous = torch.zeros_like(x)
-    for time, a, b, keep, new, old in feed["table"]:
-        noise = run.denoiser.unet(
-            torch.cat((x, x)), torch.full((2,), float(time)), **two, use_text=torch.tensor([1.0, 0.0])
-        )
-        clean = a * x - b * (noise[1:] + inputs["guidance"] * (noise[:1] - noise[1:]))
-        x = (1 - given) * (keep * x + new * clean + old * previous) + given * inputs["prefix"]
-        previous = clean
-    return x, run.sign_vae.from_codes(x)
+
+    def denoise(x: Tensor, time: float) -> Tensor:
+        x = (1 - given) * x + given * prefix
+        both = run.denoiser.unet(torch.cat((x, x)), torch.full((2,), time), **two, use_text=torch.tensor([1.0, 0.0]))
+        return both[1:] + inputs["guidance"] * (both[:1] - both[1:])
+
+    codes = (1 - given) * sample(denoise, inputs["noise"], feed["table"]) + given * prefix
+    return codes, run.sign_vae.from_codes(codes)
 
 
 def _vocabulary(run: Run) -> tuple[list[str], list[str]]:

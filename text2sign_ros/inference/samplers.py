@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
 from text2sign_ros.errors import Text2SignError
 
+Array = TypeVar("Array", bound=Any)  # of numpy, or a tensor of torch
 SAMPLERS = ("ddim", "dpmpp_2m")
 
 
@@ -63,16 +65,16 @@ def solver_table(sampler: str, alpha_bar: np.ndarray, steps: int) -> np.ndarray:
     return table.astype(np.float32)
 
 
-def sample(denoise: Callable[[np.ndarray, float], np.ndarray], noise: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Run a solver from pure noise to the clean sample.
+def sample(denoise: Callable[[Array, float], Array], noise: Array, table: np.ndarray) -> Array:
+    """Run a solver from pure noise to the clean sample; with arrays of numpy or tensors of torch.
 
     Args:
         denoise: (x, time) -> predicted noise, of the shape of x.
         noise: any shape, standard normal.
         table: of ``solver_table``.
     """
-    x, previous = noise, np.zeros_like(noise)
-    for time, a, b, keep, new, old in table:
-        clean = a * x - b * denoise(x, float(time))
+    x, previous = noise, 0.0 * noise
+    for time, a, b, keep, new, old in table.tolist():
+        clean = a * x - b * denoise(x, time)
         x, previous = keep * x + new * clean + old * previous, clean
     return x
