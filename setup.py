@@ -51,7 +51,6 @@ setup(
             "matplotlib>=3.8,<4",
             "onnx>=1.17,<2",
             "onnxscript>=0.5,<1",
-            "scikit-learn>=1.5,<2",
             "scipy>=1.13,<2",
             "torch>=2.8,<3",
             "tqdm>=4.66,<5",
