@@ -37,7 +37,7 @@ def test_no_recording_block_is_in_two_splits(corpus: list[Take]) -> None:
 
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings of asl_cafe are not beside the repository")
-@pytest.mark.parametrize("source", asl_cafe._SOURCES, ids=lambda source: source.file)
+@pytest.mark.parametrize("source", asl_cafe.SOURCES, ids=lambda source: source.file)
 def test_takes_recorded_one_after_the_other_share_a_split(source) -> None:
     with np.load(FOLDER / f"{source.file}.npz", allow_pickle=False) as data:
         labels, numbers = data["label"], data["take"]
@@ -51,7 +51,7 @@ def test_takes_recorded_one_after_the_other_share_a_split(source) -> None:
 
 
 def test_splits_do_not_depend_on_the_order_of_the_files_rows() -> None:
-    source = asl_cafe._SOURCES[0]
+    source = asl_cafe.SOURCES[0]
     labels, numbers = np.repeat(["hello", "g"], 90), np.tile(np.arange(90), 2)
     order = np.random.default_rng(0).permutation(180)
     assert asl_cafe._splits(source, labels, numbers) == asl_cafe._splits(source, labels[order], numbers[order])

@@ -46,7 +46,7 @@ class Take:
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """What the README of the data measured about one file."""
 
     file: str
@@ -56,11 +56,11 @@ class _Source:
     block_takes: int
 
 
-_SOURCES = (
+SOURCES = (
     # The recorder waited two seconds after the first frame of each take.
-    _Source("words_and_letters", aspect=0.5625, hand_depth=2.0, first_frame=1, block_takes=30),
-    _Source("letters_hands", aspect=0.5625, hand_depth=2.0, first_frame=1, block_takes=15),
-    _Source("greetings", aspect=0.75, hand_depth=1.6, first_frame=0, block_takes=16),
+    Source("words_and_letters", aspect=0.5625, hand_depth=2.0, first_frame=1, block_takes=30),
+    Source("letters_hands", aspect=0.5625, hand_depth=2.0, first_frame=1, block_takes=15),
+    Source("greetings", aspect=0.75, hand_depth=1.6, first_frame=0, block_takes=16),
 )
 _NOT_SIGNS = ("-", "space")
 _SEEN_ENOUGH = 0.75
@@ -79,7 +79,7 @@ def read(folder: str | Path, *, progress: bool = True) -> list[Take]:
     """
     folder = Path(folder)
     takes: list[Take] = []
-    for source in _SOURCES:
+    for source in SOURCES:
         path = folder / f"{source.file}.npz"
         if not path.is_file():
             raise CorpusError(f"{path} is missing; give the folder that holds the asl_cafe files")
@@ -108,13 +108,13 @@ def read(folder: str | Path, *, progress: bool = True) -> list[Take]:
     return takes
 
 
-def _block(source: _Source, label: str, take: int) -> str:
+def _block(source: Source, label: str, take: int) -> str:
     # Letters with 45 takes were recorded 15 at a time; the words 30 at a time.
     size = 15 if len(label) == 1 and label not in "ai" else source.block_takes
     return f"{source.file}/{label}/{take // size}"
 
 
-def _splits(source: _Source, labels: np.ndarray, numbers: np.ndarray) -> dict[str, str]:
+def _splits(source: Source, labels: np.ndarray, numbers: np.ndarray) -> dict[str, str]:
     """Whole blocks to splits, per label: about a fifth to test and a fifth to val, at least one each."""
     splits: dict[str, str] = {}
     for label in np.unique(labels):
@@ -126,7 +126,7 @@ def _splits(source: _Source, labels: np.ndarray, numbers: np.ndarray) -> dict[st
     return splits
 
 
-def _with_body(source: _Source, pose: np.ndarray, hands: dict[str, np.ndarray]) -> SignClip | None:
+def _with_body(source: Source, pose: np.ndarray, hands: dict[str, np.ndarray]) -> SignClip | None:
     seen = {side: float((np.abs(hand).sum(axis=(1, 2)) > 0).mean()) for side, hand in hands.items()}
     if max(seen.values()) < _SEEN_ENOUGH or not (np.abs(pose).sum(axis=(1, 2)) > 0).all():
         return None
@@ -140,7 +140,7 @@ def _with_body(source: _Source, pose: np.ndarray, hands: dict[str, np.ndarray]) 
     return _resample(clip)
 
 
-def _without_body(source: _Source, hands: dict[str, np.ndarray], body: Take) -> SignClip | None:
+def _without_body(source: Source, hands: dict[str, np.ndarray], body: Take) -> SignClip | None:
     """Hang the hands of a take without body on the arm of a take that has one."""
     side = max(hands, key=lambda s: float(np.abs(hands[s]).sum()))
     hand = hands[side].astype(float)
@@ -192,8 +192,7 @@ def _resample(clip: SignClip) -> SignClip:
     """To ``FPS`` by monotone cubics, bones kept at their length; a frame next to an unseen one is unseen."""
     source = np.arange(len(clip)) / clip.fps
     target = np.arange(int(np.floor(source[-1] * FPS + 1e-6)) + 1) / FPS
-    positions = PchipInterpolator(source, clip.positions, axis=0)(target)
-    positions = kinematics.assemble(kinematics.bone_directions(positions), positions)
+    positions = kinematics.with_canonical_lengths(PchipInterpolator(source, clip.positions, axis=0)(target))
     before = np.clip(np.floor(target * clip.fps + 1e-6).astype(int), 0, len(clip) - 1)
     after = np.minimum(before + 1, len(clip) - 1)
     return SignClip(positions, np.minimum(clip.confidence[before], clip.confidence[after]), FPS)

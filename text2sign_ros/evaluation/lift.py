@@ -19,6 +19,7 @@ from text2sign_ros.motion.kinematics import bone_lengths
 
 _WORDS = ("hello", "can", "get", "large", "coffee", "tea", "water", "muffin", "please", "thank you", "b", "y")
 _NOTICE = "real takes of asl_cafe, lifted from MediaPipe landmarks"
+_SOURCE = asl_cafe.SOURCES[0]
 _SAMPLE = 400
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    with np.load(options.data / "words_and_letters.npz") as data:
+    with np.load(options.data / f"{_SOURCE.file}.npz") as data:
         print(json.dumps(measure(data["pose"], {side: data[f"{side}_hand"] for side in ("left", "right")}), indent=1))
     takes = [take for take in asl_cafe.read(options.data) if take.split == "test"]
     chosen = [next(take for take in takes if take.label == word) for word in _WORDS]
@@ -46,20 +47,22 @@ def measure(pose: np.ndarray, hands: dict[str, np.ndarray]) -> dict[str, float]:
     "landmarks" are MediaPipe's numbers as they are, x, y and z in their own units; "proportions" has the image's
     aspect ratio and the hands' depth put right; "lifted" is the clip that the model learns from.
     """
-    rng = np.random.default_rng(0)
+    rng, source = np.random.default_rng(0), _SOURCE
     right = skeleton.GROUPS["right_hand"]
     whole = (np.abs(hands["right"]).sum(axis=(2, 3)) > 0).all(axis=1) & (np.abs(pose).sum(axis=(2, 3)) > 0).all(axis=1)
     spreads: dict[str, list[float]] = {"landmarks": [], "proportions": [], "lifted": []}
     moved, forward_before, forward_after = [], [], []
     for i in rng.choice(np.flatnonzero(whole), _SAMPLE, replace=False):
-        raw, hand = pose[i, 1:].astype(float), hands["right"][i, 1:].astype(float)
-        clip = lift(raw, {"right": hand, "left": np.zeros_like(hand)}, aspect=0.5625, hand_depth=2.0, fps=15.0)
-        scale = skeleton.SHOULDER_WIDTH / np.median(
-            np.linalg.norm((raw[:, 11, :2] - raw[:, 12, :2]) * (1, 0.5625), axis=-1)
-        )
+        raw, hand = (a[i, source.first_frame :].astype(float) for a in (pose, hands["right"]))
+        clip = lift(
+            raw, {"right": hand, "left": np.zeros_like(hand)}, aspect=source.aspect,
+            hand_depth=source.hand_depth, fps=asl_cafe.SOURCE_FPS,
+        )  # fmt: skip
+        across = (raw[:, 11, :2] - raw[:, 12, :2]) * (1.0, source.aspect)
+        scale = skeleton.SHOULDER_WIDTH / np.median(np.linalg.norm(across, axis=-1))
         figures = {
             "landmarks": hand,
-            "proportions": hand * (1.0, 0.5625, 2.0),
+            "proportions": hand * (1.0, source.aspect, source.hand_depth),
             "lifted": clip.positions[:, right],
         }
         for name, points in figures.items():
@@ -68,7 +71,7 @@ def measure(pose: np.ndarray, hands: dict[str, np.ndarray]) -> dict[str, float]:
             lengths = bone_lengths(canvas)[:, -20:]
             spreads[name].append(float(np.median(lengths.std(axis=0) / lengths.mean(axis=0))))
         middle = raw[:, (11, 12), :2].mean(axis=1, keepdims=True)
-        image = (hand[..., :2] - middle) * (scale, -0.5625 * scale)
+        image = (hand[..., :2] - middle) * (scale, -source.aspect * scale)
         moved.append(np.linalg.norm(clip.positions[:, right, 1:] - image, axis=-1))
         forward_before.append((raw[:, (11, 12), 2].mean(axis=1) - raw[:, 16, 2]) * scale)
         forward_after.append(clip.positions[:, skeleton.INDEX["right_wrist"], 0])

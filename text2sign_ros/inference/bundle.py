@@ -118,6 +118,7 @@ class Bundle:
             *("latent_dim", "stride", "prefix_codes", "max_tokens", "timesteps", "steps", "max_units"),
             *("frames_per_sign", "frames_per_letter"),
         )
+        missing = [name for name in REQUIRED if name not in self.files]
         small = [name for name in at_least_one if getattr(self, name) < 1]
         longest = self.buckets[-1] - self.prefix_codes * self.stride if self.buckets else 0
         problems = {
@@ -129,9 +130,7 @@ class Bundle:
             "the keypoints are not the 79 known": tuple(self.keypoints) != skeleton.KEYPOINTS,
             f"rest_code must be {self.latent_dim} finite numbers": len(self.rest_code) != self.latent_dim
             or not np.isfinite(self.rest_code).all(),
-            "files lacks " + ", ".join(name for name in REQUIRED if name not in self.files): any(
-                name not in self.files for name in REQUIRED
-            ),
+            f"files lacks {', '.join(missing)}": bool(missing),
         }
         return next((problem for problem, is_one in problems.items() if is_one), "")
 

@@ -122,7 +122,7 @@ class Signer:
             if number == 0:
                 fade = np.linspace(1.0, 0.0, _SETTLE_FRAMES, endpoint=False)[:, None, None]
                 positions[:_SETTLE_FRAMES] += fade * (skeleton.REST_POSE - positions[0])
-            positions = kinematics.assemble(kinematics.bone_directions(positions), positions)
+            positions = kinematics.with_canonical_lengths(positions)
             prefix = np.concatenate((prefix, codes), axis=1)[:, -bundle.prefix_codes :]
             last = positions[-2:]
             yield positions

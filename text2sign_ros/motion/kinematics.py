@@ -28,6 +28,11 @@ def bone_directions(positions: np.ndarray) -> np.ndarray:
     return unit(positions[..., children, :] - positions[..., parents, :])
 
 
+def with_canonical_lengths(positions: np.ndarray) -> np.ndarray:
+    """The same directions with every bone of ``CHAIN`` at its canonical length: (..., 79, 3) metres -> the same."""
+    return assemble(bone_directions(positions), positions)
+
+
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Normalise the last axis; a vector shorter than a nanometre becomes (0, 0, -1)."""
     norm = np.linalg.norm(vectors, axis=-1, keepdims=True)

@@ -93,9 +93,8 @@ def load(path: str | Path) -> TrainConfig:
 
 def _problem(config: TrainConfig) -> str:
     """What makes a configuration of the right types unusable; empty if nothing does."""
-    stages = {"vae_stage": config.vae_stage, "aligner_stage": config.aligner_stage}
-    stages["diffusion_stage"] = config.diffusion_stage
-    for name, stage in stages.items():
+    for name in ("vae_stage", "aligner_stage", "diffusion_stage"):
+        stage: StageConfig = getattr(config, name)
         if min(stage.steps, stage.batch, stage.checkpoint_every) < 1:
             return f"{name}: steps, batch and checkpoint_every must be at least 1"
     if min(config.data.sentences, config.data.held_out_sentences, config.data.max_segment_units) < 1:

@@ -68,7 +68,7 @@ class Segments:
     ) -> None:
         self.prefix, self.buckets = prefix, buckets
         self.codes, starts = encode_all(sentences, vae)
-        first, last = windows(sentences, max_units, np.random.default_rng(seed))
+        first, last = spans(sentences, max_units, np.random.default_rng(seed))
         sentence = sentences.unit_sentence[first]
 
         def code(frames: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ class Segments:
         )  # fmt: skip
 
 
-def windows(sentences: Sentences, max_units: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def spans(sentences: Sentences, max_units: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """First and last unit of every segment: each unit alone, and each with one to ``max_units`` - 1 that follow it."""
     units = np.arange(len(sentences.labels))
     rest = np.searchsorted(sentences.unit_sentence, sentences.unit_sentence, side="right") - units  # of its sentence
