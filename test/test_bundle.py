@@ -111,8 +111,8 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda v: v.update(format=2), "format 1"),
-        (lambda v: v.pop("format"), "format 1"),
+        (lambda v: v.update(format=1), "format 2"),
+        (lambda v: v.pop("format"), "format 2"),
         (lambda v: v.update(colour="red"), "colour"),
         (lambda v: v.pop("fps"), "fps"),
         (lambda v: v.update(fps="25"), "fps"),
@@ -127,6 +127,10 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
         (lambda v: v.update(buckets=[128, 64]), "buckets must grow"),
         (lambda v: v.update(stride=0), "stride"),
         (lambda v: v.update(timesteps=True), "timesteps"),
+        (lambda v: v.update(preset="slow"), "preset"),
+        (lambda v: v.update(presets={"best": "4"}), "presets"),
+        (lambda v: v.update(presets={}), "presets"),
+        (lambda v: v["presets"].update(best=0), "presets"),
         (lambda v: v.update(beta_start=0.5), "beta_start"),
         (lambda v: v["files"].pop("fused.onnx"), "fused.onnx"),
     ],

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def _sign(bundle: Path, out: Path, *arguments: str) -> int:
-    return main(["sign", "--bundle", str(bundle), "--out", str(out), "--steps", "2", *arguments])
+    return main(["sign", "--bundle", str(bundle), "--out", str(out), "--preset", "fast", *arguments])
 
 
 def _one_line(capsys: pytest.CaptureFixture[str], *named: str) -> None:
@@ -127,9 +127,8 @@ def test_what_was_left_out_of_a_text_is_said(bundle: Path, tmp_path: Path, capsy
         (["--batch", "texts", "--out", "a.npz"], "folder"),
         (["--batch", "nowhere", "--out", "out"], "nowhere"),
         (["hello", "--out", "a.npz", "--seed", "-1"], "--seed"),
-        (["hello", "--out", "a.npz", "--steps", "0"], "steps is 0"),
+        (["hello", "--out", "a.npz", "--preset", "slow"], "preset is 'slow'"),
         (["hello", "--out", "a.npz", "--threads", "0"], "--threads"),
-        (["hello", "--out", "a.npz", "--guidance", "99"], "guidance"),
         (["hello", "--out", "a.npz", "--bundle", "nowhere"], "nowhere"),
     ],
 )

@@ -72,7 +72,6 @@ def _step_inputs(batch: int, codes: int) -> dict[str, np.ndarray]:
         "tokens": rng.standard_normal((batch, CONFIG.max_tokens, CONFIG.text_dim)),
         "mask": np.broadcast_to(np.arange(CONFIG.max_tokens) < 4, (batch, CONFIG.max_tokens)),
         "sentence": rng.standard_normal((batch, CONFIG.text_dim)),
-        "use_text": np.arange(batch) % 2,
     }
     return {name: np.ascontiguousarray(value, np.float32) for name, value in values.items()}
 
@@ -81,7 +80,7 @@ def _step_inputs(batch: int, codes: int) -> dict[str, np.ndarray]:
 def test_the_step_is_that_of_the_u_net(networks, folder: Path, batch: int, codes: int) -> None:
     feed = _step_inputs(batch, codes)
     (got,) = _run(folder / "unet.onnx", **feed)
-    want = _torch(networks["unet"], *(feed[name] for name in graphs.UNET_INPUTS))
+    want = _torch(graphs.Step(networks["unet"]), *(feed[name] for name in graphs.UNET_INPUTS))
     assert np.abs(want).max() > 0.1
     np.testing.assert_allclose(got, want, atol=TOLERANCE, rtol=0)
 
@@ -102,9 +101,9 @@ def test_the_duration_is_that_of_the_predictor(networks, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize(("codes", "steps", "guidance"), [(32, 1, 1.0), (64, 5, 2.5), (128, 3, 0.0)])
-def test_the_fused_graph_samples_with_guidance_and_keeps_what_is_given(
-    networks, folder: Path, sampler: str, codes: int, steps: int, guidance: float
+@pytest.mark.parametrize(("codes", "steps"), [(32, 1), (64, 5), (128, 3)])
+def test_the_fused_graph_samples_and_keeps_what_is_given(
+    networks, folder: Path, sampler: str, codes: int, steps: int
 ) -> None:
     feed = _step_inputs(1, codes)
     noise, table = feed["x"], solver_table(sampler, ALPHA_BAR, steps)
@@ -112,19 +111,14 @@ def test_the_fused_graph_samples_with_guidance_and_keeps_what_is_given(
     text = {name: feed[name] for name in ("roles", "tokens", "mask", "sentence")}
     names = ("codes", "positions")
     session = onnxruntime.InferenceSession(str(folder / "fused.onnx"), providers=["CPUExecutionProvider"])
-    inputs = {"noise": noise, "prefix": prefix, "table": table, "guidance": np.array(guidance, np.float32)}
+    inputs = {"noise": noise, "prefix": prefix, "table": table}
     got = dict(zip(names, session.run(names, inputs | text), strict=True))
 
     given = feed["roles"][:, 1:2]
 
-    def unet(x: np.ndarray, time: float, use_text: float) -> np.ndarray:
-        more = {"x": x, "time": np.array([time], np.float32), "use_text": np.array([use_text], np.float32)}
-        return _torch(networks["unet"], *((text | more)[name] for name in graphs.UNET_INPUTS))
-
     def denoise(x: np.ndarray, time: float) -> np.ndarray:
-        x = (1 - given) * x + given * prefix
-        without = unet(x, time, 0.0)
-        return without + np.float32(guidance) * (unet(x, time, 1.0) - without)
+        step = text | {"x": (1 - given) * x + given * prefix, "time": np.array([time], np.float32)}
+        return _torch(graphs.Step(networks["unet"]), *(step[name] for name in graphs.UNET_INPUTS))
 
     # What is given does not mix with the rest within a step, so putting it back before each step is putting it back
     # after each.

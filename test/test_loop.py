@@ -100,3 +100,33 @@ def test_a_finished_run_is_not_trained_again(whole) -> None:
         raise AssertionError("a finished run was trained on")
 
     assert torch.equal(_fit(folder, fail).weight, model.weight)
+
+
+def test_two_processes_train_one_model(whole, tmp_path: Path) -> None:
+    """Each draws batches of its own and both end with the same weights, which are not those of one process."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, sys, test_loop, torch; from pathlib import Path\n"
+        "out = Path(sys.argv[1]); model = test_loop._fit(out)\n"
+        "torch.save(model.state_dict(), out / f'of_process_{os.environ[\"RANK\"]}.pt')\n"
+    )
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    process = subprocess.run(
+        [*launch, str(script), str(tmp_path)],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "OMP_NUM_THREADS": "1",
+            "ACCELERATE_USE_CPU": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert process.returncode == 0, process.stderr
+    one, other = (torch.load(tmp_path / f"of_process_{rank}.pt", weights_only=True) for rank in (0, 1))
+    torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert not torch.equal(one["weight"], whole[1].weight)
+    history = json.loads(_state(tmp_path)["history"])
+    assert history[-1]["step"] == STEPS and history[-1]["val_loss"] < 0.2 * history[0]["val_loss"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from text2sign_ros import skeleton
-from text2sign_ros.networks.aligner import Aligner, AlignerConfig
+from text2sign_ros.networks.aligner import Aligner, AlignerConfig, info_nce
 from text2sign_ros.networks.duration import DurationPredictor
 from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
 from text2sign_ros.networks.unet import NUM_ROLES, UNet, UNetConfig
@@ -120,6 +120,14 @@ def test_what_lies_in_the_padding_does_not_matter(unet: UNet) -> None:
     assert _change(unet, {"x": x}) == 0.0
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("exist", [9, 11, 16])
+def test_a_longer_bucket_changes_nothing(unet: UNet, exist: int) -> None:
+    short = _inputs(exist=exist)
+    longer = {name: nn.functional.pad(short[name], (0, 16)) for name in ("x", "roles")}
+    torch.testing.assert_close(unet(**(short | longer))[:, :, :exist], unet(**short)[:, :, :exist])
+
+
 def test_every_code_that_exists_matters(unet: UNet) -> None:
     for at in range(11):
         x = _inputs()["x"]
@@ -196,16 +204,20 @@ def test_matching_pairs_cost_less_and_equal_texts_are_no_rivals(aligner: Aligner
     text[1] = text[0]
     same = torch.eye(4)
     same[0, 1] = same[1, 0] = 1.0
+
+    def loss(pose: Tensor) -> Tensor:
+        return info_nce(aligner.scores(pose, text), same)
+
     with torch.no_grad():
-        matching = float(aligner.loss(text, text, same))
-        assert matching < float(aligner.loss(text.roll(2, dims=0), text, same))
+        matching = float(loss(text))
+        assert matching < float(loss(text.roll(2, dims=0)))
     # With the shared text as a positive, each of the two may match either: no gradient pulls the equal ones apart.
     pose = text.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(aligner.loss(pose, text, same), pose)
+    (gradient,) = torch.autograd.grad(loss(pose), pose)
     torch.testing.assert_close(gradient[0], gradient[1])
     pose = torch.stack((text[0], text[0] + 0.1 * text[2], text[2], text[3]))
     with torch.no_grad():
-        assert float(aligner.loss(pose, text, same)) > matching
+        assert float(loss(pose)) > matching
 
 
 # --------------------------------------------------------------------------------------------------------- duration

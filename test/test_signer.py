@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from text2sign_ros.inference.samplers import SAMPLERS, SamplerError
+from text2sign_ros.inference.samplers import SamplerError
 from text2sign_ros.inference.signer import RETURN_FRAMES, WORD_HOLD, Signer
 from text2sign_ros.motion import kinematics
 from text2sign_ros.skeleton import REST_POSE
@@ -100,15 +100,16 @@ def test_a_text_that_can_not_be_signed_is_refused_and_the_next_one_signed(signer
     assert len(_sign(signer, "water")) > 0
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_both_samplers_sign(bundle: Path, sampler: str) -> None:
-    assert np.isfinite(_sign(Signer(bundle, sampler=sampler, steps=1), "tea")).all()
+@pytest.mark.parametrize(("preset", "steps"), [("fastest", 1), ("fast", 2), ("best", 4)])
+def test_every_preset_signs_in_its_steps(bundle: Path, preset: str, steps: int) -> None:
+    signer = Signer(bundle, preset=preset)
+    assert signer.steps == steps
+    np.testing.assert_array_equal(_sign(signer, "tea"), _sign(Signer(bundle, steps=steps), "tea"))
 
 
 def test_defaults_are_those_of_the_bundle(bundle: Path) -> None:
     signer = Signer(bundle)
-    assert (signer.sampler, signer.steps) == (signer.bundle.sampler, signer.bundle.steps)
-    assert signer.guidance == signer.bundle.guidance and signer.fps == 25.0
+    assert signer.steps == signer.bundle.presets[signer.bundle.preset] and signer.fps == 25.0
     assert signer.provider == "CPUExecutionProvider"
 
 
@@ -118,10 +119,7 @@ def test_defaults_are_those_of_the_bundle(bundle: Path) -> None:
         ({"steps": 0}, "steps is 0"),
         ({"steps": -3}, "steps is -3"),
         ({"steps": 1001}, "steps is 1001"),
-        ({"sampler": "euler"}, "euler"),
-        ({"guidance": -1.0}, "guidance"),
-        ({"guidance": 21.0}, "guidance"),
-        ({"guidance": float("nan")}, "guidance"),
+        ({"preset": "slow"}, "preset is 'slow'; this bundle has fastest, fast, best"),
     ],
 )
 def test_options_out_of_range_are_refused(bundle: Path, options: dict, named: str) -> None:

@@ -298,7 +298,7 @@ def test_parameters_are_described_and_guarded(local_node) -> None:
             Parameter("lead_time", value=float("nan")),
             Parameter("lead_time", value=1e9),
             Parameter("chunk_frames", value=0),
-            Parameter("steps", value=4),
+            Parameter("preset", value="fast"),
         ]
     )
     assert [result.successful for result in results] == [True, False, False, False, False]

@@ -1,4 +1,4 @@
-"""Learning as a whole: recordings in, three stages, a bundle out that signs; each stage goes on where it stopped."""
+"""Learning as a whole: recordings in, the stages, a bundle out that signs; each stage goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from text2sign_ros.networks.sign_vae import SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
 from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.training import loop
-from text2sign_ros.training.config import ConfigError, DataConfig, DiffusionStage, StageConfig, TrainConfig, VAEStage
+from text2sign_ros.training.config import (
+    ConfigError,
+    DataConfig,
+    DiffusionStage,
+    DistillationStage,
+    StageConfig,
+    TrainConfig,
+    VAEStage,
+)
 from text2sign_ros.training.diffusion import semantic_factor
 from text2sign_ros.training.segments import encode_all
 from text2sign_ros.training.train import STAGES, Run
@@ -35,12 +43,13 @@ CONFIG = TrainConfig(
     vae_stage=VAEStage(**SHORT),
     aligner_stage=StageConfig(**SHORT),
     diffusion_stage=DiffusionStage(**SHORT),
+    distillation_stage=DistillationStage(**SHORT, guidance=1.5, teacher_steps=4),
 )
 
 
 @pytest.fixture(scope="module")
 def run(corpus, bundle: Path, tmp_path_factory) -> Run:
-    """A run whose three stages were trained one by one, each by a new process's worth of state."""
+    """A run whose stages were trained one by one, each by a new process's worth of state."""
     folder = tmp_path_factory.mktemp("run")
     if bundle.is_dir():  # exporting the text encoder has tests of its own
         for name in ("text_encoder.onnx", "tokenizer.json"):
@@ -49,7 +58,8 @@ def run(corpus, bundle: Path, tmp_path_factory) -> Run:
         patch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_, **__: corpus)
         for stage in STAGES:
             Run(CONFIG, folder).train((stage,))
-            written = {"vae": "sign_vae", "aligner": "aligner", "diffusion": "denoiser"}[stage]
+            parts = {"vae": "sign_vae", "diffusion": "denoiser", "distillation": "student"}
+            written = parts.get(stage, stage)
             for suffix in (".pt", ".checkpoint.pt", ".png"):
                 assert (folder / f"{written}{suffix}").is_file()
     return Run(CONFIG, folder)
@@ -95,13 +105,12 @@ def test_a_bundle_is_exported_that_signs(run: Run, tmp_path: Path) -> None:
     out.mkdir()
     (out / "MODEL_CARD.md").write_text("kept")
     (out / "old.onnx").write_text("replaced")
-    command = ["export", "--run", str(run.folder), "--out", str(out), "--steps", "3", "--sampler", "ddim"]
-    assert main([*command, "--guidance", "1.5", "--max-units", "2"]) == 0
+    assert main(["export", "--run", str(run.folder), "--out", str(out), "--max-units", "2"]) == 0
     assert (out / "MODEL_CARD.md").read_text() == "kept" and not (out / "old.onnx").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
     signer = Signer(out)
-    assert (signer.sampler, signer.steps, signer.guidance, signer.bundle.max_units) == ("ddim", 3, 1.5, 2)
+    assert (signer.steps, signer.bundle.guidance, signer.bundle.max_units) == (4, 1.5, 2)
     plan = signer.plan("thank you bob")
     motion = np.concatenate(list(signer.stream(plan, seed=1)))
     assert np.isfinite(motion).all() and len(motion) == sum(frames for _, frames in signer.timeline(plan))
@@ -113,7 +122,7 @@ def test_a_prefix_that_the_decoder_looks_beyond_is_refused(run: Run, tmp_path: P
     needed = short.sign_vae.decoder.context_codes
     short.config = replace(CONFIG, diffusion_stage=DiffusionStage(prefix_codes=needed - 1))
     with pytest.raises(ExportError, match=f"prefix_codes is {needed - 1}, and the decoder looks back {needed}"):
-        export_bundle(short, tmp_path / "bundle", sampler="ddim", steps=3, guidance=1.5, max_units=1)
+        export_bundle(short, tmp_path / "bundle", max_units=1)
     assert list(tmp_path.iterdir()) == []
 
 

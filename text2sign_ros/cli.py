@@ -13,7 +13,6 @@ import numpy as np
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.inference.samplers import SAMPLERS
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.resources import share
 from text2sign_ros.text import TextError
@@ -50,9 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, required=True, help=f"file to write ({', '.join(_SUFFIXES)}); with --batch, a folder"
     )
     sign.add_argument("--bundle", type=Path, help="folder of the model; default: models/asl_cafe")
-    sign.add_argument("--sampler", choices=SAMPLERS, help="default: the bundle's")
-    sign.add_argument("--steps", type=int, help="sampling steps; default: the bundle's")
-    sign.add_argument("--guidance", type=float, help="classifier-free guidance; default: the bundle's")
+    sign.add_argument(
+        "--preset", help="sampling steps: fastest (1), fast (2) or best (4); default: the bundle's choice"
+    )
     sign.add_argument("--seed", type=int, default=0, help="the same seed gives the same motion (default: 0)")
     sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
     sign.add_argument("--json", action="store_true", help="print what was done as one JSON object a text")
@@ -61,26 +60,24 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train the networks of a bundle; goes on where it was stopped")
     train.add_argument("--config", type=Path, required=True, help="for example config/train/asl_cafe.yaml")
     train.add_argument("--out", type=Path, required=True, help="folder of the run, for example runs/asl_cafe")
-    train.add_argument("--stage", action="append", help="vae, aligner or diffusion; may be repeated; default: all")
+    train.add_argument(
+        "--stage", action="append", help="vae, aligner, diffusion or distillation; may be repeated; default: all"
+    )
     train.set_defaults(run=_train)
 
     export = commands.add_parser("export", help="make a bundle of a training run")
     export.add_argument("--run", type=Path, required=True, dest="folder", help="folder of the run")
     export.add_argument("--out", type=Path, required=True, help="folder of the bundle, for example models/asl_cafe")
-    export.add_argument("--sampler", choices=SAMPLERS, default="dpmpp_2m", help="the bundle's default sampler")
-    export.add_argument("--steps", type=int, default=6, help="the bundle's default steps")
-    export.add_argument("--guidance", type=float, default=2.0, help="the bundle's default guidance")
     export.add_argument("--max-units", type=int, default=1, help="signs and letters generated at once")
     export.set_defaults(run=_export)
 
-    evaluate = commands.add_parser("evaluate", help="let a recogniser trained on real takes read what a bundle signs")
+    evaluate = commands.add_parser("evaluate", help="measure a bundle: is it read, does it move like people")
     evaluate.add_argument("--bundle", type=Path, required=True, help="folder of the bundle")
     evaluate.add_argument("--data", type=Path, required=True, help="folder of asl_cafe")
     evaluate.add_argument("--work", type=Path, default=Path("runs/evaluation"), help="what can be kept between runs")
-    evaluate.add_argument("--seeds", type=int, default=8, help="generated clips of every sign (default: 8)")
-    evaluate.add_argument("--steps", type=int, help="sampling steps; default: the bundle's")
-    evaluate.add_argument("--guidance", type=float, help="default: the bundle's")
-    evaluate.add_argument("--json", action="store_true", help="print one JSON object only")
+    evaluate.add_argument("--sentences", type=int, default=120, help="unseen sentences to sign (default: 120)")
+    evaluate.add_argument("--takes", type=int, default=8, help="times every sign is signed alone (default: 8)")
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     evaluate.set_defaults(run=_evaluate)
     return parser
 
@@ -89,9 +86,7 @@ def _sign(options: argparse.Namespace) -> None:
     _check(options)
     signer = Signer(
         options.bundle or share() / "models" / "asl_cafe",
-        sampler=options.sampler,
-        steps=options.steps,
-        guidance=options.guidance,
+        preset=options.preset,
         threads=options.threads,
     )
     if options.batch is None:
@@ -160,9 +155,7 @@ def _sign_one(signer: Signer, text: str, out: Path, options: argparse.Namespace)
         "total_ms": round(1000 * total, 1),
         "real_time_factor": round(total / clip.duration, 4),
         "provider": signer.provider,
-        "sampler": signer.sampler,
         "steps": signer.steps,
-        "guidance": signer.guidance,
         "seed": options.seed,
         "warnings": list(plan.warnings),
     }
@@ -184,33 +177,18 @@ def _export(options: argparse.Namespace) -> None:
     from text2sign_ros.training import config, train
 
     run = train.Run(config.load(options.folder / "config.yaml"), options.folder)
-    export_bundle(
-        run,
-        options.out,
-        sampler=options.sampler,
-        steps=options.steps,
-        guidance=options.guidance,
-        max_units=options.max_units,
-    )
+    export_bundle(run, options.out, max_units=options.max_units)
     print(f"{options.out}: exported and equal to torch")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     from text2sign_ros.evaluation.evaluate import evaluate
+    from text2sign_ros.evaluation.tables import tables
 
-    figures = evaluate(
-        options.bundle,
-        options.data,
-        options.work,
-        seeds=options.seeds,
-        steps=options.steps,
-        guidance=options.guidance,
-    )
-    if options.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name}: {value}")
+    if options.sentences < 10 or options.takes < 2:
+        raise UsageError("--sentences must be at least 10 and --takes at least 2 for figures that mean something")
+    figures = evaluate(options.bundle, options.data, options.work, sentences=options.sentences, takes=options.takes)
+    print(json.dumps(figures) if options.json else tables(figures))
 
 
 if __name__ == "__main__":

@@ -104,7 +104,12 @@ def frame_image(positions: np.ndarray, confidence: np.ndarray, size: int) -> np.
 
 
 def contact_sheet(
-    clip: SignClip, captions: Sequence[tuple[str, int]], path: str | Path, *, notice: str = NOTICE
+    clip: SignClip,
+    captions: Sequence[tuple[str, int]],
+    path: str | Path,
+    *,
+    notice: str = NOTICE,
+    columns: int | None = None,
 ) -> None:
     """Write a PNG with a few moments of every caption: the body, its active hands enlarged, the words, the time.
 
@@ -112,13 +117,14 @@ def contact_sheet(
         captions: (text, frames) in order; the frames add up to the clip's. An empty text is a pause and is left out.
         path: the file, written whole or not at all.
         notice: what the figure shows, printed at the foot.
+        columns: pictures in a row; None chooses by their number.
 
     Raises:
         ClipError: the clip is empty, or the captions do not cover it.
     """
     groups = _moments(clip, captions)
     total = sum(len(frames) for _, frames in groups)
-    columns = min(9 if total > 12 else 6, max(3, total))
+    columns = columns or min(9 if total > 12 else 6, max(3, total))
     rows = _rows(groups, columns)
 
     panel, inset, margin = 232, 148, 16

@@ -1,75 +1,294 @@
-"""Figures of a bundle: how well a reader trained on real takes reads real held-out takes, and generated ones."""
+"""Every figure of a bundle: what readers of real motion make of it, beside real motion and a dictionary's."""
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
-from text2sign_ros.evaluation.recogniser import Recogniser, real_windows, train
+from text2sign_ros.corpora import asl_cafe
+from text2sign_ros.corpora.asl_cafe import FPS, Take
+from text2sign_ros.corpora.composition import Composer
+from text2sign_ros.evaluation import learnt, metrics, reader, recogniser, reconstruction, retrieval, translation
+from text2sign_ros.evaluation.learnt import UndistilledSigner
+from text2sign_ros.evaluation.reader import Reader
+from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.training.loop import save
-from text2sign_ros.training.sentences import compose
+from text2sign_ros.training.sentences import Sentences, compose
+from text2sign_ros.training.train import segments_of
 
-_SENTENCES = {"train": 4000, "test": 300}
-_RECOGNISER_STEPS = 1500
+MANY_STEPS = 20
+"""Steps of DPM-Solver++(2M) for the undistilled network: more do not change what is read."""
+STEPS = (1, 2, 4)
+_TRAIN_SENTENCES, _TEST_SENTENCES = 4000, 300
+_RECOGNISER_STEPS, _READER_STEPS = 1500, 2500
+_WARPED_SENTENCES = 40
+"""Sentences of which distances after time warping are measured; they are slow."""
 
 
-def evaluate(
-    bundle: Path, data: Path, work: Path, *, seeds: int, steps: int | None = None, guidance: float | None = None
-) -> dict[str, Any]:
-    """Train the recogniser (once per ``work``), read real held-out and generated signs.
+@dataclass(frozen=True)
+class Performance:
+    """One sentence as one system signs it, from rest to rest.
 
-    Generated signs are read twice: each alone from rest, and within random sentences, going on from the sign before.
+    Attributes:
+        positions: (T, 79, 3) metres.
+        confidence: (T, 79).
+    """
+
+    positions: np.ndarray
+    confidence: np.ndarray
+
+
+System = Callable[[Sequence[str], int], Performance]
+"""(units, number of the sentence) -> how it is signed; the same number gives the same motion."""
+
+
+def evaluate(bundle: Path, data: Path, work: Path, *, sentences: int = 120, takes: int = 8) -> dict[str, Any]:
+    """Train the readers on real motion (once per ``work``), then measure.
+
+    Args:
+        bundle: folder of the bundle, with its networks.
+        data: folder of asl_cafe.
+        work: what can be kept between runs.
+        sentences: how many unseen sentences each system signs.
+        takes: how many times each system signs every sign and letter alone.
 
     Returns:
-        shares read rightly, words and letters apart, and what they were measured on.
+        figures by name. Rows are systems: "real" is held-out real takes (test blocks) composed as the training data
+        are, "stitched" one validation take a sign composed likewise (what a dictionary does), "many_steps" the
+        undistilled network, "generated" the bundle as it comes, "1", "2", "4" the bundle in so many steps.
     """
-    sentences = {split: compose(data, split, count, 0, work) for split, count in _SENTENCES.items()}
-    recogniser = Recogniser(np.unique(sentences["train"].labels).tolist())
-    weights = work / "recogniser.pt"
-    if not weights.exists():
-        save(train(sentences["train"], steps=_RECOGNISER_STEPS, seed=0).state_dict(), weights)
-    recogniser.load_state_dict(torch.load(weights, weights_only=True))
+    networks = learnt.load(bundle)
+    corpus = asl_cafe.read(data)
+    of_split = {split: [take for take in corpus if take.split == split] for split in asl_cafe.SPLITS}
+    train = compose(data, "train", _TRAIN_SENTENCES, 0, work)
+    test = compose(data, "test", _TEST_SENTENCES, 0, work)
+    segments = segments_of(networks.config, test, networks.sign_vae, networks.encoder)
+    single, whole = recogniser_of(train, work), reader_of(train, work)
+    torch.set_num_threads(1)  # one sentence at a time is too little work for two
+    real = Composer(of_split["test"])
+    guidance = Signer(bundle).bundle.guidance
+    signers: dict[str, Signer] = {str(steps): Signer(bundle, steps=steps) for steps in STEPS}
+    signers["many_steps"] = UndistilledSigner(bundle, networks, steps=MANY_STEPS, guidance=guidance)
+    best = str(Signer(bundle).steps)
+    systems: dict[str, System] = {
+        "real": lambda units, number: _compose(real, units, number),
+        "real_again": lambda units, number: _compose(real, units, 10_000 + number),
+        "stitched": _dictionary(of_split["val"]),
+        **{name: _signed(signer) for name, signer in signers.items()},
+    }
+    texts = unseen(real, set(train.said), sentences, np.random.default_rng(1))
+    performed = {
+        name: [
+            system(units, number) for number, units in enumerate(tqdm(texts, desc=f"{name}: sentences", mininterval=2))
+        ]
+        for name, system in systems.items()
+    }
+    performed["generated"] = performed.get(best) or [_signed(Signer(bundle))(u, n) for n, u in enumerate(texts)]
+    figures: dict[str, Any] = {
+        "bundle": networks.config.name,
+        "guidance": guidance,
+        "steps": int(best),
+        "sentences": len(texts),
+        "hand_error_mm": asdict(reconstruction.hand_error(networks.sign_vae, of_split["test"])),
+        "retrieval": asdict(retrieval.retrieval(networks.aligner, segments, real.labels)),
+    }
+    figures |= _read_sentences(whole, texts, performed)
+    figures |= _read_singles(single, real, test, {**signers, "generated": Signer(bundle)}, takes)
+    figures |= _motion(whole, performed)
+    return _rounded(figures)
 
-    test = sentences["test"]
-    signer = Signer(bundle, steps=steps, guidance=guidance)
-    alone = [(label, seed) for label in recogniser.labels for seed in range(seeds)]
-    windows = [generate(signer, label, seed)[0] for label, seed in tqdm(alone, desc="signs", mininterval=2.0)]
-    labels = [label for label, _ in alone]
-    within, within_labels = [], []
-    for number in tqdm(range(min(100, 10 * seeds)), desc="sentences", mininterval=2.0):
-        units = test.labels[test.unit_sentence == number].tolist()
-        within += generate(signer, " ".join(units), seeds + number)
-        within_labels += units
+
+def recogniser_of(sentences: Sentences, work: Path) -> Recogniser:
+    """The reader of single signs trained on these sentences, loaded from ``work`` if it is there."""
+    fresh = Recogniser(np.unique(sentences.labels).tolist())
+
+    def train() -> nn.Module:
+        return recogniser.train(sentences, steps=_RECOGNISER_STEPS, seed=0)
+
+    return _kept(work, "recogniser", fresh, recogniser, sentences, train)
+
+
+def reader_of(sentences: Sentences, work: Path) -> Reader:
+    """The reader of whole sentences trained on these, loaded from ``work`` if it is there."""
+    fresh = Reader(np.unique(sentences.labels).tolist())
+
+    def train() -> nn.Module:
+        return reader.train(sentences, steps=_READER_STEPS, seed=0)
+
+    return _kept(work, "reader", fresh, reader, sentences, train)
+
+
+def _kept(work: Path, name: str, fresh: Any, module: Any, sentences: Sentences, train: Callable[[], nn.Module]) -> Any:
+    """Weights are found again only for the same code and the same sentences."""
+    digest = hashlib.sha256(inspect.getsource(module).encode())
+    digest.update(np.ascontiguousarray(sentences.positions[:: max(1, len(sentences.positions) // 1000)]).tobytes())
+    path = work / f"{name}.{digest.hexdigest()[:12]}.pt"
+    if not path.exists():
+        save(train().state_dict(), path)
+    fresh.load_state_dict(torch.load(path, weights_only=True))
+    return fresh.eval()
+
+
+def unseen(
+    composer: Composer, seen: set[tuple[str, ...]], count: int, rng: np.random.Generator
+) -> list[tuple[str, ...]]:
+    """``count`` different random sentences of two signs or letters and more, none of them in ``seen``."""
+    found: dict[tuple[str, ...], None] = {}
+    while len(found) < count:
+        units = tuple(composer.sentence(rng))
+        if len(units) > 1 and units not in seen:
+            found[units] = None
+    return list(found)
+
+
+def alone(signer: Signer, labels: Sequence[str], takes: int) -> tuple[list[str], list[np.ndarray]]:
+    """Every sign ``takes`` times by itself: labels, and motions (T, 79, 3) from rest to where the way back begins."""
+    wanted = [(label, seed) for label in labels for seed in range(takes)]
+    motions = [
+        np.concatenate(list(signer.stream(signer.plan(label), seed=seed))[:-1])
+        for label, seed in tqdm(wanted, desc="single signs", mininterval=2)
+    ]
+    return [label for label, _ in wanted], motions
+
+
+def _compose(composer: Composer, units: Sequence[str], number: int) -> Performance:
+    clip = composer.compose(units, np.random.default_rng((2, number))).clip
+    return Performance(clip.positions, clip.confidence)
+
+
+def _dictionary(takes: Sequence[Take]) -> System:
+    """One take a sign, of blocks that neither the readers nor the networks were trained on."""
+    rng = np.random.default_rng(3)
+    by_label: dict[str, list[Take]] = {}
+    for take in takes:
+        by_label.setdefault(take.label, []).append(take)
+    composer = Composer(choices[rng.integers(len(choices))] for choices in by_label.values())
+    return lambda units, number: _compose(composer, units, number)
+
+
+def _signed(signer: Signer) -> System:
+    def sign(units: Sequence[str], number: int) -> Performance:
+        positions = np.concatenate(list(signer.stream(signer.plan(translation.to_text(units)), seed=number)))
+        return Performance(positions, np.ones(positions.shape[:2], np.float32))
+
+    return sign
+
+
+def _read_sentences(
+    whole: Reader, texts: list[tuple[str, ...]], performed: dict[str, list[Performance]]
+) -> dict[str, Any]:
+    """Back-translation: scores by row, with intervals, and how far the bundle is from others on the same sentences."""
+    rows = {
+        name: whole.read([p.positions for p in motions]) for name, motions in performed.items() if name != "real_again"
+    }
+    scores = {name: asdict(translation.score(texts, read)) for name, read in rows.items()}
+    figures: dict[str, Any] = {metric: {name: row[metric] for name, row in scores.items()} for metric in scores["real"]}
+    rates = ("word_error_rate", "letter_error_rate")
+    figures["interval_95"] = {
+        metric: {name: translation.bootstrap(texts, read, metric) for name, read in rows.items()} for metric in rates
+    }
+    figures["difference_interval_95"] = {
+        metric: {
+            f"{first} - {second}": translation.bootstrap_difference(texts, rows[first], rows[second], metric)
+            for first, second in (
+                *(("generated", other) for other in ("real", "stitched", "many_steps")),
+                *(("2", other) for other in ("many_steps",)),
+            )
+        }
+        for metric in rates
+    }
+    return figures
+
+
+def _read_singles(
+    single: Recogniser, real: Composer, test: Sentences, signers: dict[str, Signer], takes: int
+) -> dict[str, Any]:
+    """Signs and letters by themselves: shares read rightly, and how varied each sign is against real ones."""
+    shares = {"real": accuracy(single, real_windows(test), test.labels.tolist())}
+    generated: dict[str, dict[str, list[np.ndarray]]] = {}
+    for name, signer in signers.items():
+        labels, motions = alone(signer, single.labels, takes)
+        shares[name] = accuracy(single, motions, labels)
+        generated[name] = _by_label(labels, motions)
+    rng = np.random.default_rng(4)
+    wanted = [label for label in single.labels for _ in range(takes)]
+    composed = [real.compose([label], rng) for label in wanted]
+    ends = [one.spans[0][1] for one in composed]
+    real_motions = _by_label(wanted, [one.clip.positions[:end] for one, end in zip(composed, ends, strict=True)])
+    seen = _by_label(wanted, [one.clip.confidence[:end] for one, end in zip(composed, ends, strict=True)])
     return {
-        "bundle": signer.bundle.name,
-        "sampler": signer.sampler,
-        "steps": signer.steps,
-        "guidance": signer.guidance,
-        "real_held_out": accuracy(recogniser, real_windows(test), test.labels.tolist()),
-        "generated_alone": accuracy(recogniser, windows, labels),
-        "generated_in_sentences": accuracy(recogniser, within, within_labels),
+        "single_signs": shares,
+        "diversity": {
+            name: metrics.diversity_ratio(made, real_motions, real_confidences=seen)
+            for name, made in tqdm(generated.items(), desc="diversity", mininterval=2)
+        },
     }
 
 
-def generate(signer: Signer, text: str, seed: int) -> list[np.ndarray]:
-    """(T, 79, 3) of every segment that signing the text gives, the return to rest left out."""
-    return list(signer.stream(signer.plan(text), seed=seed))[:-1]
+def _motion(whole: Reader, performed: dict[str, list[Performance]]) -> dict[str, Any]:
+    """How the motions of the same sentences move, and how far they are from real ones."""
+    real = performed["real"]
+    embedded = {name: whole.embed([p.positions for p in motions]) for name, motions in performed.items()}
+    way = {name: sum(metrics.travelled(p.positions, p.confidence) for p in ps) for name, ps in performed.items()}
+    frozen = {
+        name: np.mean([metrics.frozen_share(p.positions, FPS, p.confidence) for p in ps])
+        for name, ps in performed.items()
+    }
+    jerk = {name: np.mean([metrics.jerk(p.positions, FPS, p.confidence) for p in ps]) for name, ps in performed.items()}
+    warped: dict[str, dict[str, float]] = {"dtw_mje_mm": {}, "ndtw_hands": {}}
+    for name, motions in tqdm(performed.items(), desc="time warping", mininterval=2):
+        if name != "real":
+            pairs = [
+                (a.positions, b.positions, a.confidence, b.confidence)
+                for a, b in zip(real[:_WARPED_SENTENCES], motions[:_WARPED_SENTENCES], strict=True)
+            ]
+            warped["dtw_mje_mm"][name] = float(np.mean([metrics.dtw_mje(*pair) for pair in pairs]))
+            warped["ndtw_hands"][name] = float(np.mean([metrics.ndtw_hands(*pair) for pair in pairs]))
+    return {
+        "distance_ratio": {name: value / way["real"] for name, value in way.items()},
+        "frozen_share": frozen,
+        "jerk": jerk,
+        **warped,
+        "frechet": {n: metrics.frechet(e, embedded["real"]) for n, e in embedded.items() if n != "real"},
+        "seconds": {n: sum(len(p.positions) for p in ps) / FPS / len(ps) for n, ps in performed.items()},
+    }
 
 
-def accuracy(recogniser: Recogniser, windows: list[np.ndarray], labels: list[str]) -> dict[str, Any]:
+def accuracy(single: Recogniser, windows: list[np.ndarray], labels: list[str]) -> dict[str, Any]:
     """Shares of windows (T, 79, 3) read as their labels: words and letters apart, and the labels read worst."""
-    right = np.array(recogniser.read(windows)) == np.array(labels)
+    right = np.array(single.read(windows)) == np.array(labels)
     letters = np.array([len(label) == 1 for label in labels])
     misread = sorted({label for label, ok in zip(labels, right, strict=True) if not ok})
     shares = {label: float(right[np.array(labels) == label].mean()) for label in misread}
     return {
-        "words": round(float(right[~letters].mean()), 4),
-        "letters": round(float(right[letters].mean()), 4),
+        "words": float(right[~letters].mean()),
+        "letters": float(right[letters].mean()),
         "signs": len(labels),
-        "worst": dict(sorted(((k, round(v, 3)) for k, v in shares.items()), key=lambda item: item[1])[:8]),
+        "worst": dict(sorted(shares.items(), key=lambda item: item[1])[:8]),
     }
+
+
+def _by_label(labels: Sequence[str], arrays: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]]:
+    grouped: dict[str, list[np.ndarray]] = {}
+    for label, array in zip(labels, arrays, strict=True):
+        grouped.setdefault(label, []).append(array)
+    return grouped
+
+
+def _rounded(value: Any) -> Any:
+    """Plain numbers of four digits after the point, all the way down."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return round(float(value), 4) if isinstance(value, (float, np.floating)) else value

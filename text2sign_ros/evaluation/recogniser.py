@@ -29,23 +29,23 @@ class Recogniser(nn.Module):
     def __init__(self, labels: Sequence[str], width: int = 192) -> None:
         super().__init__()
         self.labels = tuple(labels)
-        size = _features(np.zeros((2, skeleton.NUM_KEYPOINTS, 3), np.float32)).shape[-1]
+        size = features(np.zeros((2, skeleton.NUM_KEYPOINTS, 3), np.float32)).shape[-1]
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("std", torch.ones(size))
         self.enter = nn.Sequential(nn.Linear(size, width), nn.ReLU(), nn.Dropout(0.3))
         self.rnn = nn.GRU(width, width // 2, num_layers=2, bidirectional=True, batch_first=True, dropout=0.3)
         self.leave = nn.Sequential(nn.Dropout(0.3), nn.Linear(2 * width, len(self.labels)))
 
-    def forward(self, features: Tensor) -> Tensor:  # (B, 32, F) -> (B, labels)
-        hidden, _ = self.rnn(self.enter((features - self.mean) / self.std))
+    def forward(self, x: Tensor) -> Tensor:  # (B, 32, F) -> (B, labels)
+        hidden, _ = self.rnn(self.enter((x - self.mean) / self.std))
         return self.leave(torch.cat((hidden.mean(dim=1), hidden.amax(dim=1)), dim=1))
 
     @torch.no_grad()
     def read(self, windows: Sequence[np.ndarray]) -> list[str]:
         """The label of each window (T, 79, 3), metres; T at least 2."""
         self.eval()
-        features = torch.from_numpy(np.stack([_features(_resample(window)) for window in windows]))
-        return [self.labels[i] for i in self(features).argmax(dim=1)]
+        seen = torch.from_numpy(np.stack([features(_resample(window)) for window in windows]))
+        return [self.labels[i] for i in self(seen).argmax(dim=1)]
 
 
 def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 128) -> Recogniser:
@@ -53,19 +53,19 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 128) -> R
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     windows = real_windows(sentences)
-    features = torch.from_numpy(np.stack([_features(_resample(w)) for w in windows]))
+    seen = torch.from_numpy(np.stack([features(_resample(w)) for w in windows]))
     labels, target = np.unique(sentences.labels, return_inverse=True)
     weight = 1.0 / np.bincount(target)[target]
     model = Recogniser(labels.tolist())
-    model.mean.copy_(features.mean(dim=(0, 1)))
-    model.std.copy_(features.std(dim=(0, 1)).clamp(min=1e-3))
+    model.mean.copy_(seen.mean(dim=(0, 1)))
+    model.std.copy_(seen.std(dim=(0, 1)).clamp(min=1e-3))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     bar = tqdm(range(steps), desc="recogniser", mininterval=2.0)
     model.train()
     for _ in bar:
         chosen = rng.choice(len(target), batch, p=weight / weight.sum())
-        x = features[chosen]
+        x = seen[chosen]
         x = x + 0.1 * model.std * torch.randn_like(x)
         shift = int(rng.integers(-4, 5))  # where exactly a sign begins is nobody's to know
         x = torch.roll(x, shift, dims=1)[:, max(0, shift) : _FRAMES + min(0, shift)]
@@ -93,7 +93,7 @@ def _resample(window: np.ndarray) -> np.ndarray:
     return window[low] * (1 - part) + window[high] * part
 
 
-def _features(window: np.ndarray) -> np.ndarray:
+def features(window: np.ndarray) -> np.ndarray:
     """(T, 79, 3) metres -> (T, F): hands from their wrists, wrists and elbows from the nose, and all velocities."""
     parts = []
     for side in ("left", "right"):

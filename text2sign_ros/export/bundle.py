@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import torch
 import yaml
-from torch import Tensor
+from torch import Tensor, nn
 
 from text2sign_ros import skeleton
 from text2sign_ros.corpora.asl_cafe import FPS
@@ -19,17 +19,24 @@ from text2sign_ros.errors import Text2SignError
 from text2sign_ros.export import graphs
 from text2sign_ros.inference.bundle import BUCKETS, Bundle, sha256
 from text2sign_ros.inference.samplers import alphas_cumprod, sample, solver_table
+from text2sign_ros.training.loop import save
 from text2sign_ros.training.train import Run
 
 TOLERANCE = 1e-4
 """Largest difference to torch that an exported graph may show, in standardised codes and in metres."""
 
 
+PRESETS = {"fastest": 1, "fast": 2, "best": 4}
+"""Sampling steps by name: what distillation is for."""
+LEARNT = "learnt.pt"
+"""File of the bundle that ``evaluation`` reads: the trained networks, which signing does not need."""
+
+
 class ExportError(Text2SignError):
     """A run can't become a bundle, or an exported graph does not do what the network does."""
 
 
-def export_bundle(run: Run, out: Path, *, sampler: str, steps: int, guidance: float, max_units: int) -> None:
+def export_bundle(run: Run, out: Path, *, max_units: int) -> None:
     """Write the bundle folder, whole or not at all; an existing one is replaced, but for its model card.
 
     Raises:
@@ -46,13 +53,14 @@ def export_bundle(run: Run, out: Path, *, sampler: str, steps: int, guidance: fl
         run.encoder.encode([""])  # makes the encoder's files if this run never needed them
         for name in ("text_encoder.onnx", "tokenizer.json"):
             shutil.copyfile(run.folder / name, folder / name)
-        graphs.export_unet(run.denoiser.unet, folder / "unet.onnx")
+        graphs.export_unet(run.student, folder / "unet.onnx")
         graphs.export_decoder(run.sign_vae, folder / "decoder.onnx")
         graphs.export_duration(
             run.denoiser.duration, config.unet.max_tokens, config.unet.text_dim, folder / "duration.onnx"
         )
         graphs.fuse(folder / "unet.onnx", folder / "decoder.onnx", config.unet, folder / "fused.onnx")
         check(run, folder)
+        save(learnt(run), folder / LEARNT)
         (folder / "training.yaml").write_text(yaml.safe_dump(run.recipe, sort_keys=False), encoding="utf-8")
         card = out / "MODEL_CARD.md"
         signs, letters = _vocabulary(run)
@@ -68,9 +76,9 @@ def export_bundle(run: Run, out: Path, *, sampler: str, steps: int, guidance: fl
             timesteps=stage.timesteps,
             beta_start=stage.beta_start,
             beta_end=stage.beta_end,
-            sampler=sampler,
-            steps=steps,
-            guidance=guidance,
+            presets=PRESETS,
+            preset="best",
+            guidance=config.distillation_stage.guidance,
             signs=signs,
             letters=letters,
             max_units=max_units,
@@ -101,7 +109,7 @@ def check(run: Run, folder: Path) -> None:
     session = onnxruntime.InferenceSession(str(folder / "fused.onnx"), providers=["CPUExecutionProvider"])
     unet = onnxruntime.InferenceSession(str(folder / "unet.onnx"), providers=["CPUExecutionProvider"])
     decoder = onnxruntime.InferenceSession(str(folder / "decoder.onnx"), providers=["CPUExecutionProvider"])
-    table = solver_table("dpmpp_2m", alphas_cumprod(stage.timesteps, stage.beta_start, stage.beta_end), 4)
+    table = solver_table("lcm", alphas_cumprod(stage.timesteps, stage.beta_start, stage.beta_end), 4)
     text = run.encoder.encode(["hello g r a c e"])
     rng = np.random.default_rng(0)
     for frames in BUCKETS:
@@ -117,14 +125,13 @@ def check(run: Run, folder: Path) -> None:
             "mask": text.mask.astype(np.float32),
             "sentence": text.sentence,
             "table": table,
-            "guidance": np.array(2.0, np.float32),
         }
         got_codes, got_positions = session.run(["codes", "positions"], feed)
         want_codes, want_positions = sample_with_torch(run, feed)
         step = {name: feed[name] for name in ("roles", "tokens", "mask", "sentence")}
-        step |= {"x": feed["noise"], "time": np.array([500.0], np.float32), "use_text": np.array([1.0], np.float32)}
+        step |= {"x": feed["noise"], "time": np.array([500.0], np.float32)}
         with torch.no_grad():
-            want_noise = run.denoiser.unet(*(torch.from_numpy(step[name]) for name in graphs.UNET_INPUTS))
+            want_noise = graphs.Step(run.student)(*(torch.from_numpy(step[name]) for name in graphs.UNET_INPUTS))
         for name, got, want in (
             ("fused.onnx codes", got_codes, want_codes),
             ("fused.onnx positions", got_positions, want_positions),
@@ -139,17 +146,24 @@ def check(run: Run, folder: Path) -> None:
 @torch.no_grad()
 def sample_with_torch(run: Run, feed: dict[str, np.ndarray]) -> tuple[Tensor, Tensor]:
     """What the fused graph does, by torch: the reference for it. Same inputs; -> codes, positions."""
-    inputs = {name: torch.from_numpy(np.asarray(value)) for name, value in feed.items()}
+    inputs = {name: torch.from_numpy(value) for name, value in feed.items()}
     given, prefix = inputs["roles"][:, 1:2], inputs["prefix"]
-    two = {name: torch.cat([inputs[name]] * 2) for name in ("roles", "tokens", "mask", "sentence")}
+    step, text = graphs.Step(run.student), [inputs[name] for name in ("roles", "tokens", "mask", "sentence")]
 
     def denoise(x: Tensor, time: float) -> Tensor:
-        x = (1 - given) * x + given * prefix
-        both = run.denoiser.unet(torch.cat((x, x)), torch.full((2,), time), **two, use_text=torch.tensor([1.0, 0.0]))
-        return both[1:] + inputs["guidance"] * (both[:1] - both[1:])
+        return step((1 - given) * x + given * prefix, torch.full((1,), time), *text)
 
     codes = (1 - given) * sample(denoise, inputs["noise"], feed["table"]) + given * prefix
     return codes, run.sign_vae.from_codes(codes)
+
+
+def learnt(run: Run) -> dict[str, dict[str, Tensor]]:
+    """State of the networks that the graphs do not hold, in half precision: for evaluation."""
+    networks: dict[str, nn.Module] = {"sign_vae": run.sign_vae, "aligner": run.aligner, "denoiser": run.denoiser}
+    return {
+        name: {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
+        for name, network in networks.items()
+    }
 
 
 def _vocabulary(run: Run) -> tuple[list[str], list[str]]:

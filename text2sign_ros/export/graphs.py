@@ -15,7 +15,18 @@ from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.networks.unet import NUM_ROLES, UNet
 
 OPSET = 18
-UNET_INPUTS = ("x", "time", "roles", "tokens", "mask", "sentence", "use_text")
+UNET_INPUTS = ("x", "time", "roles", "tokens", "mask", "sentence")
+
+
+class Step(nn.Module):
+    """The U-Net with its text: what a distilled network is for."""
+
+    def __init__(self, unet: UNet) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, x: Tensor, time: Tensor, roles: Tensor, tokens: Tensor, mask: Tensor, sentence: Tensor) -> Tensor:
+        return self.unet(x, time, roles, tokens, mask, sentence, torch.ones_like(time))
 
 
 class Decoder(nn.Module):
@@ -40,11 +51,10 @@ def export_unet(unet: UNet, path: Path) -> None:
         torch.randn(2, config.max_tokens, config.text_dim),
         torch.ones(2, config.max_tokens),
         torch.randn(2, config.text_dim),
-        torch.ones(2),
     )
     shapes = [{0: batch} for _ in UNET_INPUTS]
     shapes[0] = shapes[2] = {0: batch, 2: codes}
-    _export(unet, example, path, list(UNET_INPUTS), ["noise"], tuple(shapes))
+    _export(Step(unet).eval(), example, path, list(UNET_INPUTS), ["noise"], tuple(shapes))
 
 
 def export_decoder(vae: SignVAE, path: Path) -> None:
@@ -89,9 +99,8 @@ def fuse(unet_path: Path, decoder_path: Path, config, path: Path) -> None:
     """One graph that samples and decodes, its weights those in the files of the two graphs given.
 
     Inputs: noise (1, D, N); prefix (1, D, N) and roles (1, 3, N), whose second channel says which codes are given;
-    tokens (1, L, 384), mask (1, L), sentence (1, 384); table (S, 6) of ``samplers.solver_table``; guidance scalar.
-    Outputs: codes (1, D, N) and positions (1, T, 79, 3). The Loop runs as many steps as the table has rows; with and
-    without text go through the U-Net as one batch of two (classifier-free guidance, Ho & Salimans 2022).
+    tokens (1, L, 384), mask (1, L), sentence (1, 384); table (S, 6) of ``samplers.solver_table``.
+    Outputs: codes (1, D, N) and positions (1, T, 79, 3). The Loop runs as many steps as the table has rows.
     """
     unet = onnx.load(unet_path, load_external_data=False)
     decoder = onnx.load(decoder_path, load_external_data=False)
@@ -103,26 +112,15 @@ def fuse(unet_path: Path, decoder_path: Path, config, path: Path) -> None:
         helper.make_node("Mul", ["noise", "free"], ["free_noise"]),
         helper.make_node("Add", ["free_noise", "clean_prefix"], ["start"]),
         helper.make_node("Sub", ["start", "start"], ["nothing"]),
-        *(
-            helper.make_node("Concat", [name, name], [f"{name}_twice"], axis=0)
-            for name in ("roles", "tokens", "mask", "sentence")
-        ),
         helper.make_node("Shape", ["table"], ["steps_vector"], start=0, end=1),
         helper.make_node("Squeeze", ["steps_vector"], ["steps"]),
     ]
-    feed = {name: f"{name}_twice" for name in ("roles", "tokens", "mask", "sentence")}
-    feed |= {"x": "x_twice", "time": "time_twice", "use_text": "c_use_text"}
-    unet_nodes, unet_weights = _inline(unet.graph, "unet/", feed, {"noise": "both"})
+    feed = {name: name for name in UNET_INPUTS} | {"time": "r_time"}
+    unet_nodes, unet_weights = _inline(unet.graph, "unet/", feed, {"noise": "epsilon"})
     body_nodes = [
         helper.make_node("Gather", ["table", "step"], ["row"], axis=0),
         helper.make_node("Split", ["row"], ["r_time", "r_a", "r_b", "r_keep", "r_new", "r_old"], num_outputs=6, axis=0),
-        helper.make_node("Concat", ["r_time", "r_time"], ["time_twice"], axis=0),
-        helper.make_node("Concat", ["x", "x"], ["x_twice"], axis=0),
         *unet_nodes,
-        helper.make_node("Split", ["both"], ["with_text", "without_text"], num_outputs=2, axis=0),
-        helper.make_node("Sub", ["with_text", "without_text"], ["difference"]),
-        helper.make_node("Mul", ["difference", "guidance"], ["guided"]),
-        helper.make_node("Add", ["without_text", "guided"], ["epsilon"]),
         helper.make_node("Mul", ["x", "r_a"], ["ax"]),
         helper.make_node("Mul", ["epsilon", "r_b"], ["b_epsilon"]),
         helper.make_node("Sub", ["ax", "b_epsilon"], ["clean"]),
@@ -156,7 +154,6 @@ def fuse(unet_path: Path, decoder_path: Path, config, path: Path) -> None:
         "c_1": np.array([1]),
         "c_2": np.array([2]),
         "c_one": np.array(1.0, np.float32),
-        "c_use_text": np.array([1.0, 0.0], np.float32),
     }
     graph = helper.make_graph(
         [*before, loop, *decoder_nodes],
@@ -171,7 +168,6 @@ def fuse(unet_path: Path, decoder_path: Path, config, path: Path) -> None:
                 "mask": [1, tokens],
                 "sentence": [1, text],
                 "table": ["S", 6],
-                "guidance": [],
             }.items()
         ],
         [

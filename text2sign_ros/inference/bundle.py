@@ -14,7 +14,7 @@ from text2sign_ros import skeleton
 from text2sign_ros.clip import write_whole
 from text2sign_ros.errors import Text2SignError
 
-FORMAT = 1
+FORMAT = 2
 BUCKETS = (64, 128, 256)
 """Frames of the sequences that the model is run on; what is shorter is padded to the next one."""
 DESCRIPTION = "bundle.json"
@@ -42,7 +42,9 @@ class Bundle:
         prefix_codes: codes of what went before that each segment starts from.
         max_tokens: L, tokens that the model takes at once.
         timesteps, beta_start, beta_end: noise schedule (see ``samplers.alphas_cumprod``).
-        sampler, steps, guidance: defaults for sampling.
+        presets: name -> sampling steps, all of them measured.
+        preset: the one to use unless told otherwise.
+        guidance: classifier-free guidance that the distilled network took over from its teacher.
         signs, letters: the vocabulary; other words are spelled.
         max_units: signs and letters generated at once.
         frames_per_sign, frames_per_letter: generous estimates to cut segments by.
@@ -62,8 +64,8 @@ class Bundle:
     timesteps: int
     beta_start: float
     beta_end: float
-    sampler: str
-    steps: int
+    presets: dict[str, int]
+    preset: str
     guidance: float
     signs: list[str]
     letters: list[str]
@@ -115,7 +117,7 @@ class Bundle:
     def _problem(self) -> str:
         """What makes these values unusable; empty if nothing does."""
         at_least_one = (
-            *("latent_dim", "stride", "prefix_codes", "max_tokens", "timesteps", "steps", "max_units"),
+            *("latent_dim", "stride", "prefix_codes", "max_tokens", "timesteps", "max_units"),
             *("frames_per_sign", "frames_per_letter"),
         )
         missing = [name for name in REQUIRED if name not in self.files]
@@ -123,6 +125,8 @@ class Bundle:
         longest = self.buckets[-1] - self.prefix_codes * self.stride if self.buckets else 0
         problems = {
             f"{', '.join(small)} must be at least 1": bool(small),
+            "presets must be numbers of steps, and preset the name of one": self.preset not in self.presets
+            or min(self.presets.values()) < 1,
             "fps must be positive": not 0 < self.fps < float("inf"),
             "beta_start and beta_end must grow between 0 and 1": not 0 < self.beta_start <= self.beta_end < 1,
             "buckets must grow": sorted(set(self.buckets)) != self.buckets,
@@ -139,8 +143,8 @@ def _is(value: Any, kind: str) -> bool:
     """Whether a JSON value is of the type that a field's annotation names."""
     if kind.startswith("list["):
         return isinstance(value, list) and all(_is(item, kind[5:-1]) for item in value)
-    if kind == "dict[str, str]":
-        return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+    if kind.startswith("dict[str, "):
+        return isinstance(value, dict) and all(_is(item, kind[10:-1]) for item in value.values())
     if kind == "float":
         return type(value) in (int, float)
     return type(value).__name__ == kind

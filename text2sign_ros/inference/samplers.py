@@ -10,7 +10,7 @@ import numpy as np
 from text2sign_ros.errors import Text2SignError
 
 Array = TypeVar("Array", bound=Any)  # of numpy, or a tensor of torch
-SAMPLERS = ("ddim", "dpmpp_2m")
+SAMPLERS = ("ddim", "dpmpp_2m", "lcm")
 
 
 class SamplerError(Text2SignError):
@@ -41,7 +41,9 @@ def solver_table(sampler: str, alpha_bar: np.ndarray, steps: int) -> np.ndarray:
     """Coefficients of every step, (steps, 6) float32: time, a, b, A, B, C.
 
     "ddim" is Song et al. 2021 (equation 12, sigma = 0); "dpmpp_2m" is DPM-Solver++(2M), Lu et al. 2022
-    (algorithm 2), its first and last step of first order. Both end at the predicted clean code.
+    (algorithm 2), its first and last step of first order. "lcm" is multistep consistency sampling (Song et al. 2023,
+    algorithm 1) for a distilled network: each step jumps to the end and goes back up with noise; the noise is that of
+    the start every time, which the table gets back from x and the last end. All end at the predicted clean code.
 
     Raises:
         SamplerError: an unknown sampler, or steps out of range.
@@ -53,6 +55,12 @@ def solver_table(sampler: str, alpha_bar: np.ndarray, steps: int) -> np.ndarray:
     table = np.zeros((steps, 6))
     table[:, 0], table[:, 1], table[:, 2] = times, 1 / alpha, sigma / alpha
     table[-1, 4] = 1.0  # to sigma = 0: x' = x0
+    if sampler == "lcm":
+        # x' = alpha' x0 + sigma' z, where x = alpha x0_previous + sigma z, or z itself at the start.
+        table[:-1, 3] = sigma[1:] / np.where(np.arange(steps - 1) == 0, 1.0, sigma[:-1])
+        table[:-1, 4] = alpha[1:]
+        table[1:-1, 5] = -alpha[1:-1] * sigma[2:] / sigma[1:-1]
+        return table.astype(np.float32)
     log_snr = np.log(alpha / sigma)
     for i in range(steps - 1):
         # x' = (sigma' / sigma) x + (alpha' - alpha sigma' / sigma) D, with D = x0 at first order.

@@ -33,32 +33,28 @@ class Signer:
 
     Args:
         bundle: folder of the bundle.
-        sampler, steps, guidance: None takes the bundle's own.
+        preset: how many steps to sample in, by a name that the bundle gives it; None takes the bundle's choice.
+        steps: a number of steps instead of a preset.
         threads: threads of the inference engine; on a busy machine more than one is slower.
 
     Raises:
         BundleError: the bundle is missing, damaged or not loadable.
-        SamplerError: an unknown sampler, steps or guidance out of range.
+        SamplerError: an unknown preset, or steps out of range.
     """
 
     def __init__(
         self,
         bundle: str | Path,
         *,
-        sampler: str | None = None,
+        preset: str | None = None,
         steps: int | None = None,
-        guidance: float | None = None,
         threads: int = 1,
     ) -> None:
         folder = Path(bundle)
         self.bundle = Bundle.load(folder)
-        self.sampler = self.bundle.sampler if sampler is None else sampler
-        self.steps = self.bundle.steps if steps is None else steps
-        self.guidance = self.bundle.guidance if guidance is None else guidance
-        if not 0.0 <= self.guidance <= 20.0:
-            raise SamplerError(f"guidance is {self.guidance}; it must be between 0 and 20")
+        self.steps = self._preset_steps(preset) if steps is None else steps
         schedule = alphas_cumprod(self.bundle.timesteps, self.bundle.beta_start, self.bundle.beta_end)
-        self._table = solver_table(self.sampler, schedule, self.steps)
+        self._table = solver_table("lcm", schedule, self.steps)
         self._vocabulary = Vocabulary(tuple(self.bundle.signs), tuple(self.bundle.letters))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -75,6 +71,12 @@ class Signer:
             self._model = onnxruntime.InferenceSession(str(folder / "fused.onnx"), options, providers=providers)
         except Exception as error:  # ONNX Runtime has no common base class for what a bad model can raise
             raise BundleError(f"{folder} can't be loaded by ONNX Runtime: {error}") from error
+
+    def _preset_steps(self, preset: str | None) -> int:
+        presets = self.bundle.presets
+        if preset is not None and preset not in presets:
+            raise SamplerError(f"preset is {preset!r}; this bundle has {', '.join(presets)}")
+        return presets[self.bundle.preset if preset is None else preset]
 
     @property
     def fps(self) -> float:
@@ -158,18 +160,21 @@ class Signer:
         roles[:, 2, given : given + count] = np.arange(1, count + 1) / count
         start = np.zeros((1, len(prefix), total), np.float32)
         start[0, :, :given] = prefix
-        codes, positions = self._model.run(
-            ["codes", "positions"],
+        codes, positions = self._run(
             {
                 "noise": rng.standard_normal((1, len(prefix), total), np.float32),
                 "prefix": start,
                 "roles": roles,
                 "tokens": embedding.tokens,
-                "mask": np.float32(embedding.mask),
+                "mask": embedding.mask.astype(np.float32),
                 "sentence": embedding.sentence,
                 "table": self._table,
-                "guidance": np.array(self.guidance, np.float32),
-            },
+            }
         )
         new = slice(given, given + count)
         return codes[0, :, new], positions[0, given * stride : (given + count) * stride].copy()
+
+    def _run(self, feed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Codes and positions of the fused graph (see ``export.graphs.fuse``)."""
+        codes, positions = self._model.run(["codes", "positions"], feed)
+        return codes, positions

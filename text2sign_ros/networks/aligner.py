@@ -61,8 +61,18 @@ class Aligner(nn.Module):
         mask = torch.cat((torch.ones_like(mask[:, :1]), mask), dim=1)
         return self.text(torch.cat((sentence[:, None], tokens), dim=1), mask)
 
-    def loss(self, pose: Tensor, text: Tensor, same: Tensor) -> Tensor:
-        """Symmetric InfoNCE (van den Oord et al. 2018); pairs with the same text (B, B) count as positives alike."""
-        scores = self.log_scale.clamp(max=4.6).exp() * pose @ text.T
-        target = same / same.sum(dim=1, keepdim=True)
-        return 0.5 * (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target))
+    def forward(
+        self, codes: Tensor, new: Tensor, tokens: Tensor, mask: Tensor, sentence: Tensor, same: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Scores (B, B) of poses by texts, and their ``info_nce``; in ``same`` (B, B) 1 where the texts are equal."""
+        scores = self.scores(self.embed_pose(codes, new), self.embed_text(tokens, mask, sentence))
+        return scores, info_nce(scores, same)
+
+    def scores(self, pose: Tensor, text: Tensor) -> Tensor:  # (B, 512), (C, 512) -> (B, C)
+        return self.log_scale.clamp(max=4.6).exp() * pose @ text.T
+
+
+def info_nce(scores: Tensor, same: Tensor) -> Tensor:
+    """Symmetric InfoNCE (van den Oord et al. 2018); pairs with the same text (B, B) count as positives alike."""
+    target = same / same.sum(dim=1, keepdim=True)
+    return 0.5 * (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target))

@@ -61,11 +61,12 @@ class ResBlock(nn.Module):
         self.activation = nn.SiLU()
         nn.init.zeros_(self.conv2.weight)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:  # (B, C, N), (B, E) -> (B, C', N)
+    def forward(self, x: Tensor, valid: Tensor, condition: Tensor) -> Tensor:  # (B, C, N), (B, 1, N), (B, E)
+        """Where no code is, ``x`` must be zero and the result is: what a code sees does not hang on the bucket."""
         scale, shift = self.condition(condition)[:, :, None].chunk(2, dim=1)
         hidden = self.conv1(self.activation(self.norm1(x)))
         hidden = self.norm2(hidden) * (1 + scale) + shift
-        return self.skip(x) + self.conv2(self.activation(hidden))
+        return (self.skip(x) + self.conv2(self.activation(hidden) * valid)) * valid  # (B, C', N)
 
 
 class AttentionBlock(nn.Module):
@@ -97,7 +98,7 @@ class Level(nn.Module):
         self.attend = AttentionBlock(outputs, config.context_dim, config.heads)
 
     def forward(self, x: Tensor, valid: Tensor, condition: Tensor, context: Tensor, mask: Tensor) -> Tensor:
-        return self.attend(self.block(x, condition), valid, context, mask)
+        return self.attend(self.block(x, valid, condition), valid[:, 0], context, mask) * valid
 
 
 class UNet(nn.Module):
@@ -153,19 +154,19 @@ class UNet(nn.Module):
         exists = roles[:, :1]
         progress = _sinusoids(roles[:, 2], 16, 64.0, scale=64.0).transpose(1, 2)  # (B, 32, N)
         x = self.enter(torch.cat((x * exists, roles), dim=1)) + self.position_codes(progress * exists)
+        x = x * exists
         skips, valids = [], [exists]
         for i, level in enumerate(self.down):
-            x = level(x, valids[-1][:, 0], condition, context, mask)
+            x = level(x, valids[-1], condition, context, mask)
             skips.append(x)
             if i < len(self.shrink):
-                x = self.shrink[i](x)
                 valids.append(valids[-1][:, :, ::2])
-        x = self.middle(x, condition)
+                x = self.shrink[i](x) * valids[-1]
+        x = self.middle(x, valids[-1], condition)
         for i, level in enumerate(self.up):
-            x = level(torch.cat((x, skips.pop()), dim=1), valids[-1][:, 0], condition, context, mask)
-            valids.pop()
+            x = level(torch.cat((x, skips.pop()), dim=1), valids.pop(), condition, context, mask)
             if i < len(self.grow):
-                x = self.grow[i](x)
+                x = self.grow[i](x) * valids[-1]
         return self.leave(x)
 
 

@@ -34,9 +34,7 @@ class Setting:
 
 SIGNER = (
     Setting("bundle", "", "Folder of the model bundle; empty: models/asl_cafe of this package.", fixed=True),
-    Setting("sampler", "", "ddim or dpmpp_2m; empty: as the bundle recommends.", fixed=True),
-    Setting("steps", 0, "Sampling steps; 0: as the bundle recommends.", (0, 1000), fixed=True),
-    Setting("guidance", 0.0, "Scale of classifier-free guidance; 0: as the bundle recommends.", (0, 20), fixed=True),
+    Setting("preset", "", "Sampling steps: fastest (1), fast (2), best (4); empty: the bundle's choice.", fixed=True),
     Setting("threads", 1, "Threads of the inference engine.", (1, 64), fixed=True),
     Setting("queue_size", 10, "Texts that may wait; one more is refused.", (1, 1000), fixed=True),
     Setting("seed", 0, "Seed of the noise; the same text with the same seed is the same motion.", (0, 2**31 - 1)),

@@ -94,9 +94,7 @@ class SignerNode(Node):
         bundle = self._value("bundle") or share() / "models" / "asl_cafe"
         self._signer = Signer(
             bundle,
-            sampler=self._value("sampler") or None,
-            steps=self._value("steps") or None,
-            guidance=self._value("guidance") or None,
+            preset=self._value("preset") or None,
             threads=self._value("threads"),
         )
         self._signer.warm_up()
@@ -104,9 +102,7 @@ class SignerNode(Node):
         self.create_subscription(String, "~/text", self._on_text, TEXT_QOS)
         self._worker.start()
         signer = self._signer
-        self.get_logger().info(
-            f"ready: {bundle} at {signer.fps:g} fps, {signer.sampler} in {signer.steps} steps on {signer.provider}"
-        )
+        self.get_logger().info(f"ready: {bundle} at {signer.fps:g} fps in {signer.steps} steps on {signer.provider}")
 
     def stop(self) -> None:
         """End the work, in mid-sentence if need be, and wait until it has ended."""

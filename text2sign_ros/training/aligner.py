@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import Tensor
 
 from text2sign_ros.networks.aligner import Aligner
@@ -19,15 +20,14 @@ def train(config: TrainConfig, segments: Segments, held_out: Segments, folder: P
 
     def losses(data: Segments):
         def compute(model: Aligner, rng: np.random.Generator) -> dict[str, Tensor]:
-            batch = data.batch(rng, config.aligner_stage.batch)
+            batch = data.batch(rng, config.aligner_stage.batch).to(PartialState().device)
             # Noisy codes as well as clean ones: the diffusion's predictions, which it will judge, are not clean.
-            noise = torch.rand(len(batch.codes), 1, 1) * (torch.rand(len(batch.codes), 1, 1) < 0.5)
-            pose = model.embed_pose(batch.codes + noise * torch.randn_like(batch.codes), batch.new)
-            text = model.embed_text(batch.tokens, batch.mask, batch.sentence)
+            scale = torch.rand(2, len(batch.codes), 1, 1, device=batch.codes.device)
+            noisy = batch.codes + scale[0] * (scale[1] < 0.5) * torch.randn_like(batch.codes)
             same = (batch.text[:, None] == batch.text[None]).float()
-            best = (pose @ text.T).argmax(dim=1)
-            found = same[torch.arange(len(best)), best].mean()
-            return {"loss": model.loss(pose, text, same), "pose_to_text": found}
+            scores, loss = model(noisy, batch.new, batch.tokens, batch.mask, batch.sentence, same)
+            found = same.gather(1, scores.argmax(dim=1, keepdim=True)).mean()
+            return {"loss": loss, "pose_to_text": found}
 
         return compute
 

@@ -48,6 +48,8 @@ class VAEStage(StageConfig):
     hand_weight: float = 4.0
     velocity_weight: float = 0.5
     kl_weight: float = 1e-3
+    turn_share: float = 0.5  # share of windows whose arms are turned; see training/vae.py
+    turn_degrees: float = 6.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ class DiffusionStage(StageConfig):
 
 
 @dataclass(frozen=True)
+class DistillationStage(StageConfig):
+    guidance: float = 2.0  # classifier-free guidance of the teacher, which the student takes over
+    teacher_steps: int = 8  # of DPM-Solver++(2M), from noise to the end
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     name: str = "asl_cafe"
     seed: int = 0
@@ -73,6 +81,7 @@ class TrainConfig:
     vae_stage: VAEStage = field(default_factory=VAEStage)
     aligner_stage: StageConfig = field(default_factory=StageConfig)
     diffusion_stage: DiffusionStage = field(default_factory=DiffusionStage)
+    distillation_stage: DistillationStage = field(default_factory=DistillationStage)
 
 
 def load(path: str | Path) -> TrainConfig:
@@ -93,7 +102,7 @@ def load(path: str | Path) -> TrainConfig:
 
 def _problem(config: TrainConfig) -> str:
     """What makes a configuration of the right types unusable; empty if nothing does."""
-    for name in ("vae_stage", "aligner_stage", "diffusion_stage"):
+    for name in ("vae_stage", "aligner_stage", "diffusion_stage", "distillation_stage"):
         stage: StageConfig = getattr(config, name)
         if min(stage.steps, stage.batch, stage.checkpoint_every) < 1:
             return f"{name}: steps, batch and checkpoint_every must be at least 1"

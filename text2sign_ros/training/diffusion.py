@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import Tensor, nn
 
 from text2sign_ros.inference.samplers import alphas_cumprod
@@ -25,16 +27,24 @@ class Denoiser(nn.Module):
         self.unet = UNet(config.unet)
         self.duration = DurationPredictor(config.unet.text_dim)
 
+    def forward(
+        self, x: Tensor, time: Tensor, roles: Tensor, tokens: Tensor, mask: Tensor, sentence: Tensor, use_text: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Predicted noise (B, D, N), see ``UNet``, and the text's duration (B,) in seconds."""
+        return self.unet(x, time, roles, tokens, mask, sentence, use_text), self.duration(tokens, mask)
+
 
 def train(config: TrainConfig, segments: Segments, held_out: Segments, aligner: Aligner, folder: Path) -> Denoiser:
     """Train, or go on from the checkpoint in ``folder``."""
     stage = config.diffusion_stage
-    signal = torch.from_numpy(alphas_cumprod(stage.timesteps, stage.beta_start, stage.beta_end)).float()
-    aligner = aligner.eval().requires_grad_(False)
+    device = PartialState().device
+    schedule = alphas_cumprod(stage.timesteps, stage.beta_start, stage.beta_end)
+    signal = torch.from_numpy(schedule).float().to(device)
+    aligner = copy.deepcopy(aligner).to(device).eval().requires_grad_(False)
 
     def losses(data: Segments):
         def compute(model: Denoiser, rng: np.random.Generator) -> dict[str, Tensor]:
-            return diffusion_losses(model, aligner, data.batch(rng, stage.batch), signal, stage)
+            return diffusion_losses(model, aligner, data.batch(rng, stage.batch).to(device), signal, stage)
 
         return compute
 
@@ -45,22 +55,22 @@ def train(config: TrainConfig, segments: Segments, held_out: Segments, aligner: 
 
 
 def diffusion_losses(
-    model: Denoiser, aligner: Aligner, batch: Batch, signal: Tensor, stage: DiffusionStage
+    model: nn.Module, aligner: Aligner, batch: Batch, signal: Tensor, stage: DiffusionStage
 ) -> dict[str, Tensor]:
     """Noise prediction, the paper's time-discounted semantic loss on the predicted clean code, and duration.
 
     Args:
         signal: (T,) share of the clean code's variance at each noise index (alpha bar).
     """
-    size = len(batch.codes)
-    time = torch.randint(0, len(signal), (size,))
+    size, device = len(batch.codes), signal.device
+    time = torch.randint(0, len(signal), (size,), device=device)
     share = signal[time].reshape(-1, 1, 1)
     noise = torch.randn_like(batch.codes)
     given = batch.roles[:, 1:2]
     noisy = share.sqrt() * batch.codes + (1 - share).sqrt() * noise
     noisy = given * batch.codes + (1 - given) * noisy
-    use_text = (torch.rand(size) >= stage.withhold_text).float()
-    predicted = model.unet(noisy, time.float(), batch.roles, batch.tokens, batch.mask, batch.sentence, use_text)
+    use_text = (torch.rand(size, device=device) >= stage.withhold_text).float()
+    predicted, seconds = model(noisy, time.float(), batch.roles, batch.tokens, batch.mask, batch.sentence, use_text)
     new = batch.new[:, None]
     ddpm = (new * (predicted - noise).square()).sum() / (new.sum() * noise.shape[1])
     losses = {"loss": ddpm, "ddpm": ddpm.detach()}
@@ -72,7 +82,6 @@ def diffusion_losses(
         semantic = (weight * distance).sum() / use_text.sum().clamp(min=1.0)
         losses["loss"] = losses["loss"] + stage.semantic_weight * semantic
         losses["semantic"] = semantic.detach()
-    seconds = model.duration(batch.tokens, batch.mask)
     duration = (seconds - batch.seconds).abs().mean()
     return losses | {"loss": losses["loss"] + 0.1 * duration, "duration_s": duration.detach()}
 

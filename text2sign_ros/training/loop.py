@@ -1,4 +1,4 @@
-"""The training loop of all stages: progress, moving average, curve, and checkpoints that survive a kill."""
+"""The training loop of all stages: processes and devices, moving average, curve, checkpoints that survive a kill."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -18,8 +19,9 @@ from text2sign_ros.training.config import StageConfig
 
 Model = TypeVar("Model", bound=nn.Module)
 LossFunction = Callable[[Model, np.random.Generator], dict[str, Tensor]]
-"""(model, generator) -> named losses; "loss" is the one to minimise. All randomness comes from the generator and from
-torch's default one, both seeded anew for every step, so that a run resumed at a step goes on as if never stopped."""
+"""(model, generator) -> named losses; "loss" is the one to minimise. The model is to be called, not reached into: it
+may be wrapped for several processes. All randomness comes from the generator and from torch's default one, both
+seeded anew for every step and process, so that a run resumed at a step goes on as if never stopped."""
 
 
 def fit(
@@ -32,37 +34,47 @@ def fit(
     seed: int,
     validate: LossFunction[Model],
 ) -> Model:
-    """Train, or go on training from the checkpoint in ``folder``; returns the moving average of the weights.
+    """Train, or go on from the checkpoint in ``folder``; returns the moving average of the weights, on the CPU.
 
-    Writes ``<name>.checkpoint.pt`` as it goes and ``<name>.png``, the curve, at the end.
+    Runs on the GPU if there is one, in bfloat16 where that is safe, and in as many processes as ``accelerate launch``
+    started: each draws batches of its own, of ``config.batch`` examples, and gradients are averaged. Writes
+    ``<name>.checkpoint.pt`` as it goes and ``<name>.png``, the curve, at the end.
     """
+    accelerator = Accelerator(mixed_precision="bf16")
+    model.to(accelerator.device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
     )
     average = copy.deepcopy(model).eval().requires_grad_(False)
     checkpoint, history, first = folder / f"{name}.checkpoint.pt", [], 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, weights_only=True, map_location=accelerator.device)
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         first, history = state["step"], json.loads(state["history"])
     folder.mkdir(parents=True, exist_ok=True)
+    trained, optimizer = accelerator.prepare(model, optimizer)
     sums: dict[str, float] = {}
-    bar = tqdm(range(first, config.steps), desc=name, initial=first, total=config.steps, mininterval=2.0)
+    main = accelerator.is_main_process
+    bar = tqdm(
+        range(first, config.steps), desc=name, initial=first, total=config.steps, mininterval=2.0, disable=not main
+    )
     for step in bar:
-        torch.manual_seed(seed * 1_000_003 + step)
+        torch.manual_seed((seed * 1_000_003 + step) * 1_009 + accelerator.process_index)
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * _schedule(step, config)
-        model.train()
-        losses = loss(model, np.random.default_rng((seed, step)))
+        trained.train()
+        losses = loss(trained, np.random.default_rng((seed, step, accelerator.process_index)))
         optimizer.zero_grad(set_to_none=True)
-        losses["loss"].backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        accelerator.backward(losses["loss"])
+        accelerator.clip_grad_norm_(trained.parameters(), 1.0)
         optimizer.step()
         decay = min(config.ema, (step + 1) / (step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
+        if not main:
+            continue
         for key, value in losses.items():
             sums[key] = sums.get(key, 0.0) + float(value.detach())
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
@@ -74,8 +86,10 @@ def fit(
             bar.set_postfix({key: f"{value:.4g}" for key, value in row.items() if key != "step"})
             state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
             save({**state, "step": step + 1, "history": json.dumps(history)}, checkpoint)
-    _plot(name, history, folder / f"{name}.png")
-    return average
+    accelerator.wait_for_everyone()
+    if main:
+        _plot(name, history, folder / f"{name}.png")
+    return average.cpu()
 
 
 def _schedule(step: int, config: StageConfig) -> float:
@@ -105,6 +119,7 @@ def save(state: dict, path: Path) -> None:
 
 def _plot(name: str, history: Iterable[dict[str, float]], path: Path) -> None:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     rows = list(history)
     keys = [key for key in rows[0] if key != "step" and not key.startswith("val_")]
@@ -113,6 +128,7 @@ def _plot(name: str, history: Iterable[dict[str, float]], path: Path) -> None:
         for label in (key, f"val_{key}"):
             axes.plot([row["step"] for row in rows], [row[label] for row in rows], label=label)
         axes.set(title=f"{name}: {key}", xlabel="step", yscale="log" if rows[-1][key] > 0 else "linear")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.legend()
     with write_whole(path) as file:
         figure.savefig(file, format="png", dpi=110)

@@ -35,6 +35,9 @@ class Batch:
     seconds: Tensor
     text: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(value.to(device) for value in vars(self).values()))
+
     @property
     def new(self) -> Tensor:
         """(B, N) 1 at the codes of the segment itself."""

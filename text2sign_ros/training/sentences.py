@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,9 @@ from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora import asl_cafe
+from text2sign_ros.corpora import asl_cafe, composition, mediapipe
 from text2sign_ros.corpora.composition import Composer
+from text2sign_ros.motion import kinematics, transition
 
 REST_FRAMES = 32
 """Frames of rest put before and after each sentence: a segment may start from rest, and there is always a prefix."""
@@ -41,11 +44,16 @@ class Sentences:
     unit_stops: np.ndarray
     labels: np.ndarray
 
+    @property
+    def said(self) -> list[tuple[str, ...]]:
+        """What is signed in each sentence, in order."""
+        ends = np.searchsorted(self.unit_sentence, np.arange(len(self.starts)))
+        return [tuple(self.labels[a:b].tolist()) for a, b in itertools.pairwise(ends)]
+
 
 def compose(corpus: str | Path, split: str, count: int, seed: int, folder: Path) -> Sentences:
     """Compose ``count`` random sentences from the takes of a split, or load them if ``folder`` has them already."""
-    key = json.dumps([str(corpus), split, count, seed]).encode()
-    path = folder / f"sentences.{split}.{hashlib.sha256(key).hexdigest()[:12]}.npz"
+    path = folder / f"sentences.{split}.{_key(corpus, split, count, seed)}.npz"
     if not path.exists():
         composer = Composer(take for take in asl_cafe.read(corpus) if take.split == split)
         sentences = _compose(composer, split, count, np.random.default_rng((seed, asl_cafe.SPLITS.index(split))))
@@ -53,6 +61,13 @@ def compose(corpus: str | Path, split: str, count: int, seed: int, folder: Path)
             np.savez(file, **vars(sentences))
     with np.load(path) as data:
         return Sentences(**{name: data[name] for name in data.files})
+
+
+def _key(*arguments: object) -> str:
+    """Changes with the arguments and with the code that composes: old sentences are never taken for new ones."""
+    modules = (asl_cafe, composition, mediapipe, kinematics, transition, skeleton)
+    parts = [*map(str, arguments), *map(inspect.getsource, modules)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def _compose(composer: Composer, split: str, count: int, rng: np.random.Generator) -> Sentences:

@@ -1,4 +1,4 @@
-"""The recipe: compose sentences, export the text encoder, then the paper's three stages, each resumable."""
+"""The recipe: compose sentences, export the text encoder, the paper's three stages, distillation; each resumable."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 import yaml
+from accelerate import PartialState
 from torch import nn
 
 from text2sign_ros.clip import write_whole
@@ -16,15 +17,16 @@ from text2sign_ros.export.text_encoder import export_text_encoder
 from text2sign_ros.inference.bundle import BUCKETS
 from text2sign_ros.networks.aligner import Aligner
 from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.networks.unet import UNet
 from text2sign_ros.text import SentenceEncoder
-from text2sign_ros.training import aligner, diffusion, vae
+from text2sign_ros.training import aligner, diffusion, distillation, vae
 from text2sign_ros.training.config import ConfigError, TrainConfig
 from text2sign_ros.training.diffusion import Denoiser
 from text2sign_ros.training.loop import save
 from text2sign_ros.training.segments import Segments
 from text2sign_ros.training.sentences import Sentences, compose
 
-STAGES = ("vae", "aligner", "diffusion")
+STAGES = ("vae", "aligner", "diffusion", "distillation")
 
 
 class Run:
@@ -39,10 +41,12 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(self.recipe, sort_keys=False)
         written = folder / "config.yaml"
-        if written.exists() and written.read_text(encoding="utf-8") != text:
+        with PartialState().main_process_first():
+            if not written.exists():
+                with write_whole(written) as file:
+                    file.write(text.encode())
+        if written.read_text(encoding="utf-8") != text:
             raise ConfigError(f"{folder} holds a run of another configuration (its config.yaml); choose another --out")
-        with write_whole(written) as file:
-            file.write(text.encode())
         torch.set_num_threads(config.threads)
 
     def train(self, stages: tuple[str, ...] = STAGES) -> None:
@@ -51,7 +55,7 @@ class Run:
         Raises:
             ConfigError: an unknown stage.
         """
-        parts = {"vae": "sign_vae", "aligner": "aligner", "diffusion": "denoiser"}
+        parts = dict(zip(STAGES, ("sign_vae", "aligner", "denoiser", "student"), strict=True))
         for stage in stages:
             if stage not in parts:
                 raise ConfigError(f"unknown stage {stage!r}; known are {', '.join(STAGES)}")
@@ -66,29 +70,21 @@ class Run:
     def sentences(self) -> dict[str, Sentences]:
         data = self.config.data
         counts = {"train": data.sentences, "val": data.held_out_sentences}
-        return {s: compose(data.corpus, s, count, self.config.seed, self.folder) for s, count in counts.items()}
+        with PartialState().main_process_first():
+            return {s: compose(data.corpus, s, count, self.config.seed, self.folder) for s, count in counts.items()}
 
     @cached_property
     def encoder(self) -> SentenceEncoder:
-        if not (self.folder / "tokenizer.json").exists():
-            export_text_encoder(None, self.folder)
+        with PartialState().main_process_first():
+            if not (self.folder / "tokenizer.json").exists():
+                export_text_encoder(None, self.folder)
         files = self.folder / "text_encoder.onnx", self.folder / "tokenizer.json"
         return SentenceEncoder(*files, max_tokens=self.config.unet.max_tokens, threads=self.config.threads)
 
     @cached_property
     def segments(self) -> dict[str, Segments]:
-        config = self.config
         return {
-            split: Segments(
-                sentences,
-                self.sign_vae,
-                self.encoder,
-                prefix=config.diffusion_stage.prefix_codes,
-                buckets=tuple(frames // config.sign_vae.stride for frames in BUCKETS),
-                max_units=config.data.max_segment_units,
-                single_share=config.data.single_share,
-                seed=config.seed,
-            )
+            split: segments_of(self.config, sentences, self.sign_vae, self.encoder)
             for split, sentences in self.sentences.items()
         }
 
@@ -114,12 +110,37 @@ class Run:
 
         return self._stage("denoiser", Denoiser(self.config), train)
 
+    @cached_property
+    def student(self) -> UNet:
+        def train() -> UNet:
+            segments, teacher = self.segments, self.denoiser.unet
+            return distillation.train(self.config, segments["train"], segments["val"], teacher, self.folder)
+
+        return self._stage("student", UNet(self.config.unet), train)
+
     def _stage(self, name: str, fresh: nn.Module, train: Callable[[], nn.Module]):
         path = self.folder / f"{name}.pt"
         if not path.exists():
-            save(train().state_dict(), path)
-        fresh.load_state_dict(torch.load(path, weights_only=True))
+            trained = train()
+            with PartialState().main_process_first():
+                if not path.exists():
+                    save(trained.state_dict(), path)
+        fresh.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
         return fresh.eval().requires_grad_(False)
+
+
+def segments_of(config: TrainConfig, sentences: Sentences, vae: SignVAE, encoder: SentenceEncoder) -> Segments:
+    """The segments of some sentences as a configuration cuts them."""
+    return Segments(
+        sentences,
+        vae,
+        encoder,
+        prefix=config.diffusion_stage.prefix_codes,
+        buckets=tuple(frames // config.sign_vae.stride for frames in BUCKETS),
+        max_units=config.data.max_segment_units,
+        single_share=config.data.single_share,
+        seed=config.seed,
+    )
 
 
 def _plain(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +25,17 @@ def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder
     set_statistics(vae, sentences)
     weights = keypoint_weights(stage.hand_weight)
 
-    def losses(data: Sentences):
+    def losses(data: Sentences, turn_share: float):
         def compute(model: SignVAE, rng: np.random.Generator) -> dict[str, Tensor]:
             positions, confidence = windows(data, rng, stage.batch, stage.frames)
-            with torch.autocast("cpu", torch.bfloat16):
-                rebuilt, mean, log_variance = model(positions)
-            rebuilt, mean, log_variance = rebuilt.float(), mean.float(), log_variance.float()
+            turned = rng.random(len(positions)) < turn_share
+            positions[turned] = turn_joints(positions[turned], stage.turn_degrees)
+            positions, confidence = positions.to(vae.mean.device), confidence.to(vae.mean.device)
+            rebuilt, mean, log_variance = model(positions)
             # Offsets from the wrists count beside places in space: a finger's bend is small and means much.
             error = (vae.offsets(rebuilt) - vae.offsets(positions)).unflatten(2, (-1, 3)).abs().sum(dim=-1)
             place = (rebuilt - positions).abs().sum(dim=-1)
-            weight = confidence * weights
+            weight = confidence * weights.to(confidence.device)
             pose = (weight * (error + 0.5 * place)).sum() / weight.sum()
             both = weight[:, 1:] * confidence[:, :-1]
             step = (rebuilt.diff(dim=1) - positions.diff(dim=1)).abs().sum(dim=-1)
@@ -48,11 +50,42 @@ def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder
 
         return compute
 
-    trained = fit("sign_vae", vae, losses(sentences), stage, folder, seed=config.seed, validate=losses(held_out))
+    trained = fit(
+        "sign_vae",
+        vae,
+        losses(sentences, stage.turn_share),
+        stage,
+        folder,
+        seed=config.seed,
+        validate=losses(held_out, 0.0),
+    )
     codes, _ = encode_all(sentences, trained)
     trained.code_mean.copy_(codes.mean(dim=0)[:, None])
     trained.code_std.copy_(codes.std(dim=0)[:, None])
     return trained
+
+
+def turn_joints(positions: Tensor, degrees: float) -> Tensor:
+    """Turn each window's arms a little at shoulder, elbow and wrist, the same through the window: new places and
+    orientations of the hands with the bones' lengths and the motion kept.
+
+    Args:
+        positions: (B, T, 79, 3) metres.
+        degrees: standard deviation of the angles at shoulder and elbow; at the wrist it is twice that.
+    """
+    turned = positions.clone()
+    for side in ("left", "right"):
+        hand = list(range(skeleton.NUM_KEYPOINTS))[skeleton.GROUPS[f"{side}_hand"]]
+        elbow, wrist = skeleton.INDEX[f"{side}_elbow"], skeleton.INDEX[f"{side}_wrist"]
+        moved = {f"{side}_shoulder": [elbow, wrist, *hand], f"{side}_elbow": [wrist, *hand], f"{side}_wrist": hand}
+        for pivot, points in moved.items():
+            sigma = math.radians(degrees) * (2.0 if pivot.endswith("wrist") else 1.0)
+            x, y, z = (sigma * torch.randn(3, len(positions))).unbind()
+            zero = torch.zeros_like(x)
+            skew = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).reshape(-1, 3, 3)
+            centre = turned[:, :, [skeleton.INDEX[pivot]]]
+            turned[:, :, points] = centre + (turned[:, :, points] - centre) @ torch.matrix_exp(skew)[:, None]
+    return turned
 
 
 def keypoint_weights(hand_weight: float) -> Tensor:

@@ -1,0 +1,95 @@
+"""The trained networks that a bundle carries for evaluation, and signing with the undistilled one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from text2sign_ros.export.bundle import LEARNT
+from text2sign_ros.inference.bundle import Bundle, BundleError
+from text2sign_ros.inference.samplers import alphas_cumprod, sample, solver_table
+from text2sign_ros.inference.signer import Signer
+from text2sign_ros.networks.aligner import Aligner
+from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.text import SentenceEncoder
+from text2sign_ros.training import config
+from text2sign_ros.training.config import TrainConfig
+from text2sign_ros.training.diffusion import Denoiser
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What training made: its configuration and its networks, frozen, and the encoder of texts."""
+
+    config: TrainConfig
+    sign_vae: SignVAE
+    aligner: Aligner
+    denoiser: Denoiser
+    encoder: SentenceEncoder
+
+
+def load(bundle: str | Path) -> Learnt:
+    """Read the networks of a bundle, whose files are verified first.
+
+    Raises:
+        BundleError: the bundle is damaged or was exported without its networks.
+    """
+    folder = Path(bundle)
+    if LEARNT not in Bundle.load(folder).files:
+        raise BundleError(f"{folder} holds no {LEARNT}, which evaluation needs; export it anew")
+    settings = config.load(folder / "training.yaml")
+    states = torch.load(folder / LEARNT, weights_only=True)
+    sign_vae, aligner, denoiser = SignVAE(settings.sign_vae), Aligner(settings.aligner), Denoiser(settings)
+    networks: dict[str, nn.Module] = {"sign_vae": sign_vae, "aligner": aligner, "denoiser": denoiser}
+    for name, network in networks.items():
+        network.load_state_dict(states[name])
+        network.eval().requires_grad_(False)
+    files = folder / "text_encoder.onnx", folder / "tokenizer.json"
+    encoder = SentenceEncoder(*files, max_tokens=settings.unet.max_tokens, threads=1)
+    return Learnt(settings, sign_vae, aligner, denoiser, encoder)
+
+
+class UndistilledSigner(Signer):
+    """Signs with the network that the bundle's was distilled from: many steps, guided at each, in torch.
+
+    Args:
+        bundle: folder of the bundle, for all but the network.
+        learnt: the networks; the denoiser may be another one over the same codes.
+        sampler, steps: how to sample.
+        guidance: scale of classifier-free guidance (Ho & Salimans 2022); 1 is none.
+    """
+
+    def __init__(
+        self,
+        bundle: str | Path,
+        learnt: Learnt,
+        *,
+        denoiser: Denoiser | None = None,
+        sampler: str = "dpmpp_2m",
+        steps: int,
+        guidance: float,
+    ) -> None:
+        super().__init__(bundle)
+        self.steps, self._guidance, self._vae = steps, guidance, learnt.sign_vae
+        self._unet = (denoiser or learnt.denoiser).unet
+        stage = learnt.config.diffusion_stage
+        self._table = solver_table(sampler, alphas_cumprod(stage.timesteps, stage.beta_start, stage.beta_end), steps)
+
+    @torch.no_grad()
+    def _run(self, feed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        inputs = {name: torch.from_numpy(value) for name, value in feed.items()}
+        given, prefix = inputs["roles"][:, 1:2], inputs["prefix"]
+        twice = [torch.cat([inputs[name]] * 2) for name in ("roles", "tokens", "mask", "sentence")]
+        use_text = torch.tensor([1.0, 0.0])
+
+        def denoise(x: Tensor, time: float) -> Tensor:
+            x = (1 - given) * x + given * prefix
+            with_text, without = self._unet(torch.cat((x, x)), torch.full((2,), time), *twice, use_text).split(1)
+            return without + self._guidance * (with_text - without)
+
+        codes = (1 - given) * sample(denoise, inputs["noise"], feed["table"]) + given * prefix
+        return codes.numpy(), self._vae.from_codes(codes).numpy()

@@ -1,0 +1,82 @@
+"""Generated signs beside real held-out takes, to look at: a sheet of moments, and the speed of the hands.
+
+``python -m text2sign_ros.evaluation.pictures --bundle models/asl_cafe --data ../shared/data/asl_cafe --pictures docs``
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from text2sign_ros import skeleton
+from text2sign_ros.clip import SignClip, write_whole
+from text2sign_ros.corpora import asl_cafe
+from text2sign_ros.corpora.asl_cafe import FPS
+from text2sign_ros.corpora.composition import Composer
+from text2sign_ros.drawing import contact_sheet
+from text2sign_ros.inference.signer import Signer
+
+SHOWN = ("hello", "thank you", "coffee", "father", "happy", "how much", "water", "g", "k", "j")
+_HANDS = slice(skeleton.GROUPS["left_hand"].start, skeleton.GROUPS["right_hand"].stop)
+
+
+def pairs(bundle: Path, data: Path, seed: int) -> dict[str, tuple[SignClip, SignClip]]:
+    """(real, generated) of each sign ``SHOWN``, from rest to the end of the sign."""
+    real = Composer(take for take in asl_cafe.read(data) if take.split == "test")
+    signer, rng = Signer(bundle), np.random.default_rng(seed)
+    shown = {}
+    for label in SHOWN:
+        composed = real.compose([label], rng)
+        end = composed.spans[0][1]
+        motion = np.concatenate(list(signer.stream(signer.plan(label), seed=seed))[:-1])
+        shown[label] = (
+            SignClip(composed.clip.positions[:end], composed.clip.confidence[:end], FPS),
+            SignClip(motion, np.ones(motion.shape[:2], np.float32), FPS),
+        )
+    return shown
+
+
+def sheet(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
+    """A row a sign: moments of the real take, then of the generated one."""
+    captions, clips = [], []
+    for label, (real, generated) in shown.items():
+        captions += [(f"{label}: real take", len(real)), (f"{label}: generated", len(generated))]
+        clips += [real, generated]
+    whole = SignClip(
+        np.concatenate([clip.positions for clip in clips]), np.concatenate([clip.confidence for clip in clips]), FPS
+    )
+    contact_sheet(whole, captions, path, notice="left real held-out takes, right generated", columns=6)
+
+
+def speeds(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
+    """Mean speed of the hand keypoints over time, of each sign."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 5), layout="constrained")
+    for axes, (label, two) in zip(figure.subplots(2, 5, sharey=True).flat, shown.items(), strict=True):
+        for clip, name, colour in zip(two, ("real", "generated"), ("#3f6ea8", "#b4563c"), strict=True):
+            speed = FPS * np.linalg.norm(np.diff(clip.positions[:, _HANDS], axis=0), axis=-1).mean(axis=1)
+            axes.plot(np.arange(len(speed)) / FPS, speed, label=name, color=colour)
+        axes.set(title=label, xlabel="seconds")
+    figure.axes[0].set_ylabel("hands, m/s")
+    figure.axes[0].legend()
+    with write_whole(path) as file:
+        figure.savefig(file, format="png", dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, default=Path("models/asl_cafe"))
+    parser.add_argument("--data", type=Path, required=True, help="folder of asl_cafe")
+    parser.add_argument("--pictures", type=Path, default=Path("docs"), help="folder to write into")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    shown = pairs(options.bundle, options.data, options.seed)
+    sheet(shown, options.pictures / "real_and_generated.png")
+    speeds(shown, options.pictures / "speeds.png")
+
+
+if __name__ == "__main__":
+    main()

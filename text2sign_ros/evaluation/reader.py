@@ -1,0 +1,248 @@
+"""A reader of whole sentences, trained on real takes only: motion back to the signs and letters that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.spatial.transform import Rotation
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from text2sign_ros import skeleton
+from text2sign_ros.errors import Text2SignError
+from text2sign_ros.evaluation.recogniser import features
+from text2sign_ros.training.sentences import Sentences
+
+_DILATIONS = (1, 2, 4, 8)
+_BLANK = 0
+_LEAST_FRAMES = 8
+"""A unit needs two steps, one for itself and one for the blank between doubled letters, at the fastest pace too."""
+_READ_AT_ONCE = 32
+_ARM_DEGREES, _HAND_DEGREES = 4.0, 8.0
+"""Standard deviations of the angles by which arms and hands are turned in training."""
+_LEARNING_RATE = 2e-3
+
+
+class ReaderError(Text2SignError):
+    """A motion can't be read, or sentences can't be learnt from."""
+
+
+class Reader(nn.Module):
+    """Motion -> signs and letters, by connectionist temporal classification (Graves et al., ICML 2006).
+
+    A step is two frames; dilated convolutions over the steps see 62 frames, 2.5 s: a sign or a few letters, not the
+    sentence. So the reader judges what is shown and can't guess a word from what usually stands beside it, and what
+    it reads depends neither on what is far away nor on what is read in the same call. It sees what the recogniser of
+    single signs sees.
+
+    Args:
+        units: what can be read: signs ("thank you") and letters ("g").
+        width: channels.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, units: Sequence[str], width: int = 192) -> None:
+        super().__init__()
+        self.units = tuple(units)
+        self.width = width
+        size = features(np.zeros((2, skeleton.NUM_KEYPOINTS, 3), np.float32)).shape[-1]
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("std", torch.ones(size))
+        self.enter = nn.Sequential(nn.Dropout(0.1), nn.Linear(2 * size, width))
+        self.blocks = nn.ModuleList(_Block(width, dilation) for dilation in _DILATIONS)
+        self.norm = nn.LayerNorm(width)
+        self.leave = nn.Sequential(nn.Dropout(0.3), nn.Linear(width, 1 + len(self.units)))
+
+    def hidden(self, x: Tensor, frames: Tensor) -> Tensor:
+        """(B, T, F) features, T even, of which the first (B,) ``frames`` count -> (B, T // 2, width)."""
+        x = ((x - self.mean) / self.std).unflatten(1, (-1, 2)).flatten(2)
+        beyond = _beyond(frames // 2, x.shape[1])
+        x = self.enter(x)
+        for block in self.blocks:
+            x = block(x, beyond)
+        return self.norm(x)
+
+    def forward(self, x: Tensor, frames: Tensor) -> Tensor:
+        """As ``hidden``, -> (B, T // 2, 1 + units) logits, the blank's first."""
+        return self.leave(self.hidden(x, frames))
+
+    @torch.no_grad()
+    def read(self, motions: Sequence[np.ndarray]) -> list[list[str]]:
+        """What each motion (T, 79, 3), metres at 25 fps, shows: the best path, repeats merged and blanks left out.
+
+        Raises:
+            ReaderError: a motion has another shape, fewer than two frames, or numbers that are not finite.
+        """
+        read = []
+        for x, frames in self._batches(motions):
+            for path, length in zip(self(x, frames).argmax(dim=-1), frames // 2, strict=True):
+                merged = torch.unique_consecutive(path[:length]).tolist()
+                read.append([self.units[i - 1] for i in merged if i != _BLANK])
+        return read
+
+    @torch.no_grad()
+    def embed(self, motions: Sequence[np.ndarray]) -> np.ndarray:
+        """(n, width) float32, what the reader sees in each motion, averaged over time: features for a Fréchet distance.
+
+        Raises:
+            ReaderError: as ``read``.
+        """
+        rows = [np.zeros((0, self.width), np.float32)]
+        for x, frames in self._batches(motions):
+            steps = frames // 2  # a last odd frame is left out
+            hidden = self.hidden(x, frames).masked_fill(_beyond(steps, x.shape[1] // 2), 0.0)
+            rows.append((hidden.sum(dim=1) / steps[:, None]).numpy())
+        return np.concatenate(rows)
+
+    def _batches(self, motions: Sequence[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
+        self.eval()
+        for number, motion in enumerate(motions):
+            _check(motion, number)
+        for first in range(0, len(motions), _READ_AT_ONCE):
+            yield _pad([np.asarray(m, np.float32) for m in motions[first : first + _READ_AT_ONCE]])
+
+
+class _Block(nn.Module):
+    """A residual block: a dilated convolution over time, then a mixing of channels."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.dilation = dilation
+        self.norm = nn.LayerNorm(width)
+        self.look = nn.Linear(3 * width, width)
+        self.mix = nn.Linear(width, width)
+        self.dropout = nn.Dropout(0.2)
+
+    def forward(self, x: Tensor, beyond: Tensor) -> Tensor:  # (B, T, width), (B, T, 1) -> (B, T, width)
+        # What lies beyond the end is zero, like the padding of a motion read alone. The convolution is one product of
+        # matrices over shifted copies: in bfloat16 on a CPU a quarter faster than nn.Conv1d, and nothing to transpose.
+        near = self.norm(x).masked_fill(beyond, 0.0)
+        padded = F.pad(near, (0, 0, self.dilation, self.dilation))
+        seen = torch.cat((padded[:, : x.shape[1]], near, padded[:, 2 * self.dilation :]), dim=-1)
+        return x + self.dropout(self.mix(F.gelu(self.look(seen))))
+
+
+def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 16) -> Reader:
+    """Train on composed sentences of real takes, each time at another pace, by a body and arms a little different.
+
+    Args:
+        sentences: of the training split.
+        steps: optimiser steps.
+        seed: decides everything random.
+        batch: sentences a step.
+
+    Raises:
+        ReaderError: a sentence is too short for its signs to be told apart.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model = Reader(np.unique(sentences.labels).tolist())
+    number = {unit: i for i, unit in enumerate(model.units, start=1)}
+    ends = np.searchsorted(sentences.unit_sentence, np.arange(len(sentences.starts)))
+    targets = [torch.tensor([number[unit] for unit in said]) for said in sentences.said]
+    for i, target in enumerate(targets):
+        signed = sentences.unit_stops[ends[i + 1] - 1] - sentences.unit_starts[ends[i]]
+        if signed < _LEAST_FRAMES * len(target):
+            raise ReaderError(
+                f"sentence {i} signs {len(target)} units in {signed} frames; give {_LEAST_FRAMES} a unit at least"
+            )
+    lengths = np.diff(sentences.starts)
+    _set_statistics(model, sentences, ends, rng)
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps, pct_start=0.1)
+    chosen = _of_like_length(lengths, min(batch, len(lengths)), rng)
+    bar = tqdm(range(steps), desc="reader", mininterval=2.0)
+    model.train()
+    for _ in bar:
+        which = next(chosen)
+        x, frames = _pad([_varied(_cropped(sentences, ends, i, rng), rng) for i in which])
+        x = x + 0.1 * model.std * torch.randn_like(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(x, frames)
+        loss = F.ctc_loss(
+            logits.float().log_softmax(dim=-1).transpose(0, 1),
+            torch.cat([targets[i] for i in which]),
+            frames // 2,
+            torch.tensor([len(targets[i]) for i in which]),
+            blank=_BLANK,
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        bar.set_postfix(loss=f"{float(loss.detach()):.3f}")
+    return model.eval()
+
+
+def _of_like_length(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Batches of sentences of about the same length, all sentences about once before any again."""
+    while True:
+        order = np.argsort(lengths * rng.uniform(0.85, 1.15, len(lengths)))
+        batches = [order[i : i + batch] for i in range(0, len(order) - batch + 1, batch)]
+        for i in rng.permutation(len(batches)):
+            yield batches[i]
+
+
+def _cropped(sentences: Sentences, ends: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
+    """(T, 79, 3) of a sentence with some of the rest before it and some of what follows its last sign."""
+    first, last = ends[number], ends[number + 1] - 1
+    start = rng.integers(sentences.starts[number], sentences.unit_starts[first] + 1)
+    stop = rng.integers(sentences.unit_stops[last], sentences.starts[number + 1] + 1)
+    return sentences.positions[start:stop].astype(np.float32)
+
+
+def _varied(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same motion at another pace, that changes as it goes, and by a body of another size and bearing."""
+    knots = np.linspace(0, len(motion) - 1, 2 + len(motion) // 25)
+    pace = np.exp(rng.normal(scale=0.1) + rng.normal(scale=0.15, size=len(knots)))
+    time = np.cumsum(np.interp(np.arange(len(motion)), knots, pace))  # when each frame is shown
+    at = np.interp(np.arange(time[0], time[-1]), time, np.arange(len(motion)))
+    low = at.astype(int)
+    high = np.minimum(low + 1, len(motion) - 1)
+    part = (at - low)[:, None, None].astype(np.float32)
+    motion = (motion[low] * (1 - part) + motion[high] * part) * np.float32(rng.uniform(0.92, 1.08))
+    for side in ("left", "right"):
+        shoulder, elbow, wrist = (skeleton.INDEX[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))
+        hand = range(*skeleton.GROUPS[f"{side}_hand"].indices(skeleton.NUM_KEYPOINTS))
+        for pivot, moved, degrees in ((shoulder, [elbow, wrist, *hand], _ARM_DEGREES), (wrist, [*hand], _HAND_DEGREES)):
+            turn = Rotation.from_rotvec(rng.normal(scale=degrees, size=3), degrees=True).as_matrix()
+            centre = motion[:, [pivot]]
+            motion[:, moved] = centre + (motion[:, moved] - centre) @ turn.astype(np.float32)
+    return motion
+
+
+def _set_statistics(model: Reader, sentences: Sentences, ends: np.ndarray, rng: np.random.Generator) -> None:
+    # Of varied motion: a hand that rests in all sentences would else vary out of all proportion.
+    some = rng.choice(len(ends) - 1, min(200, len(ends) - 1), replace=False)
+    seen = torch.from_numpy(np.concatenate([features(_varied(_cropped(sentences, ends, i, rng), rng)) for i in some]))
+    model.mean.copy_(seen.mean(dim=0))
+    model.std.copy_(seen.std(dim=0).clamp(min=1e-4))
+
+
+def _pad(motions: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Features (B, T, F), T even, and the frames (B,) of each that count."""
+    rows = [torch.from_numpy(features(motion)) for motion in motions]
+    frames = torch.tensor([len(row) for row in rows])
+    x = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return F.pad(x, (0, 0, 0, x.shape[1] % 2)), frames
+
+
+def _beyond(lengths: Tensor, size: int) -> Tensor:
+    """(B, size, 1): false within each length, true beyond."""
+    return (torch.arange(size) >= lengths[:, None])[..., None]
+
+
+def _check(motion: np.ndarray, number: int) -> None:
+    if np.ndim(motion) != 3 or np.shape(motion)[1:] != (skeleton.NUM_KEYPOINTS, 3):
+        raise ReaderError(f"motion {number} has shape {np.shape(motion)}; give (frames, {skeleton.NUM_KEYPOINTS}, 3)")
+    if len(motion) < 2:
+        raise ReaderError(f"motion {number} has {len(motion)} frames; give at least 2")
+    if not np.isfinite(motion).all():
+        raise ReaderError(f"motion {number} has numbers that are not finite; leave such frames out before reading")

@@ -1,0 +1,212 @@
+"""Scores of what was read in a motion against what was meant, and how sure they are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+from rouge_score.rouge_scorer import RougeScorer
+from sacrebleu.metrics import BLEU, CHRF
+
+from text2sign_ros.errors import Text2SignError
+
+Units = Sequence[str]
+"""A sentence as signs ("thank you") and letters ("g")."""
+
+_ORDER = 4
+
+
+class TranslationError(Text2SignError):
+    """Sentences can't be scored."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Error rates are shares of what was meant (0 is best; over 1 if much is read that was not); the others go from 0
+    to 100.
+
+    Attributes:
+        word_error_rate: over the units of the sentences in which no word is spelled, that is no two letters follow
+            each other; "a" and "i" are words there. None if there is no such sentence.
+        letter_error_rate: over the units of the sentences that are nothing but spelled: two letters at least, no sign.
+            None if there is no such sentence.
+        bleu1: BLEU of the texts (``to_text``) with words only; ``bleu2`` to ``bleu4`` with phrases up to that length.
+            All sentences together, by sacreBLEU (Post, WMT 2018). Sentences shorter than the phrases give none, so that
+            the BLEU-4 of single words is 0 even if all are read.
+        chrf: chrF2 of the texts, by sacreBLEU.
+        rouge_l: F1 of the longest common subsequence of words (Lin, 2004), the mean over sentences.
+    """
+
+    word_error_rate: float | None
+    letter_error_rate: float | None
+    bleu1: float
+    bleu2: float
+    bleu3: float
+    bleu4: float
+    chrf: float
+    rouge_l: float
+
+
+def to_text(units: Units) -> str:
+    """Units as text, letters that follow each other joined to one spelled word: "hello grace".
+
+    The letters "a" and "i" are words too and join with letters beside them, in what was meant as in what was read.
+    """
+    runs = itertools.groupby(units, key=_is_letter)
+    return " ".join("".join(run) if spelled else " ".join(run) for spelled, run in runs)
+
+
+def error_rate(references: Sequence[Units], hypotheses: Sequence[Units]) -> float:
+    """Insertions, deletions and substitutions of units, all sentences together, per unit meant.
+
+    Raises:
+        TranslationError: as ``score``.
+    """
+    _check(references, hypotheses)
+    return _ratio(_edits(references, hypotheses).sum(axis=0))
+
+
+def score(references: Sequence[Units], hypotheses: Sequence[Units]) -> Scores:
+    """All scores of sentences read against the same sentences as meant.
+
+    Raises:
+        TranslationError: there are no sentences, not as many of one as of the other, or one meant is empty.
+    """
+    _check(references, hypotheses)
+    values: dict[str, float | None] = {}
+    for name, (of, value) in _METRICS.items():
+        chosen = _chosen(name, references)
+        sums = of([references[i] for i in chosen], [hypotheses[i] for i in chosen]).sum(axis=0)
+        values[name] = value(sums) if chosen else None
+    chrf = CHRF().corpus_score([to_text(h) for h in hypotheses], [[to_text(r) for r in references]]).score
+    return Scores(**values, chrf=chrf)  # type: ignore[arg-type]
+
+
+def bootstrap(
+    references: Sequence[Units], hypotheses: Sequence[Units], metric: str, *, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % percentile interval of a score over sentences drawn anew (Koehn, EMNLP 2004).
+
+    Args:
+        metric: a field of ``Scores``, but chrf.
+
+    Raises:
+        TranslationError: as ``score``; or the metric is another, or no sentence is of its kind.
+    """
+    return _interval(_resampled(references, [hypotheses], metric, resamples, seed)[0])
+
+
+def bootstrap_difference(
+    references: Sequence[Units],
+    hypotheses: Sequence[Units],
+    others: Sequence[Units],
+    metric: str,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The 95 % interval of how much the score of ``hypotheses`` is above that of ``others``, read for the same
+    references, in the same draws (paired bootstrap).
+
+    Raises:
+        TranslationError: as ``bootstrap``.
+    """
+    first, second = _resampled(references, [hypotheses, others], metric, resamples, seed)
+    return _interval(first - second)
+
+
+def _resampled(
+    references: Sequence[Units], systems: Sequence[Sequence[Units]], metric: str, resamples: int, seed: int
+) -> list[np.ndarray]:
+    """(resamples,) scores of each system. A draw says how often each sentence counts; all metrics are made of sums."""
+    if metric not in _METRICS:
+        raise TranslationError(f"there is no interval of {metric!r}; there is one of {', '.join(_METRICS)}")
+    for hypotheses in systems:
+        _check(references, hypotheses)
+    chosen = _chosen(metric, references)
+    if not chosen:
+        raise TranslationError(f"no sentence counts for {metric}; give some that do")
+    draws = np.random.default_rng(seed).multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), size=resamples)
+    of, value = _METRICS[metric]
+    rows = [of([references[i] for i in chosen], [hypotheses[i] for i in chosen]) for hypotheses in systems]
+    return [np.array([value(sums) for sums in draws @ row]) for row in rows]
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(values, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def _chosen(metric: str, references: Sequence[Units]) -> list[int]:
+    """The sentences that count for a metric."""
+    kind = {"word_error_rate": _is_signed, "letter_error_rate": _is_spelled}.get(metric)
+    return [i for i, units in enumerate(references) if kind is None or kind(units)]
+
+
+def _is_letter(unit: str) -> bool:
+    return len(unit) == 1
+
+
+def _is_signed(units: Units) -> bool:
+    return not any(_is_letter(a) and _is_letter(b) for a, b in itertools.pairwise(units))
+
+
+def _is_spelled(units: Units) -> bool:
+    return len(units) > 1 and all(map(_is_letter, units))
+
+
+def _edits(references: Sequence[Units], hypotheses: Sequence[Units]) -> np.ndarray:
+    """(n, 2): edit distance, and units meant."""
+    pairs = zip(references, hypotheses, strict=True)
+    return np.array([(Levenshtein.distance(r, h), len(r)) for r, h in pairs], float).reshape(-1, 2)
+
+
+def _phrases(references: Sequence[Units], hypotheses: Sequence[Units]) -> np.ndarray:
+    """(n, 10): phrases of 1 to 4 words read rightly, phrases read, words read, words meant."""
+    bleu = BLEU(max_ngram_order=_ORDER, effective_order=True)
+    pairs = zip(references, hypotheses, strict=True)
+    found = [bleu.sentence_score(to_text(h), [to_text(r)]) for r, h in pairs]
+    return np.array([(*s.counts, *s.totals, s.sys_len, s.ref_len) for s in found], float)
+
+
+def _common(references: Sequence[Units], hypotheses: Sequence[Units]) -> np.ndarray:
+    """(n, 2): ROUGE-L in percent, and 1."""
+    rouge = RougeScorer(["rougeL"])
+    pairs = zip(references, hypotheses, strict=True)
+    return np.array([(100 * rouge.score(to_text(r), to_text(h))["rougeL"].fmeasure, 1) for r, h in pairs])
+
+
+def _ratio(sums: np.ndarray) -> float:
+    return float(sums[0] / sums[1])
+
+
+def _bleu(order: int) -> Callable[[np.ndarray], float]:
+    def value(sums: np.ndarray) -> float:
+        counts = [int(n) for n in sums]
+        right, read, (words_read, words_meant) = counts[:order], counts[_ORDER : _ORDER + order], counts[-2:]
+        bleu = BLEU.compute_bleu(right, read, words_read, words_meant, smooth_method="exp", max_ngram_order=order)
+        return bleu.score
+
+    return value
+
+
+_METRICS: dict[str, tuple[Callable[[Sequence[Units], Sequence[Units]], np.ndarray], Callable[[np.ndarray], float]]] = {
+    "word_error_rate": (_edits, _ratio),
+    "letter_error_rate": (_edits, _ratio),
+    **{f"bleu{order}": (_phrases, _bleu(order)) for order in range(1, _ORDER + 1)},
+    "rouge_l": (_common, _ratio),
+}
+"""What each metric counts in every sentence, and what it makes of the sums."""
+
+
+def _check(references: Sequence[Units], hypotheses: Sequence[Units]) -> None:
+    if len(references) != len(hypotheses) or not references:
+        raise TranslationError(
+            f"{len(references)} sentences were meant and {len(hypotheses)} read; give as many, and at least one"
+        )
+    for number, units in enumerate(references):
+        if not units:
+            raise TranslationError(f"sentence {number} means nothing; leave it out")

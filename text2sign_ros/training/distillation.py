@@ -1,0 +1,91 @@
+"""Stage 4: distil many guided steps of the denoiser into 1, 2 or 4 steps without guidance.
+
+The student learns where the teacher's probability flow takes a noise (Luhman & Luhman 2021, arXiv 2101.02388), guidance
+included, and to come closer to that end from its own estimate of it, gone back up with the same noise: just what
+``samplers.solver_table("lcm", …)`` does. Latent consistency distillation (arXiv 2310.04378), which learns from
+neighbouring noise levels instead, was tried first and stayed far behind within this budget; see docs/results.md.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from torch import Tensor, nn
+
+from text2sign_ros.inference.samplers import alphas_cumprod, sample, solver_table, spaced_timesteps
+from text2sign_ros.networks.unet import UNet
+from text2sign_ros.training.config import TrainConfig
+from text2sign_ros.training.loop import fit
+from text2sign_ros.training.segments import Batch, Segments
+
+CHAINS = (2, 4, 4)
+"""Numbers of steps that the student practises, each drawn equally often; one step is the first of either."""
+
+
+def train(config: TrainConfig, segments: Segments, held_out: Segments, teacher: UNet, folder: Path) -> UNet:
+    """Distil, or go on from the checkpoint in ``folder``; the student begins as a copy of the teacher."""
+    stage = config.distillation_stage
+    device = PartialState().device
+    teacher = copy.deepcopy(teacher).to(device).eval().requires_grad_(False)
+    diffusion = config.diffusion_stage
+    schedule = alphas_cumprod(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+
+    def losses(data: Segments):
+        def compute(model: nn.Module, rng: np.random.Generator) -> dict[str, Tensor]:
+            batch = data.batch(rng, stage.batch).to(device)
+            noise = torch.randn_like(batch.codes)
+            table = solver_table("dpmpp_2m", schedule, stage.teacher_steps)
+            end = teacher_end(teacher, batch, noise, table, stage.guidance)
+            return student_losses(model, batch, noise, end, schedule, int(rng.choice(CHAINS)))
+
+        return compute
+
+    student = copy.deepcopy(teacher).requires_grad_(True)
+    return fit("student", student, losses(segments), stage, folder, seed=config.seed, validate=losses(held_out))
+
+
+@torch.no_grad()
+def teacher_end(teacher: nn.Module, batch: Batch, noise: Tensor, table: np.ndarray, guidance: float) -> Tensor:
+    """(B, D, N) the codes that guided sampling (Ho & Salimans 2022) makes of a noise (B, D, N)."""
+    given = batch.roles[:, 1:2]
+    text = [torch.cat((value, value)) for value in (batch.roles, batch.tokens, batch.mask, batch.sentence)]
+    use_text = torch.cat((torch.ones(len(noise)), torch.zeros(len(noise)))).to(noise.device)
+
+    def denoise(x: Tensor, time: float) -> Tensor:
+        x = given * batch.codes + (1 - given) * x
+        times = torch.full((2 * len(x),), time, device=x.device)
+        with_text, without = teacher(torch.cat((x, x)), times, *text, use_text).chunk(2)
+        return without + guidance * (with_text - without)
+
+    return sample(denoise, noise, table)
+
+
+def student_losses(
+    student: nn.Module, batch: Batch, noise: Tensor, end: Tensor, schedule: np.ndarray, steps: int
+) -> dict[str, Tensor]:
+    """Squared distance to the end, at every step of the student's own way there.
+
+    Args:
+        noise, end: (B, D, N), where the teacher started and ended.
+        schedule: of ``samplers.alphas_cumprod``.
+        steps: in how many steps the student goes.
+    """
+    given, new = batch.roles[:, 1:2], batch.new[:, None]
+    text = (batch.roles, batch.tokens, batch.mask, batch.sentence, torch.ones(len(noise), device=noise.device))
+    count = new.sum() * noise.shape[1]
+    total, estimate, error = noise.new_zeros(()), torch.zeros_like(noise), noise.new_zeros(())
+    for number, time in enumerate(spaced_timesteps(len(schedule), steps).tolist()):
+        alpha, sigma = float(np.sqrt(schedule[time])), float(np.sqrt(1 - schedule[time]))
+        x = noise if number == 0 else alpha * estimate + sigma * noise
+        x = given * batch.codes + (1 - given) * x
+        epsilon = student(x, torch.full((len(x),), float(time), device=x.device), *text)
+        jump = (x - sigma * epsilon) / alpha
+        error = (new * (jump - end).square()).sum() / count
+        # A step down in noise is a step up in how much the prediction of noise moves the code: balance the two.
+        total = total + alpha / sigma * error
+        estimate = jump.detach()
+    return {"loss": total / steps, "to_end": error.detach()}
