@@ -83,7 +83,7 @@ def test_stopped_demo_leaves_no_process(
     _until(lambda: _signers(os.getpid()), "the demo starts a node")
     time.sleep(2.0)
     process.signal(number)
-    assert process.wait() == code
+    assert process.wait(timeout=30.0) == code
     _until(lambda: not _signers(os.getpid()), "the node ends with the demo")
 
 
