@@ -84,7 +84,7 @@ def picture(figures: dict[str, Any], path: Path) -> None:
         axes.set(title=key.replace("_", " "), xticks=range(len(SEMANTIC_FACTORS)), xticklabels=SEMANTIC_FACTORS)
         axes.set_ylim(bottom=max(0, axes.get_ylim()[0]), top=101)
     figure.axes[0].set_ylabel("read rightly, %")
-    figure.axes[0].legend(loc="lower right")
+    figure.axes[0].legend(loc="upper left")
     figure.suptitle(f"Semantic supervision: {len(SEEDS)} seeds, small budget, {STEPS} steps")
     with write_whole(path) as file:
         figure.savefig(file, format="png", dpi=110)

@@ -19,6 +19,8 @@ from text2sign_ros.drawing import contact_sheet
 from text2sign_ros.inference.signer import Signer
 
 SHOWN = ("hello", "thank you", "coffee", "father", "happy", "how much", "water", "g", "k", "j")
+MOMENTS = (0.4, 0.7, 1.0)
+"""Which moments of a sign to show, as parts of its length; before them the hands come up from rest."""
 _HANDS = slice(skeleton.GROUPS["left_hand"].start, skeleton.GROUPS["right_hand"].stop)
 
 
@@ -39,15 +41,16 @@ def pairs(bundle: Path, data: Path, seed: int) -> dict[str, tuple[SignClip, Sign
 
 
 def sheet(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
-    """A row a sign: moments of the real take, then of the generated one."""
-    captions, clips = [], []
-    for label, (real, generated) in shown.items():
-        captions += [(f"{label}: real take", len(real)), (f"{label}: generated", len(generated))]
-        clips += [real, generated]
-    whole = SignClip(
-        np.concatenate([clip.positions for clip in clips]), np.concatenate([clip.confidence for clip in clips]), FPS
-    )
-    contact_sheet(whole, captions, path, notice="left real held-out takes, right generated", columns=6)
+    """A row a sign: three moments of the real take, then the same of the generated one."""
+    captions, positions, confidence = [], [], []
+    for label, two in shown.items():
+        for clip, name in zip(two, ("real take", "generated"), strict=True):
+            at = (np.array(MOMENTS) * (len(clip) - 1)).astype(int)
+            positions.append(clip.positions[at])
+            confidence.append(clip.confidence[at])
+            captions.append((f"{label}: {name}", len(at)))
+    moments = SignClip(np.concatenate(positions), np.concatenate(confidence), FPS)
+    contact_sheet(moments, captions, path, notice="left real held-out takes, right generated", columns=6)
 
 
 def speeds(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
