@@ -149,11 +149,13 @@ def fuse(unet_path: Path, decoder_path: Path, config, path: Path) -> None:
         ],
     )
     decoder_nodes, decoder_weights = _inline(decoder.graph, "decoder/", {"codes": "codes"}, {"positions": "positions"})
-    loop = helper.make_node("Loop", ["steps", "", "start", "nothing"], ["codes", "last_clean"], body=body)
+    # TensorRT refuses a Loop whose condition is left out.
+    loop = helper.make_node("Loop", ["steps", "c_true", "start", "nothing"], ["codes", "last_clean"], body=body)
     constants = {
         "c_1": np.array([1]),
         "c_2": np.array([2]),
         "c_one": np.array(1.0, np.float32),
+        "c_true": np.array(True),
     }
     graph = helper.make_graph(
         [*before, loop, *decoder_nodes],
