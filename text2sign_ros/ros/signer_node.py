@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_msgs.msg import String
@@ -205,13 +205,15 @@ def main(args: list[str] | None = None) -> int:
         print(f"signer: {error}", file=sys.stderr)
         return 1
     try:
+        # Made before the long start: where SIGTERM comes first, rclpy prints a traceback from a half-made executor.
+        executor = SingleThreadedExecutor()
         try:
             node = SignerNode()
             node.start()
         except (Text2SignError, ParameterException) as error:
             rclpy.logging.get_logger("signer").fatal(str(error))
             return 1
-        rclpy.spin(node)
+        rclpy.spin(node, executor=executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception:
