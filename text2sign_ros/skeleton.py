@@ -177,6 +177,9 @@ def _unit(vector: np.ndarray | tuple[float, float, float]) -> np.ndarray:
     return np.array(vector) / np.linalg.norm(vector)
 
 
+HANDS = slice(GROUPS["left_hand"].start, GROUPS["right_hand"].stop)
+"""The keypoints of both hands."""
+
 REST_POSE: np.ndarray = _rest_pose()
 """(79, 3) float32, metres in frame ``signer``: arms hanging, hands relaxed, head upright."""
 REST_POSE.setflags(write=False)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from text2sign_ros.clip import write_whole
 from text2sign_ros.evaluation import learnt
-from text2sign_ros.evaluation.evaluate import alone, recogniser_of
+from text2sign_ros.evaluation.evaluate import accuracy, alone, recogniser_of
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.training import config as configuration
 from text2sign_ros.training import diffusion
@@ -35,8 +35,8 @@ def ablate(bundle: Path, config_path: Path, out: Path, *, takes: int) -> dict[st
         takes: generated clips of every sign.
 
     Returns:
-        for each kind and guidance: shares of words and letters read rightly, one figure a seed, and the mean over
-        seeds of the distance to the text in the aligner's space (lower is closer).
+        for each kind the held-out noise loss, and for each guidance the shares of words and letters read rightly: one
+        figure a seed.
     """
     base = configuration.load(config_path)
     torch.set_num_threads(base.threads)
@@ -61,11 +61,10 @@ def ablate(bundle: Path, config_path: Path, out: Path, *, takes: int) -> dict[st
         for guidance in GUIDANCES:
             signer = UndistilledSigner(bundle, networks, denoiser=denoiser, steps=STEPS, guidance=guidance)
             labels, windows = alone(signer, recogniser.labels, takes)
-            right = np.array(recogniser.read(windows)) == np.array(labels)
-            letters = np.char.str_len(labels) == 1
+            shares = accuracy(recogniser, windows, labels)
             row = kept.setdefault(f"guidance_{guidance:g}", {"words": [], "letters": []})
-            row["words"].append(round(float(right[~letters].mean()), 4))
-            row["letters"].append(round(float(right[letters].mean()), 4))
+            for part, values in row.items():
+                values.append(round(shares[part], 4))
     return figures
 
 

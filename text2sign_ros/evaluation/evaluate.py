@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
 from tqdm import tqdm
 
+from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import asl_cafe
 from text2sign_ros.corpora.asl_cafe import FPS, Take
 from text2sign_ros.corpora.composition import Composer
@@ -21,13 +21,14 @@ from text2sign_ros.evaluation import learnt, metrics, reader, recogniser, recons
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.reader import Reader
 from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
+from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.training.loop import save
 from text2sign_ros.training.sentences import Sentences, compose
 from text2sign_ros.training.train import segments_of
 
 MANY_STEPS = 20
-"""Steps of DPM-Solver++(2M) for the undistilled network: more do not change what is read."""
+"""Steps of DPM-Solver++(2M) for the undistilled network."""
 STEPS = (1, 2, 4)
 _TRAIN_SENTENCES, _TEST_SENTENCES = 4000, 300
 _RECOGNISER_STEPS, _READER_STEPS = 1500, 2500
@@ -35,21 +36,9 @@ _WARPED_SENTENCES = 40
 """Sentences of which distances after time warping are measured; they are slow."""
 
 
-@dataclass(frozen=True)
-class Performance:
-    """One sentence as one system signs it, from rest to rest.
-
-    Attributes:
-        positions: (T, 79, 3) metres.
-        confidence: (T, 79).
-    """
-
-    positions: np.ndarray
-    confidence: np.ndarray
-
-
-System = Callable[[Sequence[str], int], Performance]
-"""(units, number of the sentence) -> how it is signed; the same number gives the same motion."""
+Thing = TypeVar("Thing")
+System = Callable[[Sequence[str], int], SignClip]
+"""(units, number of the sentence) -> how it is signed, from rest to rest; the same number gives the same motion."""
 
 
 def evaluate(bundle: Path, data: Path, work: Path, *, sentences: int = 120, takes: int = 8) -> dict[str, Any]:
@@ -65,7 +54,8 @@ def evaluate(bundle: Path, data: Path, work: Path, *, sentences: int = 120, take
     Returns:
         figures by name. Rows are systems: "real" is held-out real takes (test blocks) composed as the training data
         are, "stitched" one validation take a sign composed likewise (what a dictionary does), "many_steps" the
-        undistilled network, "generated" the bundle as it comes, "1", "2", "4" the bundle in so many steps.
+        undistilled network, "1", "2", "4" the bundle in so many steps, "generated" that of them which it chooses
+        itself.
     """
     networks = learnt.load(bundle)
     corpus = asl_cafe.read(data)
@@ -76,10 +66,10 @@ def evaluate(bundle: Path, data: Path, work: Path, *, sentences: int = 120, take
     single, whole = recogniser_of(train, work), reader_of(train, work)
     torch.set_num_threads(1)  # one sentence at a time is too little work for two
     real = Composer(of_split["test"])
-    guidance = Signer(bundle).bundle.guidance
-    signers: dict[str, Signer] = {str(steps): Signer(bundle, steps=steps) for steps in STEPS}
-    signers["many_steps"] = UndistilledSigner(bundle, networks, steps=MANY_STEPS, guidance=guidance)
-    best = str(Signer(bundle).steps)
+    about = Bundle.load(bundle)
+    best = about.presets[about.preset]
+    signers: dict[str, Signer] = {str(steps): Signer(bundle, steps=steps) for steps in sorted({*STEPS, best})}
+    signers["many_steps"] = UndistilledSigner(bundle, networks, steps=MANY_STEPS, guidance=about.guidance)
     systems: dict[str, System] = {
         "real": lambda units, number: _compose(real, units, number),
         "real_again": lambda units, number: _compose(real, units, 10_000 + number),
@@ -93,48 +83,44 @@ def evaluate(bundle: Path, data: Path, work: Path, *, sentences: int = 120, take
         ]
         for name, system in systems.items()
     }
-    performed["generated"] = performed.get(best) or [_signed(Signer(bundle))(u, n) for n, u in enumerate(texts)]
     figures: dict[str, Any] = {
         "bundle": networks.config.name,
-        "guidance": guidance,
-        "steps": int(best),
+        "guidance": about.guidance,
+        "steps": best,
         "sentences": len(texts),
         "hand_error_mm": asdict(reconstruction.hand_error(networks.sign_vae, of_split["test"])),
         "retrieval": asdict(retrieval.retrieval(networks.aligner, segments, real.labels)),
     }
-    figures |= _read_sentences(whole, texts, performed)
-    figures |= _read_singles(single, real, test, {**signers, "generated": Signer(bundle)}, takes)
-    figures |= _motion(whole, performed)
-    return _rounded(figures)
+    by_row = _read_sentences(whole, texts, performed, str(best))
+    by_row |= _read_singles(single, real, test, signers, takes) | _motion(whole, performed)
+    return _rounded(figures | {name: _with_choice(rows, str(best)) for name, rows in by_row.items()})
+
+
+def _with_choice(rows: dict[str, Any], best: str) -> dict[str, Any]:
+    """The rows of a figure, with that of the bundle's own choice under the name "generated" too."""
+    if best in rows:
+        return rows | {"generated": rows[best]}
+    return {name: _with_choice(value, best) if isinstance(value, dict) else value for name, value in rows.items()}
 
 
 def recogniser_of(sentences: Sentences, work: Path) -> Recogniser:
     """The reader of single signs trained on these sentences, loaded from ``work`` if it is there."""
-    fresh = Recogniser(np.unique(sentences.labels).tolist())
-
-    def train() -> nn.Module:
-        return recogniser.train(sentences, steps=_RECOGNISER_STEPS, seed=0)
-
-    return _kept(work, "recogniser", fresh, recogniser, sentences, train)
+    return _kept(work, recogniser, Recogniser, sentences, _RECOGNISER_STEPS)
 
 
 def reader_of(sentences: Sentences, work: Path) -> Reader:
     """The reader of whole sentences trained on these, loaded from ``work`` if it is there."""
-    fresh = Reader(np.unique(sentences.labels).tolist())
-
-    def train() -> nn.Module:
-        return reader.train(sentences, steps=_READER_STEPS, seed=0)
-
-    return _kept(work, "reader", fresh, reader, sentences, train)
+    return _kept(work, reader, Reader, sentences, _READER_STEPS)
 
 
-def _kept(work: Path, name: str, fresh: Any, module: Any, sentences: Sentences, train: Callable[[], nn.Module]) -> Any:
-    """Weights are found again only for the same code and the same sentences."""
-    digest = hashlib.sha256(inspect.getsource(module).encode())
+def _kept(work: Path, module: Any, kind: type[Any], sentences: Sentences, steps: int) -> Any:
+    """Weights are found again only for the same code, steps and sentences; one reader's code is part of the other's."""
+    digest = hashlib.sha256((inspect.getsource(recogniser) + inspect.getsource(reader) + str(steps)).encode())
     digest.update(np.ascontiguousarray(sentences.positions[:: max(1, len(sentences.positions) // 1000)]).tobytes())
-    path = work / f"{name}.{digest.hexdigest()[:12]}.pt"
+    path = work / f"{kind.__name__.lower()}.{digest.hexdigest()[:12]}.pt"
     if not path.exists():
-        save(train().state_dict(), path)
+        save(module.train(sentences, steps=steps, seed=0).state_dict(), path)
+    fresh = kind(np.unique(sentences.labels).tolist())
     fresh.load_state_dict(torch.load(path, weights_only=True))
     return fresh.eval()
 
@@ -161,31 +147,28 @@ def alone(signer: Signer, labels: Sequence[str], takes: int) -> tuple[list[str],
     return [label for label, _ in wanted], motions
 
 
-def _compose(composer: Composer, units: Sequence[str], number: int) -> Performance:
-    clip = composer.compose(units, np.random.default_rng((2, number))).clip
-    return Performance(clip.positions, clip.confidence)
+def _compose(composer: Composer, units: Sequence[str], number: int) -> SignClip:
+    return composer.compose(units, np.random.default_rng((2, number))).clip
 
 
 def _dictionary(takes: Sequence[Take]) -> System:
     """One take a sign, of blocks that neither the readers nor the networks were trained on."""
     rng = np.random.default_rng(3)
-    by_label: dict[str, list[Take]] = {}
-    for take in takes:
-        by_label.setdefault(take.label, []).append(take)
+    by_label = _by_label([take.label for take in takes], takes)
     composer = Composer(choices[rng.integers(len(choices))] for choices in by_label.values())
     return lambda units, number: _compose(composer, units, number)
 
 
 def _signed(signer: Signer) -> System:
-    def sign(units: Sequence[str], number: int) -> Performance:
+    def sign(units: Sequence[str], number: int) -> SignClip:
         positions = np.concatenate(list(signer.stream(signer.plan(translation.to_text(units)), seed=number)))
-        return Performance(positions, np.ones(positions.shape[:2], np.float32))
+        return SignClip(positions, np.ones(positions.shape[:2], np.float32), signer.fps)
 
     return sign
 
 
 def _read_sentences(
-    whole: Reader, texts: list[tuple[str, ...]], performed: dict[str, list[Performance]]
+    whole: Reader, texts: list[tuple[str, ...]], performed: dict[str, list[SignClip]], best: str
 ) -> dict[str, Any]:
     """Back-translation: scores by row, with intervals, and how far the bundle is from others on the same sentences."""
     rows = {
@@ -199,10 +182,10 @@ def _read_sentences(
     }
     figures["difference_interval_95"] = {
         metric: {
-            f"{first} - {second}": translation.bootstrap_difference(texts, rows[first], rows[second], metric)
-            for first, second in (
-                *(("generated", other) for other in ("real", "stitched", "many_steps")),
-                *(("2", other) for other in ("many_steps",)),
+            f"{name} - {other}": translation.bootstrap_difference(texts, rows[first], rows[other], metric)
+            for name, first, other in (
+                *(("generated", best, other) for other in ("real", "stitched", "many_steps")),
+                ("2", "2", "many_steps"),
             )
         }
         for metric in rates
@@ -235,7 +218,7 @@ def _read_singles(
     }
 
 
-def _motion(whole: Reader, performed: dict[str, list[Performance]]) -> dict[str, Any]:
+def _motion(whole: Reader, performed: dict[str, list[SignClip]]) -> dict[str, Any]:
     """How the motions of the same sentences move, and how far they are from real ones."""
     real = performed["real"]
     embedded = {name: whole.embed([p.positions for p in motions]) for name, motions in performed.items()}
@@ -278,10 +261,10 @@ def accuracy(single: Recogniser, windows: list[np.ndarray], labels: list[str]) -
     }
 
 
-def _by_label(labels: Sequence[str], arrays: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]]:
-    grouped: dict[str, list[np.ndarray]] = {}
-    for label, array in zip(labels, arrays, strict=True):
-        grouped.setdefault(label, []).append(array)
+def _by_label(labels: Sequence[str], things: Sequence[Thing]) -> dict[str, list[Thing]]:
+    grouped: dict[str, list[Thing]] = {}
+    for label, thing in zip(labels, things, strict=True):
+        grouped.setdefault(label, []).append(thing)
     return grouped
 
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from text2sign_ros.export.bundle import LEARNT
 from text2sign_ros.inference.bundle import Bundle, BundleError
-from text2sign_ros.inference.samplers import alphas_cumprod, sample, solver_table
+from text2sign_ros.inference.samplers import solver_table
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.networks.aligner import Aligner
 from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.text import SentenceEncoder
 from text2sign_ros.training import config
 from text2sign_ros.training.config import TrainConfig
-from text2sign_ros.training.diffusion import Denoiser
+from text2sign_ros.training.diffusion import Denoiser, guided_sample
 
 
 @dataclass(frozen=True)
@@ -76,20 +76,11 @@ class UndistilledSigner(Signer):
         super().__init__(bundle)
         self.steps, self._guidance, self._vae = steps, guidance, learnt.sign_vae
         self._unet = (denoiser or learnt.denoiser).unet
-        stage = learnt.config.diffusion_stage
-        self._table = solver_table(sampler, alphas_cumprod(stage.timesteps, stage.beta_start, stage.beta_end), steps)
+        self._table = solver_table(sampler, learnt.config.diffusion_stage.schedule, steps)
 
     @torch.no_grad()
     def _run(self, feed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         inputs = {name: torch.from_numpy(value) for name, value in feed.items()}
-        given, prefix = inputs["roles"][:, 1:2], inputs["prefix"]
-        twice = [torch.cat([inputs[name]] * 2) for name in ("roles", "tokens", "mask", "sentence")]
-        use_text = torch.tensor([1.0, 0.0])
-
-        def denoise(x: Tensor, time: float) -> Tensor:
-            x = (1 - given) * x + given * prefix
-            with_text, without = self._unet(torch.cat((x, x)), torch.full((2,), time), *twice, use_text).split(1)
-            return without + self._guidance * (with_text - without)
-
-        codes = (1 - given) * sample(denoise, inputs["noise"], feed["table"]) + given * prefix
+        text = [inputs[name] for name in ("roles", "tokens", "mask", "sentence")]
+        codes = guided_sample(self._unet, inputs["noise"], inputs["prefix"], text, feed["table"], self._guidance)
         return codes.numpy(), self._vae.from_codes(codes).numpy()

@@ -21,7 +21,6 @@ from text2sign_ros.inference.signer import Signer
 SHOWN = ("hello", "thank you", "coffee", "father", "happy", "how much", "water", "g", "k", "j")
 MOMENTS = (0.4, 0.7, 1.0)
 """Which moments of a sign to show, as parts of its length; before them the hands come up from rest."""
-_HANDS = slice(skeleton.GROUPS["left_hand"].start, skeleton.GROUPS["right_hand"].stop)
 
 
 def pairs(bundle: Path, data: Path, seed: int) -> dict[str, tuple[SignClip, SignClip]]:
@@ -60,7 +59,7 @@ def speeds(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
     figure = Figure(figsize=(13, 5), layout="constrained")
     for axes, (label, two) in zip(figure.subplots(2, 5, sharey=True).flat, shown.items(), strict=True):
         for clip, name, colour in zip(two, ("real", "generated"), ("#3f6ea8", "#b4563c"), strict=True):
-            speed = FPS * np.linalg.norm(np.diff(clip.positions[:, _HANDS], axis=0), axis=-1).mean(axis=1)
+            speed = FPS * np.linalg.norm(np.diff(clip.positions[:, skeleton.HANDS], axis=0), axis=-1).mean(axis=1)
             axes.plot(np.arange(len(speed)) / FPS, speed, label=name, color=colour)
         axes.set(title=label, xlabel="seconds")
     figure.axes[0].set_ylabel("hands, m/s")

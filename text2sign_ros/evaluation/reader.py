@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.evaluation.recogniser import features
+from text2sign_ros.evaluation.recogniser import descend, features, interpolate
 from text2sign_ros.training.sentences import Sentences
 
 _DILATIONS = (1, 2, 4, 8)
@@ -172,11 +172,7 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 16) -> Re
             torch.tensor([len(targets[i]) for i in which]),
             blank=_BLANK,
         )
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        descend(loss, model, optimizer, schedule)
         bar.set_postfix(loss=f"{float(loss.detach()):.3f}")
     return model.eval()
 
@@ -204,10 +200,7 @@ def _varied(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     pace = np.exp(rng.normal(scale=0.1) + rng.normal(scale=0.15, size=len(knots)))
     time = np.cumsum(np.interp(np.arange(len(motion)), knots, pace))  # when each frame is shown
     at = np.interp(np.arange(time[0], time[-1]), time, np.arange(len(motion)))
-    low = at.astype(int)
-    high = np.minimum(low + 1, len(motion) - 1)
-    part = (at - low)[:, None, None].astype(np.float32)
-    motion = (motion[low] * (1 - part) + motion[high] * part) * np.float32(rng.uniform(0.92, 1.08))
+    motion = interpolate(motion, at) * np.float32(rng.uniform(0.92, 1.08))
     for side in ("left", "right"):
         shoulder, elbow, wrist = (skeleton.INDEX[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))
         hand = range(*skeleton.GROUPS[f"{side}_hand"].indices(skeleton.NUM_KEYPOINTS))

@@ -70,13 +70,23 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 128) -> R
         shift = int(rng.integers(-4, 5))  # where exactly a sign begins is nobody's to know
         x = torch.roll(x, shift, dims=1)[:, max(0, shift) : _FRAMES + min(0, shift)]
         loss = F.cross_entropy(model(x), torch.from_numpy(target[chosen]), label_smoothing=0.1)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        descend(loss, model, optimizer, schedule)
         bar.set_postfix(loss=f"{float(loss.detach()):.3f}")
     return model.eval()
+
+
+def descend(
+    loss: Tensor,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> None:
+    """One step down the loss, its gradient's length at most one."""
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    schedule.step()
 
 
 def real_windows(sentences: Sentences) -> list[np.ndarray]:
@@ -86,11 +96,15 @@ def real_windows(sentences: Sentences) -> list[np.ndarray]:
 
 
 def _resample(window: np.ndarray) -> np.ndarray:
-    at = np.linspace(0, len(window) - 1, _FRAMES)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, len(window) - 1)
+    return interpolate(window, np.linspace(0, len(window) - 1, _FRAMES))
+
+
+def interpolate(motion: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """(n, 79, 3): the motion (T, 79, 3) at places (n,) between its frames, 0 to T - 1."""
+    low = at.astype(int)
+    high = np.minimum(low + 1, len(motion) - 1)
     part = (at - low)[:, None, None].astype(np.float32)
-    return window[low] * (1 - part) + window[high] * part
+    return motion[low] * (1 - part) + motion[high] * part
 
 
 def features(window: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """How much of the motion a code keeps: SignVAEs of several sizes beside PCA of the same size, on held-out takes.
 
-``python -m text2sign_ros.evaluation.reconstruction --config config/train/asl_cafe.yaml --out runs/reconstruction
---picture docs/reconstruction.png --steps 2000``
+``python -m text2sign_ros.evaluation.reconstruction --config config/train/reconstruction.yaml --out runs/reconstruction
+--picture docs/reconstruction.png --steps 1000``
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ SHOWN = (20, 2)
 """The size whose HELLO is drawn: the paper's 20 numbers, at the stride of the bundle."""
 BAR_MM = 5.0
 
-_HANDS = slice(skeleton.GROUPS["left_hand"].start, skeleton.GROUPS["right_hand"].stop)
 _SIDES = {side: skeleton.GROUPS[f"{side}_hand"] for side in ("left", "right")}
 _AT_REST = 1e-3  # metres; no tracked hand stays this near the rest pose for a whole take
 _ACTIVE_VARIANCE = 0.01
@@ -133,13 +132,13 @@ def motion_error(takes: Sequence[Take], rebuilt: Sequence[np.ndarray]) -> HandEr
 
 def _sums(take: Take, rebuilt: np.ndarray) -> tuple[float, ...]:
     """Distance and its count, both again with resting hands, velocity error and its count, ways rebuilt and real."""
-    real, rebuilt = take.clip.positions[:, _HANDS], rebuilt[:, _HANDS]
+    real, rebuilt = take.clip.positions[:, skeleton.HANDS], rebuilt[:, skeleton.HANDS]
     seen = take.clip.confidence > 0
     tracked = seen.copy()
     for hand in _SIDES.values():
         if np.abs(take.clip.positions[:, hand] - skeleton.REST_POSE[hand]).max() < _AT_REST:
             tracked[:, hand] = False
-    seen, tracked = seen[:, _HANDS], tracked[:, _HANDS]
+    seen, tracked = seen[:, skeleton.HANDS], tracked[:, skeleton.HANDS]
     both = tracked[1:] & tracked[:-1]
     distance = np.linalg.norm(rebuilt - real, axis=-1)
     steps, rebuilt_steps = np.diff(real, axis=0), np.diff(rebuilt, axis=0)

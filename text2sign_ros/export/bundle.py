@@ -18,7 +18,7 @@ from text2sign_ros.corpora.asl_cafe import FPS
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.export import graphs
 from text2sign_ros.inference.bundle import BUCKETS, Bundle, sha256
-from text2sign_ros.inference.samplers import alphas_cumprod, sample, solver_table
+from text2sign_ros.inference.samplers import sample, solver_table
 from text2sign_ros.training.loop import save
 from text2sign_ros.training.train import Run
 
@@ -109,7 +109,7 @@ def check(run: Run, folder: Path) -> None:
     session = onnxruntime.InferenceSession(str(folder / "fused.onnx"), providers=["CPUExecutionProvider"])
     unet = onnxruntime.InferenceSession(str(folder / "unet.onnx"), providers=["CPUExecutionProvider"])
     decoder = onnxruntime.InferenceSession(str(folder / "decoder.onnx"), providers=["CPUExecutionProvider"])
-    table = solver_table("lcm", alphas_cumprod(stage.timesteps, stage.beta_start, stage.beta_end), 4)
+    table = solver_table("lcm", stage.schedule, 4)
     text = run.encoder.encode(["hello g r a c e"])
     rng = np.random.default_rng(0)
     for frames in BUCKETS:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.inference.samplers import alphas_cumprod
 from text2sign_ros.networks.aligner import AlignerConfig
 from text2sign_ros.networks.sign_vae import SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
@@ -61,6 +63,11 @@ class DiffusionStage(StageConfig):
     withhold_text: float = 0.1  # share of examples that train the unguided model
     semantic_weight: float = 0.1
     semantic_factor: str = "early"  # one of SEMANTIC_FACTORS; see training/diffusion.py
+
+    @property
+    def schedule(self) -> np.ndarray:
+        """(timesteps,) alpha bar, see ``samplers.alphas_cumprod``."""
+        return alphas_cumprod(self.timesteps, self.beta_start, self.beta_end)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from accelerate import PartialState
 from torch import Tensor, nn
 
-from text2sign_ros.inference.samplers import alphas_cumprod
+from text2sign_ros.inference.samplers import sample
 from text2sign_ros.networks.aligner import Aligner
 from text2sign_ros.networks.duration import DurationPredictor
 from text2sign_ros.networks.unet import UNet
@@ -38,8 +39,7 @@ def train(config: TrainConfig, segments: Segments, held_out: Segments, aligner: 
     """Train, or go on from the checkpoint in ``folder``."""
     stage = config.diffusion_stage
     device = PartialState().device
-    schedule = alphas_cumprod(stage.timesteps, stage.beta_start, stage.beta_end)
-    signal = torch.from_numpy(schedule).float().to(device)
+    signal = torch.from_numpy(stage.schedule).float().to(device)
     aligner = copy.deepcopy(aligner).to(device).eval().requires_grad_(False)
 
     def losses(data: Segments):
@@ -84,6 +84,32 @@ def diffusion_losses(
         losses["semantic"] = semantic.detach()
     duration = (seconds - batch.seconds).abs().mean()
     return losses | {"loss": losses["loss"] + 0.1 * duration, "duration_s": duration.detach()}
+
+
+@torch.no_grad()
+def guided_sample(
+    unet: nn.Module, noise: Tensor, given: Tensor, text: Sequence[Tensor], table: np.ndarray, guidance: float
+) -> Tensor:
+    """(B, D, N) the codes that classifier-free guided sampling (Ho & Salimans 2022) makes of a noise (B, D, N).
+
+    Args:
+        unet: takes what ``UNet`` takes.
+        given: (B, D, N) codes that hold wherever ``roles`` says that they are given clean.
+        text: roles, tokens, mask and sentence, see ``UNet``.
+        table: of ``samplers.solver_table``.
+        guidance: 1 is none.
+    """
+    keep = text[0][:, 1:2]
+    twice = [torch.cat((value, value)) for value in text]
+    use_text = torch.cat((torch.ones(len(noise)), torch.zeros(len(noise)))).to(noise.device)
+
+    def denoise(x: Tensor, time: float) -> Tensor:
+        x = keep * given + (1 - keep) * x
+        times = torch.full((2 * len(x),), time, device=x.device)
+        with_text, without = unet(torch.cat((x, x)), times, *twice, use_text).chunk(2)
+        return without + guidance * (with_text - without)
+
+    return keep * given + (1 - keep) * sample(denoise, noise, table)
 
 
 def semantic_factor(kind: str, noise: Tensor) -> Tensor:

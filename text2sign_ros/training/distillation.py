@@ -16,14 +16,15 @@ import torch
 from accelerate import PartialState
 from torch import Tensor, nn
 
-from text2sign_ros.inference.samplers import alphas_cumprod, sample, solver_table, spaced_timesteps
+from text2sign_ros.inference.samplers import solver_table, spaced_timesteps
 from text2sign_ros.networks.unet import UNet
 from text2sign_ros.training.config import TrainConfig
+from text2sign_ros.training.diffusion import guided_sample
 from text2sign_ros.training.loop import fit
 from text2sign_ros.training.segments import Batch, Segments
 
 CHAINS = (2, 4, 4)
-"""Numbers of steps that the student practises, each drawn equally often; one step is the first of either."""
+"""Numbers of steps that the student practises, four twice as often as two; one step is the first of either."""
 
 
 def train(config: TrainConfig, segments: Segments, held_out: Segments, teacher: UNet, folder: Path) -> UNet:
@@ -31,37 +32,21 @@ def train(config: TrainConfig, segments: Segments, held_out: Segments, teacher: 
     stage = config.distillation_stage
     device = PartialState().device
     teacher = copy.deepcopy(teacher).to(device).eval().requires_grad_(False)
-    diffusion = config.diffusion_stage
-    schedule = alphas_cumprod(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+    schedule = config.diffusion_stage.schedule
+    table = solver_table("dpmpp_2m", schedule, stage.teacher_steps)
 
     def losses(data: Segments):
         def compute(model: nn.Module, rng: np.random.Generator) -> dict[str, Tensor]:
             batch = data.batch(rng, stage.batch).to(device)
             noise = torch.randn_like(batch.codes)
-            table = solver_table("dpmpp_2m", schedule, stage.teacher_steps)
-            end = teacher_end(teacher, batch, noise, table, stage.guidance)
+            text = (batch.roles, batch.tokens, batch.mask, batch.sentence)
+            end = guided_sample(teacher, noise, batch.codes, text, table, stage.guidance)
             return student_losses(model, batch, noise, end, schedule, int(rng.choice(CHAINS)))
 
         return compute
 
     student = copy.deepcopy(teacher).requires_grad_(True)
     return fit("student", student, losses(segments), stage, folder, seed=config.seed, validate=losses(held_out))
-
-
-@torch.no_grad()
-def teacher_end(teacher: nn.Module, batch: Batch, noise: Tensor, table: np.ndarray, guidance: float) -> Tensor:
-    """(B, D, N) the codes that guided sampling (Ho & Salimans 2022) makes of a noise (B, D, N)."""
-    given = batch.roles[:, 1:2]
-    text = [torch.cat((value, value)) for value in (batch.roles, batch.tokens, batch.mask, batch.sentence)]
-    use_text = torch.cat((torch.ones(len(noise)), torch.zeros(len(noise)))).to(noise.device)
-
-    def denoise(x: Tensor, time: float) -> Tensor:
-        x = given * batch.codes + (1 - given) * x
-        times = torch.full((2 * len(x),), time, device=x.device)
-        with_text, without = teacher(torch.cat((x, x)), times, *text, use_text).chunk(2)
-        return without + guidance * (with_text - without)
-
-    return sample(denoise, noise, table)
 
 
 def student_losses(

@@ -41,7 +41,7 @@ def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder
             step = (rebuilt.diff(dim=1) - positions.diff(dim=1)).abs().sum(dim=-1)
             velocity = (both * step).sum() / both.sum()
             kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
-            hands = slice(skeleton.GROUPS["left_hand"].start, None)
+            hands = skeleton.HANDS
             distance = (rebuilt - positions)[:, :, hands].norm(dim=-1)
             hand_mm = 1000 * (distance * confidence[:, :, hands]).sum() / confidence[:, :, hands].sum()
             # In centimetres, so that a step of the gradient means the same whatever the unit on the wire.
