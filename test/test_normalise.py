@@ -1,20 +1,24 @@
-"""Normalising: what comes out as words, what is warned of, what is refused."""
+"""Normalising: what comes out as words, what is warned of, that it does not depend on how much is read at once."""
+
+import sys
+import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from text2sign_ros.text import Boundary, TextError, normalise
+from text2sign_ros.text import Boundary, Omissions, Word, normalise
+
+MODULE = sys.modules["text2sign_ros.text.normalise"]  # the package's attribute of that name is the function
+
+
+def normalised(text: str) -> tuple[list[Word], tuple[str, ...]]:
+    omissions = Omissions()
+    return list(normalise(text, omissions)), omissions.warnings
 
 
 def words(text: str) -> str:
-    return " ".join(word.text for word in normalise(text, max_characters=5000).words)
-
-
-def refusal(text: object, max_characters: int = 5000) -> str:
-    with pytest.raises(TextError) as error:
-        normalise(text, max_characters=max_characters)  # type: ignore[arg-type]
-    return str(error.value)
+    return " ".join(word.text for word in normalised(text)[0])
 
 
 @pytest.mark.parametrize(
@@ -59,52 +63,86 @@ def test_words(text, expected):
     ],
 )
 def test_boundaries(between, boundary):
-    result = normalise(f"a{between}b", max_characters=99).words
+    result, _ = normalised(f"a{between}b")
     assert max(word.boundary for word in result[:-1]) == boundary
     assert result[-1].boundary == Boundary.SENTENCE
 
 
 def test_one_warning_for_each_kind_of_thing_left_out():
-    result = normalise("hi\x07 \ud800\x07 😀👨‍👩‍👧 你好 Привет ok", max_characters=99)
-    assert [word.text for word in result.words] == ["hi", "ok"]
-    control, symbol, script = result.warnings
+    result, (control, symbol, script) = normalised("hi\x07 \ud800\x07 😀👨\u200d👩\u200d👧 你好 Привет ok")
+    assert [word.text for word in result] == ["hi", "ok"]
     assert "3 control" in control and "U+0007, U+D800" in control
     assert "4 emoji" in symbol and "😀" in symbol and "no sign" in symbol
     assert "8 letters of other scripts" in script and "你" in script and "a to z" in script
-    assert normalise("été don’t 1️⃣", max_characters=99).warnings == ()
+    assert normalised("été don’t 1️⃣")[1] == ()
 
 
-def test_refusals_name_the_cause():
-    assert "empty" in refusal("")
-    assert "only spaces" in refusal(" \n\t")
-    assert "only punctuation" in refusal("'")
-    assert "emoji" in refusal("😀")
-    assert "other scripts" in refusal("你好")
-    assert "control" in refusal("\x00\x07")
-    assert "bytes" in refusal(b"hello")
-    too_long = refusal("a" * 20_000)
-    assert all(part in too_long for part in ("20000", "5000", "max_characters"))
+MIXED = st.lists(
+    st.sampled_from(
+        [
+            *("a", "st", "th", "hello", "thank you", "1", "12", "999", "½", "’", "'", "-", " - ", "--", " ", "$", "€ "),
+            *(",", ".", ":", "!", "\n", "%", "\u0301", "😀", "你", "\u200d", "\x00", "。"),
+        ]
+    ),
+    max_size=60,
+).map("".join)
 
 
-@given(st.text(st.characters(), max_size=60) | st.text("1,.:-$%'a st\n", max_size=60))
+@given(st.text(st.characters(), max_size=60) | MIXED)
 @example("".join(map(chr, range(0xD7F0, 0xD810))))
 @settings(deadline=None)
-def test_any_text_gives_plain_words_or_a_text_error(text):
-    try:
-        result = normalise(text, max_characters=100)
-    except TextError as error:
-        str(error).encode()  # can be published and printed
-        return
-    assert result.words[-1].boundary == Boundary.SENTENCE
-    assert all(word.text.isascii() and word.text.isalpha() and word.text.islower() for word in result.words)
-    assert all(word.boundary > Boundary.NONE for word in result.words)
-    assert len(result.warnings) <= 3
-    for warning in result.warnings:
-        warning.encode()
+def test_any_text_gives_plain_words(text):
+    result, warnings = normalised(text)
+    assert all(word.text.isascii() and word.text.isalpha() and word.text.islower() for word in result)
+    assert all(word.boundary > Boundary.NONE for word in result)
+    assert not result or result[-1].boundary == Boundary.SENTENCE
+    assert len(warnings) <= 3
+    for warning in warnings:
+        warning.encode()  # can be published and printed
+
+
+@given(MIXED, st.integers(1, 9))
+@example("-$ 5", 1)
+@settings(deadline=None)
+def test_words_do_not_depend_on_how_much_is_read_at_once(text, piece):
+    whole = normalised(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODULE, "PIECE", piece)
+        assert normalised(text) == whole
+
+
+@given(st.lists(st.text("ab'", min_size=1, max_size=60) | st.text("0123456789", min_size=1, max_size=60)))
+@example(["a" * 40 + "'" + "b" * 40])
+@example([" " * gap + "7" * count + "th" for count in range(40, 60) for gap in range(5)])
+@settings(deadline=None)
+def test_a_monstrous_word_or_number_comes_in_parts_but_reads_the_same(parts):
+    text = " ".join(parts)
+    whole, _ = normalised(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODULE, "PIECE", 5)
+        patch.setattr(MODULE, "LONGEST_TOKEN", 24)
+        cut, _ = normalised(text)
+    joined = "".join(word.text + " " * (word.boundary > Boundary.NONE) for word in cut)
+    assert joined.split() == [word.text for word in whole]
+    assert all(len(word.text) <= 24 + 5 for word in cut)
+
+
+def test_little_is_read_beyond_the_word_that_is_asked_for():
+    omissions = Omissions()
+    assert next(normalise("hello world " * 1000 + "😀", omissions)).text == "hello"
+    assert omissions.warnings == ()
 
 
 @pytest.mark.timeout(120)  # quadratic time would be hours
-@pytest.mark.parametrize("pattern", ["a\u0327\u0301", "1,111", "a'", " -", "😀a", "9", "1."])
-def test_a_very_long_text_is_not_a_hang(pattern):
-    text = "a" + (pattern * 500_000)[:500_000]
-    assert normalise(text, max_characters=len(text)).words
+@pytest.mark.parametrize("pattern", ["a\u0327\u0301", "1,111", "a'", " -", "😀a", "9", "1.", "a", "-", ",", "\u0301"])
+def test_a_very_long_text_is_neither_a_hang_nor_held_in_memory(pattern):
+    text = "a" + (pattern * 100_000)[:100_000]
+    count = 0
+    tracemalloc.start()
+    try:
+        for _ in normalise(text, Omissions()):
+            count += 1
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count and peak < 1e6

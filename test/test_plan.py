@@ -1,10 +1,15 @@
-"""Planning: the signs a text becomes and the segments it is cut into."""
+"""Planning: the signs a text becomes, the segments it is cut into, and that a text may have any length."""
+
+import itertools
+import sys
+import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from text2sign_ros.text import Boundary, Plan, TextError, Vocabulary, VocabularyError, plan
+from text2sign_ros.text.plan import SHORT_TEXT
 
 SIGNS = (
     *("hello", "can", "i", "get", "small", "medium", "large", "coffee", "tea", "water", "muffin", "please"),
@@ -13,11 +18,16 @@ SIGNS = (
 VOCABULARY = Vocabulary(SIGNS, tuple("abcdefghijklmnopqrstuvwxyz"))
 
 
-def make(text: str, vocabulary: Vocabulary = VOCABULARY, *, units: int = 12, frames: int = 256) -> Plan:
+NORMALISE = sys.modules["text2sign_ros.text.normalise"]  # the package's attribute of that name is the function
+
+
+def make(
+    text: str, vocabulary: Vocabulary = VOCABULARY, *, units: int = 12, frames: int = 256, longest: int = 1_000_000
+) -> Plan:
     return plan(
         text,
         vocabulary,
-        max_characters=5000,
+        max_characters=longest,
         max_units=units,
         max_frames=frames,
         frames_per_sign=25,
@@ -31,6 +41,13 @@ def segments(text: str, **limits: int) -> list[str]:
 
 def units(text: str) -> list[str]:
     return [unit.text for segment in make(text).segments for unit in segment.units]
+
+
+def refusal(text: object, longest: int = 5000) -> str:
+    with pytest.raises(TextError) as error:
+        make(text, longest=longest)  # type: ignore[arg-type]
+    str(error.value).encode()  # can be published and printed
+    return str(error.value)
 
 
 def test_words_and_phrases_of_the_vocabulary():
@@ -85,6 +102,19 @@ def test_what_normalising_left_out_is_passed_on():
     assert "emoji" in make("hello 😀").warnings[0]
 
 
+def test_refusals_name_the_cause():
+    assert "empty" in refusal("")
+    assert "only spaces" in refusal(" \n\t")
+    assert "only punctuation" in refusal("'")
+    assert "emoji" in refusal("😀")
+    assert "other scripts" in refusal("你好")
+    assert "control" in refusal("\x00\x07")
+    assert "U+D800" in refusal("\ud800")
+    assert "bytes" in refusal(b"hello")
+    too_long = refusal("a" * 20_000)
+    assert all(part in too_long for part in ("20000", "5000", "max_characters"))
+
+
 @pytest.mark.parametrize("signs", [("Hello",), ("thank  you",), ("",), ("tea", "tea")])
 def test_a_vocabulary_that_cannot_match_is_refused(signs):
     with pytest.raises(VocabularyError):
@@ -105,7 +135,7 @@ def test_limits_that_hold_no_sign_are_refused():
 def test_every_plan_keeps_order_and_limits(parts, max_units, max_frames):
     text = " ".join(["hello", *parts])
     whole = [unit for segment in make(text, units=10**6, frames=10**9).segments for unit in segment.units]
-    cut = make(text, units=max_units, frames=max_frames).segments
+    cut = list(make(text, units=max_units, frames=max_frames).segments)
     assert [unit for segment in cut for unit in segment.units] == whole
     for segment in cut:
         assert 1 <= len(segment.units) <= max_units
@@ -113,3 +143,101 @@ def test_every_plan_keeps_order_and_limits(parts, max_units, max_frames):
         assert all(unit.boundary < Boundary.SENTENCE for unit in segment.units[:-1])
         if segment.units[-1].boundary == Boundary.NONE:  # cut inside a word: nothing but that word is in here
             assert len({unit.word for unit in segment.units}) == 1
+
+
+SPELLED = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=9)
+
+
+@given(st.lists(SPELLED | st.sampled_from([*SIGNS, ","]), min_size=1), st.integers(9, 20))
+@settings(deadline=None)
+def test_a_spelled_word_that_fits_into_a_segment_is_never_torn(parts, max_units):
+    text = "hello " + " ".join(parts)
+    for segment, after in itertools.pairwise(make(text, units=max_units).segments):
+        assert segment.units[-1].word != after.units[0].word
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *("hello", "thank you", "how much", "i love you", "good", "job", "grace", "a" * 30, "12", "1,000", "3.5", "$"),
+        *(" ", " ", " ", ", ", ". ", "! ", "\n", "-", " - ", "'", "😀", "你", "\u0301", "\x00"),
+    ]
+)
+
+
+@given(st.lists(FRAGMENTS, max_size=40).map("".join), st.integers(1, 12), st.integers(1, 9), st.sampled_from("az"))
+@settings(deadline=None)
+def test_a_text_planned_piece_by_piece_is_the_text_planned_whole(text, units, piece, last_letter):
+    vocabulary = Vocabulary(SIGNS, tuple(map(chr, range(ord("a"), ord(last_letter) + 1))))
+
+    def planned() -> tuple | str:
+        try:
+            result = make(text, vocabulary, units=units)
+        except TextError as error:
+            return str(error)
+        return tuple(result.segments), result.warnings
+
+    whole = planned()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NORMALISE, "PIECE", piece)
+        assert planned() == whole
+
+
+@given(st.text("ab", min_size=1, max_size=200), st.integers(12, 40))
+@settings(deadline=None)
+def test_a_monstrous_word_is_spelled_as_one(word, longest):
+    assume(word not in SIGNS)
+    text = f"tea {word} hello"
+    whole = list(make(text).segments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NORMALISE, "PIECE", 7)
+        patch.setattr(NORMALISE, "LONGEST_TOKEN", longest)
+        assert list(make(text).segments) == whole
+
+
+def test_a_part_of_a_monstrous_word_is_no_sign():
+    vocabulary = Vocabulary(tuple("x" * count for count in range(1, 3000)), ("x",))
+    found = [unit for segment in make("x" * 10_000, vocabulary).segments for unit in segment.units]
+    assert len(found) == 10_000 and all(unit.spelled for unit in found)
+
+
+def test_segments_can_be_passed_over_again():
+    segments = make("hello, my name is Grace").segments
+    assert list(segments) == list(segments) != []
+    one, other = iter(segments), iter(segments)
+    assert next(one) == next(other)
+
+
+def test_warnings_are_complete_at_once_for_a_short_text_and_after_the_first_pass_for_a_long_one():
+    short = make("hello " * 20 + "😀 zoo", Vocabulary(("hello",), ("o",)))
+    assert "emoji" in short.warnings[0] and "z (1x)" in short.warnings[1]
+    result = make("hello " * SHORT_TEXT + "😀 你", units=10)
+    assert result.warnings == ()
+    passed = list(result.segments)
+    assert len(passed) == SHORT_TEXT / 10 and len(result.warnings) == 2
+    next(iter(result.segments))
+    assert len(result.warnings) == 2  # another pass neither loses them nor counts twice
+    assert "left out 1 emoji" in result.warnings[0]
+
+
+def test_a_long_text_without_anything_to_sign_is_refused():
+    assert "100000 letters" in refusal("你" * 100_000, longest=100_000)
+    assert units("你" * 100_000 + " tea") == ["tea"]
+
+
+@pytest.mark.timeout(120)  # quadratic time would be hours
+@pytest.mark.parametrize(
+    "pattern", ["hello, my name is Grace. ", "can i get tea ", "x", "7", "1.", "b你\u0301😀", "a'"]
+)
+def test_a_very_long_text_is_planned_in_little_memory(pattern):
+    def peak(length: int) -> int:
+        text = (pattern * length)[:length]
+        tracemalloc.start()
+        try:
+            for _ in make(text, units=1).segments:
+                pass
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)  # the caches
+    assert peak(16_000) < peak(4_000) + 50_000

@@ -58,7 +58,7 @@ def test_nothing_jumps_where_segments_meet(pieces: list[np.ndarray]) -> None:
 def test_the_timeline_adds_up_to_the_motion(signer: Signer, text: str) -> None:
     plan = signer.plan(text)
     timeline = signer.timeline(plan)
-    assert [frames for _, frames in timeline] == [len(piece) for piece in signer.stream(plan)]
+    assert sum(frames for _, frames in timeline) == len(np.concatenate(list(signer.stream(plan))))
     assert [caption for caption, _ in timeline] == [*(segment.text for segment in plan.segments), ""]
 
 
@@ -93,7 +93,7 @@ def test_words_outside_the_vocabulary_are_spelled(signer: Signer) -> None:
     assert [(unit.text, unit.spelled) for unit in units] == [*((c, True) for c in "grace"), ("thank you", False)]
 
 
-@pytest.mark.parametrize("text", ["", "   ", "'", "你好", "x" * 20_000])
+@pytest.mark.parametrize("text", ["", "   ", "'", "你好", "x" * 200_000])
 def test_a_text_that_can_not_be_signed_is_refused_and_the_next_one_signed(signer: Signer, text: str) -> None:
     with pytest.raises(TextError):
         signer.plan(text)
@@ -110,7 +110,7 @@ def test_every_preset_signs_in_its_steps(bundle: Path, preset: str, steps: int) 
 def test_defaults_are_those_of_the_bundle(bundle: Path) -> None:
     signer = Signer(bundle)
     assert signer.steps == signer.bundle.presets[signer.bundle.preset] and signer.fps == 25.0
-    assert signer.provider == "CPUExecutionProvider"
+    assert signer.backend == "onnxruntime CPUExecutionProvider"
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_signs_in_time(run_signer: Callable[..., Process], client: Client, signe
         assert 0.0 < ahead <= LEAD, "each chunk comes before its stamp, and no earlier than lead_time"
     assert sent < client.chunks[0][1].stamp_ns / 1e9 < sent + 5.0
     report = process.wait_for("real-time factor")
-    assert f"segments 1, frames {len(positions)}," in report
+    assert f"frames {len(positions)}," in report
 
 
 def test_bad_texts_are_refused_one_by_one_and_the_next_is_signed(
@@ -142,7 +142,7 @@ def test_bad_texts_are_refused_one_by_one_and_the_next_is_signed(
 ) -> None:
     process = run_signer(lead_time=ALL_AT_ONCE)
     client.connect(process)
-    for bad in ("", "   ", "a" * 20_000, "\x07\x1b\x7f", "\U0001f642\U0001f44d", "你好", "'"):
+    for bad in ("", "   ", "a" * 200_000, "\x07\x1b\x7f", "\U0001f642\U0001f44d", "你好", "'"):
         client.say(bad)
         line = process.wait_for("is refused: ")
         assert "WARN" in line and len(line) < 500
@@ -307,10 +307,10 @@ def test_parameters_are_described_and_guarded(local_node) -> None:
 
 def test_one_text_that_fails_does_not_end_the_node(local_node, monkeypatch, capfd, bundle: Path) -> None:
     class Broken(Signer):
-        def stream(self, plan, *, seed: int = 0):
+        def stream(self, plan, **style):
             if plan.text == "please":
                 raise RuntimeError("a wire came off")
-            return super().stream(plan, seed=seed)
+            return super().stream(plan, **style)
 
     monkeypatch.setattr(signer_node, "Signer", Broken)
     node = local_node("-p", f"lead_time:={ALL_AT_ONCE}", "-p", f"bundle:={bundle}")

@@ -17,6 +17,7 @@ from text2sign_ros.networks.aligner import AlignerConfig
 from text2sign_ros.networks.sign_vae import SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
 from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.text.encoder import FILES
 from text2sign_ros.training import loop
 from text2sign_ros.training.config import (
     ConfigError,
@@ -52,7 +53,7 @@ def run(corpus, bundle: Path, tmp_path_factory) -> Run:
     """A run whose stages were trained one by one, each by a new process's worth of state."""
     folder = tmp_path_factory.mktemp("run")
     if bundle.is_dir():  # exporting the text encoder has tests of its own
-        for name in ("text_encoder.onnx", "tokenizer.json"):
+        for name in FILES:
             shutil.copy(bundle / name, folder / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_, **__: corpus)

@@ -1,9 +1,10 @@
-"""The command `text2sign`: sign, train, export, evaluate."""
+"""The command `text2sign`: sign, train, export, evaluate, bench."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.inference.backends import NAMES
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.resources import share
 from text2sign_ros.text import TextError
@@ -27,6 +29,8 @@ class UsageError(Text2SignError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, or 1 after one line on stderr that says what is wrong."""
     options = _parser().parse_args(arguments)
+    logging.basicConfig(format="text2sign: %(message)s")
+    logging.getLogger("text2sign_ros").setLevel(logging.INFO)
     try:
         options.run(options)
     except (Text2SignError, OSError) as error:
@@ -53,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         "--preset", help="sampling steps: fastest (1), fast (2) or best (4); default: the bundle's choice"
     )
     sign.add_argument("--seed", type=int, default=0, help="the same seed gives the same motion (default: 0)")
+    sign.add_argument("--backend", choices=NAMES, default="auto", help="what runs the networks (default: %(default)s)")
     sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
     sign.add_argument("--json", action="store_true", help="print what was done as one JSON object a text")
     sign.set_defaults(run=_sign)
@@ -65,10 +70,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(run=_train)
 
-    export = commands.add_parser("export", help="make a bundle of a training run")
-    export.add_argument("--run", type=Path, required=True, dest="folder", help="folder of the run")
-    export.add_argument("--out", type=Path, required=True, help="folder of the bundle, for example models/asl_cafe")
-    export.add_argument("--max-units", type=int, default=1, help="signs and letters generated at once")
+    export = commands.add_parser("export", help="make a bundle of a training run or of another bundle")
+    source = export.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", type=Path, dest="folder", help="folder of the run")
+    source.add_argument("--bundle", type=Path, help="folder of a bundle, for --precision or --tensorrt")
+    export.add_argument("--out", type=Path, help="folder of the new bundle, for example models/asl_cafe")
+    export.add_argument("--max-units", type=int, default=1, help="signs and letters generated at once (default: 1)")
+    export.add_argument("--precision", help="fp16 or int8: the same bundle with smaller weights")
+    export.add_argument(
+        "--tensorrt", action="store_true", help="build the bundle's engines for this machine's GPU into the cache"
+    )
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser("evaluate", help="measure a bundle: is it read, does it move like people")
@@ -79,14 +90,23 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--takes", type=int, default=8, help="times every sign is signed alone (default: 8)")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     evaluate.set_defaults(run=_evaluate)
+    bench = commands.add_parser("bench", help="measure what signing costs on this machine")
+    bench.add_argument("--bundle", type=Path, help="folder of the bundle; default: models/asl_cafe")
+    bench.add_argument("--quick", action="store_true", help="less of everything: under a minute")
+    bench.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    bench.add_argument(
+        "--markdown", type=Path, help="write a page and its plot as well, for example docs/performance.md"
+    )
+    bench.set_defaults(run=_bench)
     return parser
 
 
 def _sign(options: argparse.Namespace) -> None:
     _check(options)
     signer = Signer(
-        options.bundle or share() / "models" / "asl_cafe",
+        _bundle(options),
         preset=options.preset,
+        backend=options.backend,
         threads=options.threads,
     )
     if options.batch is None:
@@ -128,13 +148,13 @@ def _check(options: argparse.Namespace) -> None:
 def _sign_one(signer: Signer, text: str, out: Path, options: argparse.Namespace) -> None:
     began = time.perf_counter()
     plan = signer.plan(text)
-    for warning in plan.warnings:
-        print(f"text2sign: warning: {warning}", file=sys.stderr)
     pieces, first = [], 0.0
     for piece in signer.stream(plan, seed=options.seed):
         first = first or time.perf_counter() - began
         pieces.append(piece)
     total = time.perf_counter() - began
+    for warning in plan.warnings:
+        print(f"text2sign: warning: {warning}", file=sys.stderr)
     positions = np.concatenate(pieces)
     clip = SignClip(positions, np.ones(positions.shape[:2], np.float32), signer.fps)
     if out.suffix in (".png", ".mp4"):
@@ -154,7 +174,7 @@ def _sign_one(signer: Signer, text: str, out: Path, options: argparse.Namespace)
         "first_segment_ms": round(1000 * first, 1),
         "total_ms": round(1000 * total, 1),
         "real_time_factor": round(total / clip.duration, 4),
-        "provider": signer.provider,
+        "backend": signer.backend,
         "steps": signer.steps,
         "seed": options.seed,
         "warnings": list(plan.warnings),
@@ -173,6 +193,24 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
+    if options.tensorrt == bool(options.out) or (options.tensorrt and (options.folder or options.precision)):
+        raise UsageError("export needs --out for a new bundle, or --bundle and --tensorrt alone for engines")
+    if bool(options.bundle and not options.tensorrt) != bool(options.precision):
+        raise UsageError("--precision says what to make of --bundle; a run is exported as it was trained")
+    if options.tensorrt:
+        from text2sign_ros.inference.backends import default_cache
+        from text2sign_ros.inference.backends.tensorrt import TensorRTBackend
+        from text2sign_ros.inference.bundle import Bundle
+
+        backend = TensorRTBackend(options.bundle, Bundle.load(options.bundle), cache=default_cache())
+        print(f"{default_cache()}: engines for {backend.name}")
+        backend.close()
+        return
+    if options.bundle:
+        from text2sign_ros.export.precision import derive
+
+        print(f"{options.out}: {derive(options.bundle, options.out, options.precision)}")
+        return
     from text2sign_ros.export.bundle import export_bundle
     from text2sign_ros.training import config, train
 
@@ -189,6 +227,24 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise UsageError("--sentences must be at least 10 and --takes at least 2 for figures that mean something")
     figures = evaluate(options.bundle, options.data, options.work, sentences=options.sentences, takes=options.takes)
     print(json.dumps(figures) if options.json else tables(figures))
+
+
+def _bench(options: argparse.Namespace) -> None:
+    try:
+        from text2sign_ros import bench
+        from text2sign_ros.bench import report
+    except ImportError as error:
+        raise UsageError(
+            f"bench needs packages that are not installed ({error}): pip install 'text2sign_ros[bench]'"
+        ) from error
+    figures = bench.run(_bundle(options), quick=options.quick)
+    if options.markdown:
+        report.write(figures, options.markdown)
+    print(json.dumps(figures) if options.json else report.table(figures))
+
+
+def _bundle(options: argparse.Namespace) -> Path:
+    return options.bundle or share() / "models" / "asl_cafe"
 
 
 if __name__ == "__main__":

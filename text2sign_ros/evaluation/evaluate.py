@@ -22,7 +22,7 @@ from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.reader import Reader
 from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
 from text2sign_ros.inference.bundle import Bundle
-from text2sign_ros.inference.signer import Signer
+from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
 from text2sign_ros.training.loop import save
 from text2sign_ros.training.sentences import Sentences, compose
 from text2sign_ros.training.train import segments_of
@@ -141,7 +141,7 @@ def alone(signer: Signer, labels: Sequence[str], takes: int) -> tuple[list[str],
     """Every sign ``takes`` times by itself: labels, and motions (T, 79, 3) from rest to where the way back begins."""
     wanted = [(label, seed) for label in labels for seed in range(takes)]
     motions = [
-        np.concatenate(list(signer.stream(signer.plan(label), seed=seed))[:-1])
+        np.concatenate(list(signer.stream(signer.plan(label), seed=seed)))[:-RETURN_FRAMES]
         for label, seed in tqdm(wanted, desc="single signs", mininterval=2)
     ]
     return [label for label, _ in wanted], motions

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from text2sign_ros.export.bundle import LEARNT
+from text2sign_ros.inference.backends import Feed
 from text2sign_ros.inference.bundle import Bundle, BundleError
 from text2sign_ros.inference.samplers import solver_table
 from text2sign_ros.inference.signer import Signer
@@ -48,8 +49,7 @@ def load(bundle: str | Path) -> Learnt:
     for name, network in networks.items():
         network.load_state_dict(states[name])
         network.eval().requires_grad_(False)
-    files = folder / "text_encoder.onnx", folder / "tokenizer.json"
-    encoder = SentenceEncoder(*files, max_tokens=settings.unet.max_tokens, threads=1)
+    encoder = SentenceEncoder(folder, max_tokens=settings.unet.max_tokens, threads=1)
     return Learnt(settings, sign_vae, aligner, denoiser, encoder)
 
 
@@ -73,14 +73,24 @@ class UndistilledSigner(Signer):
         steps: int,
         guidance: float,
     ) -> None:
-        super().__init__(bundle)
-        self.steps, self._guidance, self._vae = steps, guidance, learnt.sign_vae
-        self._unet = (denoiser or learnt.denoiser).unet
+        super().__init__(bundle, steps=steps, backend=_Undistilled(learnt, denoiser or learnt.denoiser, guidance))
         self._table = solver_table(sampler, learnt.config.diffusion_stage.schedule, steps)
 
+
+class _Undistilled:
+    """The backend of it."""
+
+    name = "torch"
+
+    def __init__(self, learnt: Learnt, denoiser: Denoiser, guidance: float) -> None:
+        self._unet, self._vae, self._guidance = denoiser.unet, learnt.sign_vae, guidance
+
     @torch.no_grad()
-    def _run(self, feed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
         inputs = {name: torch.from_numpy(value) for name, value in feed.items()}
         text = [inputs[name] for name in ("roles", "tokens", "mask", "sentence")]
         codes = guided_sample(self._unet, inputs["noise"], inputs["prefix"], text, feed["table"], self._guidance)
         return codes.numpy(), self._vae.from_codes(codes).numpy()
+
+    def close(self) -> None:
+        pass

@@ -16,7 +16,7 @@ from text2sign_ros.corpora import asl_cafe
 from text2sign_ros.corpora.asl_cafe import FPS
 from text2sign_ros.corpora.composition import Composer
 from text2sign_ros.drawing import contact_sheet
-from text2sign_ros.inference.signer import Signer
+from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
 
 SHOWN = ("hello", "thank you", "coffee", "father", "happy", "how much", "water", "g", "k", "j")
 MOMENTS = (0.4, 0.7, 1.0)
@@ -31,7 +31,7 @@ def pairs(bundle: Path, data: Path, seed: int) -> dict[str, tuple[SignClip, Sign
     for label in SHOWN:
         composed = real.compose([label], rng)
         end = composed.spans[0][1]
-        motion = np.concatenate(list(signer.stream(signer.plan(label), seed=seed))[:-1])
+        motion = np.concatenate(list(signer.stream(signer.plan(label), seed=seed)))[:-RETURN_FRAMES]
         shown[label] = (
             SignClip(composed.clip.positions[:end], composed.clip.confidence[:end], FPS),
             SignClip(motion, np.ones(motion.shape[:2], np.float32), FPS),

@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 import yaml
 from torch import Tensor, nn
@@ -17,15 +16,20 @@ from text2sign_ros import skeleton
 from text2sign_ros.corpora.asl_cafe import FPS
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.export import graphs
-from text2sign_ros.inference.bundle import BUCKETS, Bundle, sha256
+from text2sign_ros.inference.backends import Backend
+from text2sign_ros.inference.backends.onnx import CPU, FusedBackend, StepwiseBackend
+from text2sign_ros.inference.bundle import Bundle, sha256
 from text2sign_ros.inference.samplers import sample, solver_table
+from text2sign_ros.text import encoder
 from text2sign_ros.training.loop import save
 from text2sign_ros.training.train import Run
 
 TOLERANCE = 1e-4
 """Largest difference to torch that an exported graph may show, in standardised codes and in metres."""
 
-
+BUCKETS = (32, 48, 64, 96, 128, 192, 256)
+"""Frames of the sequences that the model is run on: close together where signs are, since padding costs time and
+nothing else. Multiples of four codes, which the U-Net halves twice."""
 PRESETS = {"fastest": 1, "fast": 2, "best": 4}
 """Sampling steps by name: what distillation is for."""
 LEARNT = "learnt.pt"
@@ -51,14 +55,15 @@ def export_bundle(run: Run, out: Path, *, max_units: int) -> None:
         folder = Path(temporary) / out.name
         folder.mkdir()
         run.encoder.encode([""])  # makes the encoder's files if this run never needed them
-        for name in ("text_encoder.onnx", "tokenizer.json"):
+        for name in encoder.FILES:
             shutil.copyfile(run.folder / name, folder / name)
         graphs.export_unet(run.student, folder / "unet.onnx")
         graphs.export_decoder(run.sign_vae, folder / "decoder.onnx")
         graphs.export_duration(
             run.denoiser.duration, config.unet.max_tokens, config.unet.text_dim, folder / "duration.onnx"
         )
-        graphs.fuse(folder / "unet.onnx", folder / "decoder.onnx", config.unet, folder / "fused.onnx")
+        graphs.fuse(folder / "unet.onnx", folder / "decoder.onnx", config.unet, folder)
+        (folder / "unet.onnx").unlink()  # step.onnx holds it
         check(run, folder)
         save(learnt(run), folder / LEARNT)
         (folder / "training.yaml").write_text(yaml.safe_dump(run.recipe, sort_keys=False), encoding="utf-8")
@@ -73,6 +78,7 @@ def export_bundle(run: Run, out: Path, *, max_units: int) -> None:
             buckets=list(BUCKETS),
             prefix_codes=stage.prefix_codes,
             max_tokens=config.unet.max_tokens,
+            text_dim=config.unet.text_dim,
             timesteps=stage.timesteps,
             beta_start=stage.beta_start,
             beta_end=stage.beta_end,
@@ -106,10 +112,10 @@ def check(run: Run, folder: Path) -> None:
         ExportError: they differ by more than ``TOLERANCE``.
     """
     config, stage = run.config, run.config.diffusion_stage
-    session = onnxruntime.InferenceSession(str(folder / "fused.onnx"), providers=["CPUExecutionProvider"])
-    unet = onnxruntime.InferenceSession(str(folder / "unet.onnx"), providers=["CPUExecutionProvider"])
-    decoder = onnxruntime.InferenceSession(str(folder / "decoder.onnx"), providers=["CPUExecutionProvider"])
-    table = solver_table("lcm", stage.schedule, 4)
+    backends: dict[str, Backend] = {
+        "fused.onnx": FusedBackend(folder, threads=1),
+        "step.onnx with decoder.onnx": StepwiseBackend(folder, provider=CPU, threads=1),
+    }
     text = run.encoder.encode(["hello g r a c e"])
     rng = np.random.default_rng(0)
     for frames in BUCKETS:
@@ -124,23 +130,14 @@ def check(run: Run, folder: Path) -> None:
             "tokens": text.tokens,
             "mask": text.mask.astype(np.float32),
             "sentence": text.sentence,
-            "table": table,
+            "table": solver_table("lcm", stage.schedule, 4),
         }
-        got_codes, got_positions = session.run(["codes", "positions"], feed)
-        want_codes, want_positions = sample_with_torch(run, feed)
-        step = {name: feed[name] for name in ("roles", "tokens", "mask", "sentence")}
-        step |= {"x": feed["noise"], "time": np.array([500.0], np.float32)}
-        with torch.no_grad():
-            want_noise = graphs.Step(run.student)(*(torch.from_numpy(step[name]) for name in graphs.UNET_INPUTS))
-        for name, got, want in (
-            ("fused.onnx codes", got_codes, want_codes),
-            ("fused.onnx positions", got_positions, want_positions),
-            ("unet.onnx", unet.run(None, step)[0], want_noise),
-            ("decoder.onnx", decoder.run(None, {"codes": got_codes})[0], want_positions),
-        ):
-            difference = float(np.abs(got - want.numpy()).max())
-            if not difference <= TOLERANCE:
-                raise ExportError(f"{name} differs from torch by {difference:.2g} in {frames} frames")
+        wanted = sample_with_torch(run, feed)
+        for name, backend in backends.items():
+            for what, got, want in zip(("codes", "positions"), backend.sample(feed), wanted, strict=True):
+                difference = float(np.abs(got - want.numpy()).max())
+                if not difference <= TOLERANCE:
+                    raise ExportError(f"{what} of {name} differ from torch by {difference:.2g} in {frames} frames")
 
 
 @torch.no_grad()

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from text2sign_ros.networks.duration import DurationPredictor
 from text2sign_ros.networks.sign_vae import SignVAE
-from text2sign_ros.networks.unet import NUM_ROLES, UNet
+from text2sign_ros.networks.unet import NUM_ROLES, UNet, UNetConfig
+from text2sign_ros.skeleton import NUM_KEYPOINTS
 
 OPSET = 18
+Shape = list[int | str]
 UNET_INPUTS = ("x", "time", "roles", "tokens", "mask", "sentence")
 
 
@@ -26,7 +28,7 @@ class Step(nn.Module):
         self.unet = unet
 
     def forward(self, x: Tensor, time: Tensor, roles: Tensor, tokens: Tensor, mask: Tensor, sentence: Tensor) -> Tensor:
-        return self.unet(x, time, roles, tokens, mask, sentence, torch.ones_like(time))
+        return self.unet(x, time, roles, tokens, mask, sentence, torch.ones_like(mask[:, 0]))
 
 
 class Decoder(nn.Module):
@@ -52,8 +54,10 @@ def export_unet(unet: UNet, path: Path) -> None:
         torch.ones(2, config.max_tokens),
         torch.randn(2, config.text_dim),
     )
+    length = torch.export.Dim("tokens", max=config.max_tokens)
     shapes = [{0: batch} for _ in UNET_INPUTS]
     shapes[0] = shapes[2] = {0: batch, 2: codes}
+    shapes[3] = shapes[4] = {0: batch, 1: length}
     _export(Step(unet).eval(), example, path, list(UNET_INPUTS), ["noise"], tuple(shapes))
 
 
@@ -95,32 +99,44 @@ def _export(
     onnx.checker.check_model(path)
 
 
-def fuse(unet_path: Path, decoder_path: Path, config, path: Path) -> None:
-    """One graph that samples and decodes, its weights those in the files of the two graphs given.
+def fuse(unet_path: Path, decoder_path: Path, config: UNetConfig, folder: Path) -> None:
+    """Write ``step.onnx`` and ``fused.onnx``, their weights those in the files of the two graphs given.
 
-    Inputs: noise (1, D, N); prefix (1, D, N) and roles (1, 3, N), whose second channel says which codes are given;
-    tokens (1, L, 384), mask (1, L), sentence (1, 384); table (S, 6) of ``samplers.solver_table``.
-    Outputs: codes (1, D, N) and positions (1, T, 79, 3). The Loop runs as many steps as the table has rows.
+    ``step.onnx`` is one row of a solver's table (``samplers.solver_table``) on codes of which some are given. Inputs:
+    x and previous (1, D, N), row (6,), prefix (1, D, N) and roles (1, 3, N), whose second channel says which codes are
+    given; tokens (1, L, 384), mask (1, L), sentence (1, 384). Outputs: x_out and clean, the next step's x and previous.
+    It starts with the noise as x, the given codes put in, and zeros as previous.
+
+    ``fused.onnx`` is a Loop around it with the decoder behind: noise instead of x and previous, table (S, 6) instead of
+    row; codes (1, D, N) and positions (1, T, 79, 3). What does not change from step to step stands before the Loop.
     """
     unet = onnx.load(unet_path, load_external_data=False)
     decoder = onnx.load(decoder_path, load_external_data=False)
-    dim, tokens, text = config.latent_dim, config.max_tokens, config.text_dim
-    before = [
+    codes: Shape = [1, config.latent_dim, "N"]
+    row: Shape = [6]
+    table: Shape = ["S", 6]
+    shapes: dict[str, Shape] = {
+        "prefix": codes,
+        "roles": [1, NUM_ROLES, "N"],
+        "tokens": [1, "L", config.text_dim],
+        "mask": [1, "L"],
+        "sentence": [1, config.text_dim],
+    }
+    constants = [
+        onnx.numpy_helper.from_array(value, name)
+        for name, value in {"c_1": np.array([1]), "c_2": np.array([2]), "c_one": np.array(1.0, np.float32)}.items()
+    ]
+    feed = {name: name for name in UNET_INPUTS} | {"time": "r_time"}
+    nodes, weights = _inline(unet.graph, "unet/", feed, {"noise": "epsilon"})
+    given = [
         helper.make_node("Slice", ["roles", "c_1", "c_2", "c_1"], ["given"]),
         helper.make_node("Sub", ["c_one", "given"], ["free"]),
         helper.make_node("Mul", ["prefix", "given"], ["clean_prefix"]),
-        helper.make_node("Mul", ["noise", "free"], ["free_noise"]),
-        helper.make_node("Add", ["free_noise", "clean_prefix"], ["start"]),
-        helper.make_node("Sub", ["start", "start"], ["nothing"]),
-        helper.make_node("Shape", ["table"], ["steps_vector"], start=0, end=1),
-        helper.make_node("Squeeze", ["steps_vector"], ["steps"]),
     ]
-    feed = {name: name for name in UNET_INPUTS} | {"time": "r_time"}
-    unet_nodes, unet_weights = _inline(unet.graph, "unet/", feed, {"noise": "epsilon"})
-    body_nodes = [
-        helper.make_node("Gather", ["table", "step"], ["row"], axis=0),
+    step = [
+        *given,
         helper.make_node("Split", ["row"], ["r_time", "r_a", "r_b", "r_keep", "r_new", "r_old"], num_outputs=6, axis=0),
-        *unet_nodes,
+        *nodes,
         helper.make_node("Mul", ["x", "r_a"], ["ax"]),
         helper.make_node("Mul", ["epsilon", "r_b"], ["b_epsilon"]),
         helper.make_node("Sub", ["ax", "b_epsilon"], ["clean"]),
@@ -130,57 +146,73 @@ def fuse(unet_path: Path, decoder_path: Path, config, path: Path) -> None:
         helper.make_node("Sum", ["kept", "new", "old"], ["stepped"]),
         helper.make_node("Mul", ["stepped", "free"], ["free_stepped"]),
         helper.make_node("Add", ["free_stepped", "clean_prefix"], ["x_out"]),
-        helper.make_node("Identity", ["go_on"], ["go_on_out"]),
     ]
-    shape = [1, dim, "N"]
-    body = helper.make_graph(
-        body_nodes,
+    graph = helper.make_graph(
+        step,
         "step",
+        _floats({"x": codes, "previous": codes, "row": row} | shapes),
+        _floats({"x_out": codes, "clean": codes}),
+        initializer=constants + weights,
+    )
+    _save(graph, unet.ir_version, folder / "step.onnx")
+
+    before, body = _hoist(step, varying={"x", "previous", "row"})
+    loop = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "step"], ["row"], axis=0),
+            *body,
+            helper.make_node("Identity", ["go_on"], ["go_on_out"]),
+        ],
+        "steps",
         [
             helper.make_tensor_value_info("step", TensorProto.INT64, []),
             helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("x", TensorProto.FLOAT, shape),
-            helper.make_tensor_value_info("previous", TensorProto.FLOAT, shape),
+            *_floats({"x": codes, "previous": codes}),
         ],
-        [
-            helper.make_tensor_value_info("go_on_out", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("x_out", TensorProto.FLOAT, shape),
-            helper.make_tensor_value_info("clean", TensorProto.FLOAT, shape),
-        ],
+        [helper.make_tensor_value_info("go_on_out", TensorProto.BOOL, []), *_floats({"x_out": codes, "clean": codes})],
     )
     decoder_nodes, decoder_weights = _inline(decoder.graph, "decoder/", {"codes": "codes"}, {"positions": "positions"})
-    # TensorRT refuses a Loop whose condition is left out.
-    loop = helper.make_node("Loop", ["steps", "c_true", "start", "nothing"], ["codes", "last_clean"], body=body)
-    constants = {
-        "c_1": np.array([1]),
-        "c_2": np.array([2]),
-        "c_one": np.array(1.0, np.float32),
-        "c_true": np.array(True),
-    }
     graph = helper.make_graph(
-        [*before, loop, *decoder_nodes],
+        [
+            *before,
+            helper.make_node("Mul", ["noise", "free"], ["free_noise"]),
+            helper.make_node("Add", ["free_noise", "clean_prefix"], ["start"]),
+            helper.make_node("Sub", ["start", "start"], ["nothing"]),
+            helper.make_node("Shape", ["table"], ["steps_vector"], start=0, end=1),
+            helper.make_node("Squeeze", ["steps_vector"], ["steps"]),
+            # TensorRT refuses a Loop whose condition is left out.
+            helper.make_node("Loop", ["steps", "c_true", "start", "nothing"], ["codes", "last_clean"], body=loop),
+            *decoder_nodes,
+        ],
         "text2sign",
-        [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
-            for name, dims in {
-                "noise": shape,
-                "prefix": shape,
-                "roles": [1, NUM_ROLES, "N"],
-                "tokens": [1, tokens, text],
-                "mask": [1, tokens],
-                "sentence": [1, text],
-                "table": ["S", 6],
-            }.items()
-        ],
-        [
-            helper.make_tensor_value_info("codes", TensorProto.FLOAT, shape),
-            helper.make_tensor_value_info("positions", TensorProto.FLOAT, [1, "T", 79, 3]),
-        ],
-        initializer=[onnx.numpy_helper.from_array(v, k) for k, v in constants.items()] + unet_weights + decoder_weights,
+        _floats({"noise": codes, "table": table} | shapes),
+        _floats({"codes": codes, "positions": [1, "T", NUM_KEYPOINTS, 3]}),
+        initializer=[*constants, onnx.numpy_helper.from_array(np.array(True), "c_true"), *weights, *decoder_weights],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=unet.ir_version)
+    _save(graph, unet.ir_version, folder / "fused.onnx")
+
+
+def _floats(shapes: dict[str, Shape]) -> list[onnx.ValueInfoProto]:
+    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+
+
+def _save(graph: onnx.GraphProto, ir_version: int, path: Path) -> None:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=ir_version)
     path.write_bytes(model.SerializeToString())
     onnx.checker.check_model(path)
+
+
+def _hoist(nodes: list[onnx.NodeProto], varying: set[str]) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
+    """Nodes in order -> those that depend on nothing of ``varying``, those that do."""
+    varying = set(varying)
+    same, changing = [], []
+    for node in nodes:
+        if varying.isdisjoint(node.input):
+            same.append(node)
+        else:
+            changing.append(node)
+            varying.update(node.output)
+    return same, changing
 
 
 def _inline(

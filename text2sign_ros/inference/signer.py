@@ -1,18 +1,21 @@
-"""Signer: text in, motion out, segment by segment, with a bundle and ONNX Runtime."""
+"""Signer: text in, motion out, segment by segment, with a bundle and a backend."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import tee, zip_longest
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from text2sign_ros import skeleton
+from text2sign_ros.inference.backends import Backend, open_backend
+from text2sign_ros.inference.backends.onnx import session
 from text2sign_ros.inference.bundle import Bundle, BundleError
 from text2sign_ros.inference.samplers import SamplerError, alphas_cumprod, solver_table
 from text2sign_ros.motion import kinematics
+from text2sign_ros.motion.limits import Limits, stretch
+from text2sign_ros.motion.smoothing import smooth
 from text2sign_ros.motion.transition import transition
 from text2sign_ros.text import Plan, SentenceEncoder, TextEmbedding, Vocabulary
 from text2sign_ros.text import plan as plan_text
@@ -21,6 +24,7 @@ RETURN_FRAMES = 20
 """Frames in which the hands go back to rest after a text."""
 _SETTLE_FRAMES = 8
 """Frames over which the small difference between the rest pose and its decoded code fades in."""
+NO_LIMITS = Limits()
 WORD_HOLD = 0.24
 """Seconds for which the last letter of a spelled word is held longer when another spelled word follows: the pause by
 which a reader tells where the one ends and the next begins."""
@@ -35,10 +39,13 @@ class Signer:
         bundle: folder of the bundle.
         preset: how many steps to sample in, by a name that the bundle gives it; None takes the bundle's choice.
         steps: a number of steps instead of a preset.
-        threads: threads of the inference engine; on a busy machine more than one is slower.
+        backend: what runs the networks, one of ``backends.NAMES``; or a backend.
+        cache: folder for engines that are built for this machine; None is ``backends.default_cache()``.
+        threads: threads of the inference engine on a CPU; on a busy machine more than one is slower.
 
     Raises:
         BundleError: the bundle is missing, damaged or not loadable.
+        BackendError: no such backend.
         SamplerError: an unknown preset, or steps out of range.
     """
 
@@ -48,6 +55,8 @@ class Signer:
         *,
         preset: str | None = None,
         steps: int | None = None,
+        backend: str | Backend = "auto",
+        cache: Path | None = None,
         threads: int = 1,
     ) -> None:
         folder = Path(bundle)
@@ -56,21 +65,18 @@ class Signer:
         schedule = alphas_cumprod(self.bundle.timesteps, self.bundle.beta_start, self.bundle.beta_end)
         self._table = solver_table("lcm", schedule, self.steps)
         self._vocabulary = Vocabulary(tuple(self.bundle.signs), tuple(self.bundle.letters))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        providers = ["CPUExecutionProvider"]
         try:
             self._encoder = SentenceEncoder(
-                folder / "text_encoder.onnx",
-                folder / "tokenizer.json",
+                folder,
                 max_tokens=self.bundle.max_tokens,
                 threads=threads,
             )
-            self._duration = onnxruntime.InferenceSession(str(folder / "duration.onnx"), options, providers=providers)
-            self._model = onnxruntime.InferenceSession(str(folder / "fused.onnx"), options, providers=providers)
-        except Exception as error:  # ONNX Runtime has no common base class for what a bad model can raise
-            raise BundleError(f"{folder} can't be loaded by ONNX Runtime: {error}") from error
+        except Exception as error:  # ONNX Runtime and tokenizers have no common base class for what they can raise
+            raise BundleError(f"the text encoder of {folder} can't be loaded: {error}") from error
+        self._duration = session(folder / "duration.onnx", threads=1)
+        if isinstance(backend, str):
+            backend = open_backend(backend, folder, self.bundle, threads=threads, cache=cache)
+        self._backend = backend
 
     def _preset_steps(self, preset: str | None) -> int:
         presets = self.bundle.presets
@@ -84,11 +90,11 @@ class Signer:
         return self.bundle.fps
 
     @property
-    def provider(self) -> str:
-        """ONNX Runtime's provider that really runs the model."""
-        return self._model.get_providers()[0]
+    def backend(self) -> str:
+        """What really runs the networks, and on what."""
+        return self._backend.name
 
-    def plan(self, text: str, *, max_characters: int = 2000) -> Plan:
+    def plan(self, text: str, *, max_characters: int = 100_000) -> Plan:
         """Cut a text into segments.
 
         Raises:
@@ -110,12 +116,17 @@ class Signer:
         stride = self.bundle.stride
         return [*((text, count * stride) for text, _, count in self._parts(plan)), ("", RETURN_FRAMES)]
 
-    def stream(self, plan: Plan, *, seed: int = 0) -> Iterator[np.ndarray]:
+    def stream(self, plan: Plan, *, seed: int = 0, limits: Limits = NO_LIMITS) -> Iterator[np.ndarray]:
         """The motion, a piece a segment, as soon as each is sampled; the same seed gives the same motion.
 
         Yields:
-            (n, 79, 3) float32 metres in frame ``signer``, consecutive frames from rest and back to it.
+            (n, 79, 3) float32 metres in frame ``signer``, consecutive frames from rest and back to it. A piece ends a
+            few frames before its segment, since it is not known yet how the motion goes on.
         """
+        return stretch(smooth(self._pieces(plan, seed), self.fps), self.fps, limits)
+
+    def _pieces(self, plan: Plan, seed: int) -> Iterator[np.ndarray]:
+        """As sampled: each from the last codes of the one before, and at the end the way back to rest."""
         bundle = self.bundle
         prefix = np.repeat(np.array(bundle.rest_code, np.float32)[:, None], bundle.prefix_codes, axis=1)
         last = np.stack((skeleton.REST_POSE, skeleton.REST_POSE))
@@ -124,9 +135,8 @@ class Signer:
             if number == 0:
                 fade = np.linspace(1.0, 0.0, _SETTLE_FRAMES, endpoint=False)[:, None, None]
                 positions[:_SETTLE_FRAMES] += fade * (skeleton.REST_POSE - positions[0])
-            positions = kinematics.with_canonical_lengths(positions)
             prefix = np.concatenate((prefix, codes), axis=1)[:, -bundle.prefix_codes :]
-            last = positions[-2:]
+            last = kinematics.with_canonical_lengths(positions[-2:])
             yield positions
         back = transition(last[1], skeleton.REST_POSE, RETURN_FRAMES - 1, start_step=last[1] - last[0])
         yield np.concatenate((back, skeleton.REST_POSE[None]))
@@ -140,7 +150,9 @@ class Signer:
         """Text, its embedding and number of codes of each segment."""
         bundle = self.bundle
         most = bundle.buckets[-1] // bundle.stride - bundle.prefix_codes
-        for segment, following in zip_longest(plan.segments, plan.segments[1:]):
+        segments, ahead = tee(plan.segments)
+        next(ahead)
+        for segment, following in zip_longest(segments, ahead):
             embedding = self._encoder.encode([segment.text])
             (seconds,) = self._duration.run(None, {"tokens": embedding.tokens, "mask": np.float32(embedding.mask)})[0]
             last, first = segment.units[-1], following.units[0] if following else None
@@ -160,7 +172,7 @@ class Signer:
         roles[:, 2, given : given + count] = np.arange(1, count + 1) / count
         start = np.zeros((1, len(prefix), total), np.float32)
         start[0, :, :given] = prefix
-        codes, positions = self._run(
+        codes, positions = self._backend.sample(
             {
                 "noise": rng.standard_normal((1, len(prefix), total), np.float32),
                 "prefix": start,
@@ -173,8 +185,3 @@ class Signer:
         )
         new = slice(given, given + count)
         return codes[0, :, new], positions[0, given * stride : (given + count) * stride].copy()
-
-    def _run(self, feed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Codes and positions of the fused graph (see ``export.graphs.fuse``)."""
-        codes, positions = self._model.run(["codes", "positions"], feed)
-        return codes, positions

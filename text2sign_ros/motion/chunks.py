@@ -53,11 +53,14 @@ def frame_time(frame: int | np.ndarray, fps: float) -> np.ndarray:
     return np.rint(np.asarray(frame) * 1e9 / fps).astype(np.int64)
 
 
-def chunks(pieces: Iterable[np.ndarray], fps: float, frames_per_chunk: int) -> Iterator[Chunk]:
+def chunks(
+    pieces: Iterable[np.ndarray], fps: float, frames_per_chunk: int, *, after: Chunk | None = None
+) -> Iterator[Chunk]:
     """Cut consecutive ``pieces`` of a motion, each (n, 79, 3) in metres, into chunks of ``frames_per_chunk`` frames.
 
     The last chunk holds what is left. Takes no more pieces than the next chunk and the one frame after it need.
-    Velocities are central differences, and zero at the first and the last frame, where the figure is at rest.
+    Velocities are central differences, and zero at the first and the last frame, where the figure is at rest. The
+    motion goes on from ``after`` where that is given, with its numbers and without a standstill.
 
     Raises:
         ChunkError: at once for ``fps`` and ``frames_per_chunk``, on the way for a piece of another shape.
@@ -66,12 +69,12 @@ def chunks(pieces: Iterable[np.ndarray], fps: float, frames_per_chunk: int) -> I
         raise ChunkError(f"fps is {fps}; it must be a positive number")
     if frames_per_chunk < 1:
         raise ChunkError(f"a chunk of {frames_per_chunk} frames is not possible; ask for at least 1")
-    return _cut(pieces, float(fps), frames_per_chunk)
+    return _cut(pieces, float(fps), frames_per_chunk, after)
 
 
-def _cut(pieces: Iterable[np.ndarray], fps: float, size: int) -> Iterator[Chunk]:
-    start = 0
-    before = None  # the frame before `pending`
+def _cut(pieces: Iterable[np.ndarray], fps: float, size: int, after: Chunk | None) -> Iterator[Chunk]:
+    start = after.start + len(after) if after else 0
+    before = after.positions[-1] if after else None  # the frame before `pending`
     pending = np.empty((0, NUM_KEYPOINTS, 3), np.float32)
     for piece in pieces:
         if np.ndim(piece) != 3 or np.shape(piece)[1:] != pending.shape[1:]:

@@ -50,10 +50,19 @@ def assemble(directions: np.ndarray, base: np.ndarray) -> np.ndarray:
     Returns:
         (..., 79, 3) positions in metres.
     """
-    positions = base.copy()
-    welded = {parent: child for parent, child in _WELDED}
-    for bone, (parent, child) in enumerate(CHAIN):
-        positions[..., child, :] = positions[..., parent, :] + CANONICAL_LENGTHS[bone] * directions[..., bone, :]
-        if child in welded:
-            positions[..., welded[child], :] = positions[..., child, :]
-    return positions
+    return base[..., _ROOT, :] + _WAY @ directions
+
+
+def _chains() -> tuple[np.ndarray, np.ndarray]:
+    """For each keypoint the one that its chain of bones begins at, and (79, bones) the lengths on its way."""
+    root, way = np.arange(skeleton.NUM_KEYPOINTS), np.zeros((skeleton.NUM_KEYPOINTS, len(CHAIN)))
+    numbers = {bone: number for number, bone in enumerate(CHAIN)}
+    for parent, child in skeleton.ARM_BONES + skeleton.HAND_BONES:
+        root[child], way[child] = root[parent], way[parent]
+        if (parent, child) in numbers:
+            number = numbers[parent, child]
+            way[child, number] = CANONICAL_LENGTHS[number]
+    return root, way
+
+
+_ROOT, _WAY = _chains()

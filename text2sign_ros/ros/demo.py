@@ -60,7 +60,7 @@ class Summary:
         total_ms: from publishing the text to receiving the last chunk. The node runs with ``lead_time_s``, so this is
             the time that signing and transport took, not the time that the motion takes to play.
         real_time_factor: time the node needed for making the motion / duration of the motion, as the node logs it.
-        provider, steps: as the node says it uses them.
+        backend, steps: as the node says it uses them.
         gaps: chunks whose stamp is not the end of the chunk before, to the nanosecond.
         late_chunks: chunks received after their stamp.
         ros_distro: distribution of ROS 2.
@@ -77,7 +77,7 @@ class Summary:
     first_chunk_ms: float
     total_ms: float
     real_time_factor: float
-    provider: str
+    backend: str
     steps: int
     gaps: int
     late_chunks: int
@@ -184,7 +184,7 @@ def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
         total = sum(frames for _, frames in captions)
         node = stack.enter_context(_node())
         reception, sent_at = _receive(node, node_process, text, signer.fps, total)
-        ready = node_process.find(r"ready: .* in (\d+) steps on (\S+)")
+        ready = node_process.find(r"ready: .* in (\d+) steps on (.+)")
         factor = _wait(node, node_process, lambda: node_process.find(r"real-time factor ([\d.]+)"), 5.0, "its report")
     assert ready is not None  # _receive waited for it
 
@@ -201,7 +201,7 @@ def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
         first_chunk_ms=round((reception.first_at - sent_at) * 1e3, 1),
         total_ms=round((reception.last_at - sent_at) * 1e3, 1),
         real_time_factor=float(factor[1]),
-        provider=ready[2],
+        backend=ready[2],
         steps=int(ready[1]),
         gaps=reception.gaps,
         late_chunks=reception.late,
@@ -294,8 +294,8 @@ def main() -> int:
         f"signed {quote(summary.text)}: {summary.frames} frames ({summary.duration_s:.1f} s) "
         f"in {summary.chunks} chunks, {summary.gaps} gaps\n"
         f"first chunk after {summary.first_chunk_ms:.0f} ms, everything after {summary.total_ms / 1e3:.1f} s, "
-        f"real-time factor {summary.real_time_factor:.3f} "
-        f"({summary.steps} steps on {summary.provider})\n"
+        f"real-time factor {summary.real_time_factor:.4f} "
+        f"({summary.steps} steps on {summary.backend})\n"
         f"{arguments.out}: trajectory.npz, contact_sheet.png, motion.mp4, summary.json"
     )
     return 0

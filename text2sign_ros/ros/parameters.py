@@ -35,12 +35,16 @@ class Setting:
 SIGNER = (
     Setting("bundle", "", "Folder of the model bundle; empty: models/asl_cafe of this package.", fixed=True),
     Setting("preset", "", "Sampling steps: fastest (1), fast (2), best (4); empty: the bundle's choice.", fixed=True),
-    Setting("threads", 1, "Threads of the inference engine.", (1, 64), fixed=True),
+    Setting("backend", "auto", "auto, cpu, cuda, onnxruntime_tensorrt or tensorrt.", fixed=True),
+    Setting("threads", 1, "Threads of the inference engine on a CPU.", (1, 64), fixed=True),
     Setting("queue_size", 10, "Texts that may wait; one more is refused.", (1, 1000), fixed=True),
     Setting("seed", 0, "Seed of the noise; the same text with the same seed is the same motion.", (0, 2**31 - 1)),
-    Setting("max_characters", 2000, "A longer text is refused.", (1, 1_000_000)),
+    Setting("max_characters", 100_000, "A longer text is refused.", (1, 10_000_000)),
     Setting("chunk_frames", 8, "Frames in one message.", (1, 60)),
-    Setting("lead_time", 0.4, "Seconds that a chunk is sent ahead of its stamp.", (0.05, 60)),
+    Setting("max_velocity", 0.0, "Of any keypoint, m/s; slower where it binds; 0 is no limit.", (0, 1e6)),
+    Setting("max_acceleration", 0.0, "The same in m/s^2.", (0, 1e6)),
+    Setting("max_jerk", 0.0, "The same in m/s^3.", (0, 1e6)),
+    Setting("lead_time", 0.2, "Seconds that a chunk is sent ahead of its stamp.", (0.05, 60)),
     Setting("start_delay", 0.1, "Seconds from the first chunk being ready to its stamp.", (0, 10)),
 )
 

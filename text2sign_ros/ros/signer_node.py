@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import queue
+import logging
 import signal
 import sys
 import threading
-import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -17,17 +14,17 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.inference.engine import Outcome, Performance, QueueFullError, SigningEngine, Style
 from text2sign_ros.inference.signer import Signer
-from text2sign_ros.motion.chunks import Chunk, chunks
+from text2sign_ros.motion.chunks import Chunk
+from text2sign_ros.motion.limits import Limits
 from text2sign_ros.resources import share
 from text2sign_ros.ros import parameters, trajectory
 from text2sign_ros.ros.schedule import Schedule
-from text2sign_ros.text import TextError
-
-_T = TypeVar("_T")
 
 POLL = 0.02
 """Seconds between looks at the clock while waiting: it may be simulated, and stop or jump at any time."""
@@ -37,39 +34,18 @@ TRAJECTORY_QOS = QoSProfile(depth=100)
 """Both reliable and volatile (rclpy's defaults); deep enough that a burst is not overwritten before it is taken."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What is logged about a signed text.
-
-    ``first_chunk_ms`` and ``real_time_factor`` (time the signer needed / duration of the motion) count the signer's own
-    work, not the waiting for the time to send.
-    """
-
-    text: str
-    segments: int
-    frames: int
-    first_chunk_ms: float
-    real_time_factor: float
-
-    def __str__(self) -> str:
-        return (
-            f"signed {quote(self.text)}: segments {self.segments}, frames {self.frames}, "
-            f"first chunk ready after {self.first_chunk_ms:.0f} ms, real-time factor {self.real_time_factor:.3f}"
-        )
-
-
 def quote(text: str, limit: int = 60) -> str:
     """``text`` on one line, at most ``limit`` characters of it."""
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
 class SignerNode(Node):
-    """Signs the texts of ``~/text`` one after another on ``~/trajectory``.
+    """Signs the texts of ``~/text`` one after another on ``~/trajectory``; ``~/cancel`` ends them.
 
-    Two threads. The executor's runs the callback, which only queues a text. The worker's alone takes from the
-    queue, runs the model, owns the schedule and publishes; it makes a chunk when the one before has been sent, so that
-    stopping takes no longer than an idle wait or the generation of one piece. The queue is bounded: a text that
-    finds it full is refused with a warning, never lost silently. ``stop`` joins the worker; destroy the node after it.
+    Three threads. The executor's runs the callbacks, which only hand on. The engine's signs, ahead of time and within
+    bounds (see ``SigningEngine``). The sender's takes the chunks, owns the schedule and publishes each when it is due.
+    A text that finds the queue full is refused with a warning, never lost silently. ``stop`` joins the threads; destroy
+    the node after it.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -80,10 +56,10 @@ class SignerNode(Node):
         """
         super().__init__("signer", **options)
         self._stopping = threading.Event()
-        self._worker = threading.Thread(target=self._work, name="signer", daemon=True)
+        self._engine: SigningEngine | None = None
+        self._sender = threading.Thread(target=self._send_all, name="sender", daemon=True)
         self._schedule = Schedule()
         parameters.declare(self, parameters.SIGNER)
-        self._texts: queue.Queue[str] = queue.Queue(self._value("queue_size"))
 
     def start(self) -> None:
         """Load the bundle, open the topics and begin to work.
@@ -92,72 +68,87 @@ class SignerNode(Node):
             Text2SignError: (BundleError and kin) the bundle can't be used.
         """
         bundle = self._value("bundle") or share() / "models" / "asl_cafe"
-        self._signer = Signer(
+        signer = Signer(
             bundle,
             preset=self._value("preset") or None,
+            backend=self._value("backend"),
             threads=self._value("threads"),
         )
-        self._signer.warm_up()
+        signer.warm_up()
+        self._fps = signer.fps
+        self._engine = SigningEngine(signer, max_waiting=self._value("queue_size"))
         self._publisher = self.create_publisher(MultiDOFJointTrajectory, "~/trajectory", TRAJECTORY_QOS)
         self.create_subscription(String, "~/text", self._on_text, TEXT_QOS)
-        self._worker.start()
-        signer = self._signer
-        self.get_logger().info(f"ready: {bundle} at {signer.fps:g} fps in {signer.steps} steps on {signer.provider}")
+        self.create_service(Trigger, "~/cancel", self._on_cancel)
+        self._sender.start()
+        self.get_logger().info(f"ready: {bundle} at {signer.fps:g} fps in {signer.steps} steps on {signer.backend}")
 
     def stop(self) -> None:
         """End the work, in mid-sentence if need be, and wait until it has ended."""
         self._stopping.set()
-        if self._worker.is_alive():
-            self._worker.join()
+        if self._engine is not None:
+            self._engine.close()
+        if self._sender.is_alive():
+            self._sender.join()
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
 
     def _on_text(self, message: String) -> None:
-        text = message.data
+        assert self._engine is not None
+        limits = Limits(*(self._value(f"max_{name}") for name in ("velocity", "acceleration", "jerk")))
+        style = Style(self._value("seed"), self._value("max_characters"), self._value("chunk_frames"), limits)
         try:
-            self._texts.put_nowait(text)
-        except queue.Full:
-            self.get_logger().warning(
-                f"{quote(text)} is refused: {self._texts.maxsize} texts are waiting; send it later or raise queue_size"
-            )
+            self._engine.submit(message.data, style)
+        except QueueFullError as error:
+            self.get_logger().warning(f"{quote(message.data)} is refused: {error}")
 
-    def _work(self) -> None:
+    def _on_cancel(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        assert self._engine is not None
+        count = self._engine.cancel()
+        response.success = True
+        response.message = f"canceled {count} {'text' if count == 1 else 'texts'}"
+        return response
+
+    def _send_all(self) -> None:
+        assert self._engine is not None
         while not self._stopping.is_set():
-            try:
-                text = self._texts.get(timeout=0.2)  # then see whether to stop
-            except queue.Empty:
+            item = self._engine.take(timeout=0.2)  # then see whether to stop
+            if item is None:
                 continue
+            performance, chunk = item
             try:
-                self._sign(text)
-            except TextError as error:
-                self.get_logger().warning(f"{quote(text)} is refused: {error}")
+                if chunk is None:
+                    self._report(performance)
+                elif not self._send(chunk):
+                    return
             except Exception as error:
-                # One text that fails must not silence the robot; a context that is gone is only the shutdown.
+                # What can't be sent must not silence the robot; a context that is gone is only the shutdown.
                 if self.context.ok():
-                    self.get_logger().error(f"{quote(text)} was given up: {type(error).__name__}: {error}")
+                    self.get_logger().error(f"a chunk of {quote(performance.text)} can't be sent: {error}")
 
-    def _sign(self, text: str) -> None:
-        began = time.perf_counter()
-        plan = self._signer.plan(text, max_characters=self._value("max_characters"))
-        for warning in plan.warnings:
-            self.get_logger().warning(f"{quote(text)}: {warning}")
-        pieces = self._signer.stream(plan, seed=self._value("seed"))
-        stopwatch = _Stopwatch(chunks(pieces, self._signer.fps, self._value("chunk_frames")))
-        stopwatch.seconds = time.perf_counter() - began
-        first_chunk = 0.0
-        frames = 0
-        self._schedule.begin()
-        for chunk in stopwatch:
-            first_chunk = first_chunk or stopwatch.seconds
-            frames += len(chunk)
-            if not self._send(chunk):
-                return
-        factor = stopwatch.seconds * self._signer.fps / max(frames, 1)
-        self.get_logger().info(str(Report(text, len(plan.segments), frames, first_chunk * 1e3, factor)))
+    def _report(self, performance: Performance) -> None:
+        """Log how a text ended."""
+        log, text = self.get_logger(), quote(performance.text)
+        for warning in performance.warnings:
+            log.warning(f"{text}: {warning}")
+        if performance.outcome is Outcome.SIGNED:
+            factor = performance.work * self._fps / max(performance.frames, 1)
+            log.info(
+                f"signed {text}: frames {performance.frames}, first chunk ready after "
+                f"{1e3 * performance.first_chunk:.0f} ms, real-time factor {factor:.4f}"
+            )
+        elif performance.outcome is Outcome.CANCELED:
+            log.info(f"canceled {text}")
+        elif performance.outcome is Outcome.REFUSED:
+            log.warning(f"{text} is refused: {performance.error}")
+        else:
+            log.error(f"{text} was given up: {type(performance.error).__name__}: {performance.error}")
 
     def _send(self, chunk: Chunk) -> bool:
         """Publish ``chunk`` when it is due; False when the node stops before that."""
+        if chunk.start == 0:
+            self._schedule.begin()
         due_after = self._schedule.end
         while not self._stopping.is_set() and self.context.ok():
             now = self.get_clock().now().nanoseconds
@@ -181,24 +172,21 @@ class SignerNode(Node):
         return round(self._value(name) * 1e9)
 
 
-class _Stopwatch(Iterator[_T]):
-    """An iterator that counts the ``seconds`` its items took to make."""
+class _ToRosout(logging.Handler):
+    """Forwards what the library logs to a node's logger."""
 
-    def __init__(self, items: Iterable[_T]) -> None:
-        self._items = iter(items)
-        self.seconds = 0.0
+    def __init__(self, logger: Any) -> None:
+        super().__init__()
+        self._logger = logger
 
-    def __next__(self) -> _T:
-        began = time.perf_counter()
-        try:
-            return next(self._items)
-        finally:
-            self.seconds += time.perf_counter() - began
+    def emit(self, record: logging.LogRecord) -> None:
+        methods = {logging.WARNING: "warning", logging.INFO: "info", logging.DEBUG: "debug"}
+        getattr(self._logger, methods.get(record.levelno, "error"))(self.format(record))
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM (exit code 0); 1 when it can't start."""
-    node = None
+    node, library = None, logging.getLogger("text2sign_ros")
     try:
         rclpy.init(args=args)
     except RuntimeError as error:  # rclpy's RCLError: arguments or a parameters file that can't be read
@@ -209,6 +197,8 @@ def main(args: list[str] | None = None) -> int:
         executor = SingleThreadedExecutor()
         try:
             node = SignerNode()
+            library.setLevel(logging.DEBUG)  # what is shown is for the node's logger to say
+            library.addHandler(_ToRosout(node.get_logger()))
             node.start()
         except (Text2SignError, ParameterException) as error:
             rclpy.logging.get_logger("signer").fatal(str(error))
@@ -223,6 +213,7 @@ def main(args: list[str] | None = None) -> int:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the cleaning up
         if node is not None:
+            library.handlers.clear()
             node.stop()
             node.destroy_node()
         rclpy.try_shutdown()

@@ -13,6 +13,8 @@ from tokenizers import Tokenizer
 
 from text2sign_ros.text.errors import TextError
 
+MODEL, WORDS, TOKENIZER = FILES = ("text_encoder.onnx", "word_embeddings.npy", "tokenizer.json")
+"""What the encoder is made of: files of a bundle."""
 CACHED_TEXTS = 256
 """Texts whose embeddings are kept: a robot says the same things again and again. 1.5 kB a token at D = 384."""
 
@@ -39,8 +41,7 @@ class SentenceEncoder:
     no more than a padded batch. Safe to share between threads.
 
     Args:
-        model: ``text_encoder.onnx``.
-        tokenizer: ``tokenizer.json``.
+        folder: holds ``FILES``.
         max_tokens: L, the number of tokens that every embedding is padded to.
         threads: threads that one run may use.
 
@@ -48,7 +49,7 @@ class SentenceEncoder:
         ValueError: ``max_tokens`` or ``threads`` is less than 1.
     """
 
-    def __init__(self, model: Path, tokenizer: Path, *, max_tokens: int, threads: int = 1) -> None:
+    def __init__(self, folder: Path, *, max_tokens: int, threads: int = 1) -> None:
         if max_tokens < 1 or threads < 1:
             raise ValueError(f"max_tokens is {max_tokens} and threads {threads}; both must be at least 1")
         options = onnxruntime.SessionOptions()
@@ -59,8 +60,10 @@ class SentenceEncoder:
         # Scale the int8 weights back once, at load. Left to itself a recent ONNX Runtime would rather round the
         # activations to int8 as well, which costs accuracy: cosine 0.996 to the original instead of 0.999.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=["CPUExecutionProvider"])
+        # Left on disk: of 30,000 rows a text needs a few, and all of them would take 45 MB.
+        self._words = np.load(folder / WORDS, mmap_mode="r", allow_pickle=False)
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self.max_tokens = max_tokens
         self._cached = lru_cache(CACHED_TEXTS)(self._embed)
 
@@ -94,8 +97,9 @@ class SentenceEncoder:
                 f"{_shortened(text)} has {own.sum()} tokens, more than the {self.max_tokens} that the model takes at "
                 "once (max_tokens): cut it into shorter segments"
             )
-        ids = np.array([encoding.ids], np.int64)
-        tokens, sentence = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        rows = self._words[encoding.ids]
+        words = (rows["weight"] * rows["scale"][..., None]).reshape(1, len(rows), -1)
+        tokens, sentence = self._session.run(None, {"words": words, "mask": np.ones(words.shape[:2], np.float32)})
         return tokens[0, own], sentence[0]
 
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import IntEnum
 from functools import lru_cache
 
 from num2words import num2words
 
-from text2sign_ros.text.errors import TextError
+from text2sign_ros.text.omissions import Kind, Omissions, kind
+
+PIECE = 1000
+"""Characters of a text that are folded at once."""
+LONGEST_TOKEN = 2000
+"""Letters of the longest word, or characters of the longest number, that is held in one piece."""
 
 
 class Boundary(IntEnum):
     """What ends after a word or a sign; a greater one is the better place to pause."""
 
     NONE = 0
-    """Nothing: the letters of one spelled word go on."""
+    """Nothing: the letters of one word go on."""
     WORD = 1
     CLAUSE = 2
     """A comma, semicolon, colon, dash or bracket."""
@@ -28,48 +34,42 @@ class Boundary(IntEnum):
 
 @dataclass(frozen=True)
 class Word:
-    """``text`` is one or more letters a to z; ``boundary`` follows it and is never NONE."""
+    """``text`` is one or more letters a to z; ``boundary`` follows it.
+
+    The boundary is NONE only inside a word of more than ``LONGEST_TOKEN`` letters, which the next Word goes on with.
+    """
 
     text: str
     boundary: Boundary
 
 
-@dataclass(frozen=True)
-class Normalised:
-    """At least one word, the last of which ends a sentence, and what had to be left out on the way."""
-
-    words: tuple[Word, ...]
-    warnings: tuple[str, ...]
-
-
-def normalise(text: str, *, max_characters: int) -> Normalised:
+def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
     """Fold case, accents and typography, read numbers and symbols out as words, find the boundaries.
 
-    Runs in time proportional to the text, whatever it holds.
+    Lazy: reads little further than the word it yields, takes time proportional to the text and holds no more than a few
+    thousand characters of it, whatever it holds. What comes out does not depend on that, but for one thing: a number of
+    more than ``LONGEST_TOKEN`` characters is read as several, unless it is digits alone.
 
     Args:
         text: any string, lone surrogates included.
-        max_characters: the longest text that is accepted.
+        omissions: counts the characters that are left out, as far as the text has been read.
 
-    Raises:
-        TextError: not a string, too long, or nothing in it can be signed.
+    Yields:
+        The words, the last of which ends a sentence; none where nothing can be signed.
     """
-    if not isinstance(text, str):
-        raise TextError(f"a text must be a str, not {type(text).__name__}")
-    if len(text) > max_characters:
-        raise TextError(
-            f"the text has {len(text)} characters, more than the {max_characters} allowed: send it in parts, or raise "
-            "max_characters"
-        )
-    counts = Counter(text)
-    folded = {char: _fold(char) for char in counts}
-    left_out = {char: kind for char in counts if not folded[char] and (kind := _kind(char))}
-    warnings = _warnings(left_out, counts)
-    gaps = {char: " " for char, kind in left_out.items() if kind is not _Kind.CONTROL}
-    words = _words(text.translate({ord(char): plain for char, plain in (folded | gaps).items()}))
-    if not words:
-        raise TextError(_why_nothing(text, warnings))
-    return Normalised(words, warnings)
+    last: Word | None = None  # what follows it is not known yet
+    for token, cut in _tokens(_folded(text, omissions)):
+        words = _read(token)
+        if words:
+            if last:
+                yield last
+            *others, final = words
+            yield from (Word(word, Boundary.WORD) for word in others)
+            last = Word(final, Boundary.NONE if cut and token["letters"] else Boundary.WORD)
+        elif last and last.boundary < (boundary := _BOUNDARIES[token.lastgroup]):
+            last = Word(last.text, boundary)
+    if last:
+        yield Word(last.text, Boundary.SENTENCE)
 
 
 # What single characters stand for, before and after their decomposition.
@@ -98,6 +98,21 @@ LONGEST_NUMBER = 9
 """Digits of the longest whole number that is read as one; a longer one is read digit by digit, as people do."""
 
 
+def _folded(text: str, omissions: Omissions) -> Iterator[str]:
+    """``text`` character by character in plain characters (see ``_fold``), piece by piece."""
+    for start in range(0, len(text), PIECE):
+        piece = text[start : start + PIECE]
+        plain = {}
+        for char, count in Counter(piece).items():
+            plain[ord(char)] = _fold(char)
+            if not plain[ord(char)] and (why := kind(char)):
+                omissions.add(char, why, count)
+                if why is not Kind.CONTROL:
+                    plain[ord(char)] = " "
+        yield piece.translate(plain)
+
+
+@lru_cache(1024)
 def _fold(char: str) -> str:
     """One character as a to z, 0 to 9, ASCII punctuation, currency signs, space and line break; "" for none of them.
 
@@ -123,77 +138,60 @@ def _ascii(char: str) -> str:
     return "" if digit is None else str(digit)
 
 
-class _Kind(Enum):
-    """Why a character is left out: what is said of it (one, several), and the reason."""
-
-    CONTROL = ("control or invisible character", "control or invisible characters", "they stand for nothing")
-    SYMBOL = ("emoji or symbol", "emoji or symbols", "there is no sign for them")
-    SCRIPT = ("letter of another script", "letters of other scripts", "only the Latin letters a to z can be spelled")
-
-
-def _kind(char: str) -> _Kind | None:
-    """None for what only shapes the character beside it: accents, joiners, variation selectors, flag tags."""
-    category = unicodedata.category(char)
-    if category[0] == "M" or char in "\u00ad\u200c\u200d" or "\U000e0020" <= char <= "\U000e007f":
-        return None
-    if category in ("Cc", "Cf", "Cs", "Co"):
-        return _Kind.CONTROL
-    return _Kind.SCRIPT if category[0] in "LN" else _Kind.SYMBOL
-
-
-def _warnings(left_out: dict[str, _Kind], counts: Counter[str]) -> tuple[str, ...]:
-    warnings = []
-    for kind in _Kind:
-        chars = [char for char in left_out if left_out[char] is kind]
-        if chars:
-            one, many, reason = kind.value
-            total = sum(counts[char] for char in chars)
-            shown = ", ".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in chars[:5])
-            more = ", …" if len(chars) > 5 else ""
-            warnings.append(f"left out {total} {one if total == 1 else many} ({shown}{more}): {reason}")
-    return tuple(warnings)
-
-
-def _why_nothing(text: str, warnings: tuple[str, ...]) -> str:
-    if warnings:
-        cause = f"nothing in the text can be signed: {'; '.join(warnings)}"
-    elif not text:
-        cause = "the text is empty"
-    elif text.isspace():
-        cause = "the text holds only spaces"
-    else:
-        cause = f"the text holds only punctuation ({text[:20]!r})"
-    return f"{cause}. Send at least one word or letter"
-
-
 _TOKEN = re.compile(
     r"(?P<letters>[a-z]+(?:'[a-z]+)*)"
     r"|(?P<minus>(?<![a-z0-9-])-)?(?P<currency>[$€£¥] ?)?"
     r"(?P<number>\d+(?:[.,:]\d+)*)(?P<ordinal>(?:st|nd|rd|th)(?![a-z]))?"
     r"|(?P<symbol>[&+=%@#$€£¥])"
-    r"|(?P<sentence>[!?\n]|\.(?![a-z0-9]))"
-    r"|(?P<clause>[,;:()\[\]{}]|(?<= )-(?= )|--+)",
+    r"|(?P<sentence>[!?\n]+|\.(?![a-z0-9]))"
+    r"|(?P<clause>[,;:()\[\]{}]+|(?<= )-(?= )|--+)",
     re.ASCII,
 )
+_BOUNDARIES: dict[str | None, Boundary] = {"sentence": Boundary.SENTENCE, "clause": Boundary.CLAUSE}
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
+_REACH = 3
+"""Characters that may decide about a token from beyond its end ("st" and no letter, after a number), or whether one
+begins at all (a minus, a currency sign and a space, before a number)."""
+_TAIL = LONGEST_NUMBER + 3
+"""Characters that a token cut in two leaves for the next: of a number with "th", still digits enough to read singly."""
 
 
-def _words(text: str) -> tuple[Word, ...]:
-    """Folded text to words; characters that no token takes (quotes, slashes, hyphens) only part words."""
-    words: list[Word] = []
-    for token in _TOKEN.finditer(text):
-        if letters := token["letters"]:
-            words.append(Word(letters.replace("'", ""), Boundary.WORD))
-        elif token["number"]:
-            words += (Word(word, Boundary.WORD) for word in _number(token))
-        elif symbol := token["symbol"]:
-            words.append(Word(_SYMBOLS.get(symbol) or _CURRENCIES[symbol][1], Boundary.WORD))
-        elif words:
-            boundary = Boundary.SENTENCE if token["sentence"] else Boundary.CLAUSE
-            words[-1] = Word(words[-1].text, max(words[-1].boundary, boundary))
-    if words:
-        words[-1] = Word(words[-1].text, Boundary.SENTENCE)
-    return tuple(words)
+def _tokens(pieces: Iterable[str]) -> Iterator[tuple[re.Match[str], bool]]:
+    """The tokens of the joined ``pieces``, and whether each goes on in the next, since it is too long to be held.
+
+    What no token takes (quotes, slashes, hyphens) only parts words.
+    """
+    held, start = "", 0  # read from ``start`` on; the character before it is for the tokens that look behind
+    for piece in pieces:
+        held, start = held[max(start - 1, 0) :] + piece, min(start, 1)
+        certain = len(held) - _REACH
+        unsure: re.Match[str] | None = None
+        for token in _TOKEN.finditer(held, start):
+            if token.end() > certain:
+                unsure = token
+                certain = min(token.start(), certain)
+                break
+            yield token, False
+            start = token.end()
+        start = max(start, certain)
+        if unsure and len(unsure[0]) > LONGEST_TOKEN:
+            beginning = _TOKEN.match(held, start, unsure.end() - _TAIL)
+            assert beginning
+            yield beginning, True
+            start = beginning.end()
+    for token in _TOKEN.finditer(held, start):
+        yield token, False
+
+
+def _read(token: re.Match[str]) -> list[str]:
+    """The words that a token is read as; none for a boundary."""
+    if token.lastgroup in _BOUNDARIES:
+        return []
+    if letters := token["letters"]:
+        return [letters.replace("'", "")]
+    if symbol := token["symbol"]:
+        return [_SYMBOLS.get(symbol) or _CURRENCIES[symbol][1]]
+    return _number(token)
 
 
 def _number(token: re.Match[str]) -> list[str]:

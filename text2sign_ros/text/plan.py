@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.text.errors import TextError
 from text2sign_ros.text.normalise import Boundary, Word, normalise
+from text2sign_ros.text.omissions import Omissions
+
+SHORT_TEXT = 1000
+"""Characters of the longest text that is planned to its end before it is signed, for the sake of its warnings."""
 
 
 class VocabularyError(Text2SignError):
@@ -50,7 +56,7 @@ class Vocabulary:
         return max(map(len, self.phrases), default=0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One sign.
 
@@ -68,7 +74,7 @@ class Unit:
     boundary: Boundary
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """The signs that are generated at once."""
 
@@ -80,13 +86,79 @@ class Segment:
         return " ".join(unit.text for unit in self.units)
 
 
+class Segments(Iterable[Segment]):
+    """The segments of a text, planned anew on each pass, each when it is asked for.
+
+    A pass holds the words and signs of little more than one segment, whatever the length of the text. Not thread-safe.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        vocabulary: Vocabulary,
+        *,
+        max_units: int,
+        max_frames: int,
+        frames_per_sign: int,
+        frames_per_letter: int,
+    ) -> None:
+        if max_units < 1 or not 0 < max(frames_per_sign, frames_per_letter) <= max_frames:
+            raise ValueError(
+                f"a segment of {max_units} signs and {max_frames} frames cannot hold a sign of {frames_per_sign} "
+                f"frames or a letter of {frames_per_letter}: raise max_units or max_frames"
+            )
+        self._text = text
+        self._vocabulary = vocabulary
+        self._max_units = max_units
+        self._max_frames = max_frames
+        self._frames_per_sign = frames_per_sign
+        self._frames_per_letter = frames_per_letter
+        self._omissions = Omissions()
+        self._complete = False
+
+    def __iter__(self) -> Iterator[Segment]:
+        omissions = Omissions()
+        if not self._complete:
+            self._omissions = omissions
+        yield from self._cut(_units(normalise(self._text, omissions), self._vocabulary, omissions))
+        self._omissions, self._complete = omissions, True
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is left out and why: of the whole text once a pass has come to its end, till then as far as one has."""
+        return self._omissions.warnings
+
+    def _cut(self, units: Iterator[Unit]) -> Iterator[Segment]:
+        """Fill a segment up to the limits or the end of the sentence, then go back to the best boundary within it."""
+        held: list[Unit] = []  # less than a sentence, within the limits
+        frames = 0
+        for unit in units:
+            while held and (len(held) == self._max_units or frames + self._frames(unit) > self._max_frames):
+                end = 1 + max(range(len(held)), key=lambda i: (held[i].boundary, i))
+                yield Segment(tuple(held[:end]))
+                frames -= sum(map(self._frames, held[:end]))
+                del held[:end]
+            held.append(unit)
+            frames += self._frames(unit)
+            if unit.boundary == Boundary.SENTENCE:
+                yield Segment(tuple(held))
+                held, frames = [], 0
+
+    def _frames(self, unit: Unit) -> int:
+        return self._frames_per_letter if unit.spelled else self._frames_per_sign
+
+
 @dataclass(frozen=True)
 class Plan:
-    """A text as it will be signed: at least one segment, and what was left out of it and why."""
+    """A text as it will be signed: at least one segment, and what is left out of it and why."""
 
     text: str
-    segments: tuple[Segment, ...]
-    warnings: tuple[str, ...]
+    segments: Segments
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """See ``Segments.warnings``; complete from the beginning for a text of at most ``SHORT_TEXT`` characters."""
+        return self.segments.warnings
 
 
 def plan(
@@ -99,7 +171,7 @@ def plan(
     frames_per_sign: int,
     frames_per_letter: int,
 ) -> Plan:
-    """Find the signs of a text and cut them into segments.
+    """Find the signs of a text and cut them into segments, those of a long text not before they are asked for.
 
     Args:
         max_characters: the longest text that is accepted.
@@ -109,73 +181,80 @@ def plan(
         frames_per_letter: the same for a letter.
 
     Raises:
-        TextError: the text cannot be signed at all.
+        TextError: the text cannot be signed at all: not a string, too long, or nothing in it can be signed.
         ValueError: not even one sign fits into a segment.
     """
-    if max_units < 1 or not 0 < max(frames_per_sign, frames_per_letter) <= max_frames:
-        raise ValueError(
-            f"a segment of {max_units} signs and {max_frames} frames cannot hold a sign of {frames_per_sign} frames or "
-            f"a letter of {frames_per_letter}: raise max_units or max_frames"
+    if not isinstance(text, str):
+        raise TextError(f"a text must be a str, not {type(text).__name__}")
+    if len(text) > max_characters:
+        raise TextError(
+            f"the text has {len(text)} characters, more than the {max_characters} allowed: send it in parts, or raise "
+            "max_characters"
         )
-    normalised = normalise(text, max_characters=max_characters)
-    units, missing = _units(normalised.words, vocabulary)
-    warnings = normalised.warnings
-    if missing:
-        shown = ", ".join(f"{letter} ({count}x)" for letter, count in sorted(missing.items()))
-        warnings += (f"left out letters of spelled words that the vocabulary has no sign for: {shown}",)
-    if not units:
-        raise TextError(f"nothing in the text can be signed: {'; '.join(warnings)}. Use words of the vocabulary")
-    frames = [frames_per_letter if unit.spelled else frames_per_sign for unit in units]
-    return Plan(text, _segments(units, frames, max_units, max_frames), warnings)
+    segments = Segments(
+        text,
+        vocabulary,
+        max_units=max_units,
+        max_frames=max_frames,
+        frames_per_sign=frames_per_sign,
+        frames_per_letter=frames_per_letter,
+    )
+    count = sum(1 for _ in islice(segments, None if len(text) <= SHORT_TEXT else 1))
+    if not count:
+        raise TextError(_why_nothing(text, segments.warnings))
+    return Plan(text, segments)
 
 
-def _units(words: tuple[Word, ...], vocabulary: Vocabulary) -> tuple[list[Unit], Counter[str]]:
-    """-> units, and how often each letter was wanted that the vocabulary lacks."""
-    units: list[Unit] = []
-    missing: Counter[str] = Counter()
+def _why_nothing(text: str, warnings: tuple[str, ...]) -> str:
+    if warnings:
+        cause = f"nothing in the text can be signed: {'; '.join(warnings)}"
+    elif not text:
+        cause = "the text is empty"
+    elif text.isspace():
+        cause = "the text holds only spaces"
+    else:
+        cause = f"the text holds only punctuation ({text[:20]!r})"
+    return f"{cause}. Send at least one word or letter that can be signed"
+
+
+def _units(words: Iterator[Word], vocabulary: Vocabulary, omissions: Omissions) -> Iterator[Unit]:
+    """The signs of ``words``; ``omissions`` counts the letters that the vocabulary lacks."""
     letters = frozenset(vocabulary.letters)
-    start = 0
-    while start < len(words):
-        length = _match(words, start, vocabulary)
-        boundary = words[start + max(length, 1) - 1].boundary
+    ahead = deque(islice(words, max(vocabulary.longest, 1)))
+    number, goes_on = 0, False  # of the word that is next, and whether it began before
+    last: Unit | None = None  # what ends after it is not known yet
+    while ahead:
+        length = 0 if goes_on else _match(ahead, vocabulary)
+        taken = [ahead.popleft() for _ in range(max(length, 1))]
+        ahead.extend(islice(words, len(taken)))
         if length:
-            phrase = " ".join(word.text for word in words[start : start + length])
-            units.append(Unit(phrase, False, start, boundary))
+            found = [" ".join(word.text for word in taken)]
         else:
-            known = [letter for letter in words[start].text if letter in letters]
-            missing.update(letter for letter in words[start].text if letter not in letters)
-            units += (Unit(letter, True, start, Boundary.NONE) for letter in known)
-            if units:  # also when no letter of the word is known: its boundary then falls to the unit before
-                units[-1] = replace(units[-1], boundary=max(units[-1].boundary, boundary))
-        start += max(length, 1)
-    return units, missing
+            found = [letter for letter in taken[0].text if letter in letters]
+            omissions.letters.update(letter for letter in taken[0].text if letter not in letters)
+        for sign in found:
+            if last:
+                yield last
+            last = Unit(sign, not length, number, Boundary.NONE)
+        boundary = taken[-1].boundary
+        if last:  # also when no letter of the word is known: its boundary then falls to the unit before
+            last = replace(last, boundary=max(last.boundary, boundary))
+        goes_on = boundary == Boundary.NONE
+        number += 0 if goes_on else len(taken)
+    if last:
+        yield last
 
 
-def _match(words: tuple[Word, ...], start: int, vocabulary: Vocabulary) -> int:
-    """How many words from ``start`` on make the longest sign; 0 when there is none."""
+def _match(words: Iterable[Word], vocabulary: Vocabulary) -> int:
+    """How many of the next ``words`` make the longest sign; 0 when there is none."""
     longest = 0
     phrase: tuple[str, ...] = ()
-    for word in words[start : start + vocabulary.longest]:
+    for word in words:
+        if word.boundary == Boundary.NONE:
+            break  # it is only the beginning of a word
         phrase = (*phrase, word.text)
         if phrase in vocabulary.phrases:
             longest = len(phrase)
         if word.boundary > Boundary.WORD:
             break
     return longest
-
-
-def _segments(units: list[Unit], frames: list[int], max_units: int, max_frames: int) -> tuple[Segment, ...]:
-    """Fill a segment up to the limits or the end of the sentence, then go back to the best boundary within it."""
-    segments, start = [], 0
-    while start < len(units):
-        end, total = start, 0
-        while end < len(units) and end - start < max_units and total + frames[end] <= max_frames:
-            total += frames[end]
-            end += 1
-            if units[end - 1].boundary == Boundary.SENTENCE:
-                break
-        best = max(unit.boundary for unit in units[start:end])
-        end = max(i + 1 for i in range(start, end) if units[i].boundary == best)
-        segments.append(Segment(tuple(units[start:end])))
-        start = end
-    return tuple(segments)

@@ -14,11 +14,11 @@ from torch import nn
 
 from text2sign_ros.clip import write_whole
 from text2sign_ros.export.text_encoder import export_text_encoder
-from text2sign_ros.inference.bundle import BUCKETS
 from text2sign_ros.networks.aligner import Aligner
 from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.networks.unet import UNet
 from text2sign_ros.text import SentenceEncoder
+from text2sign_ros.text.encoder import FILES
 from text2sign_ros.training import aligner, diffusion, distillation, vae
 from text2sign_ros.training.config import ConfigError, TrainConfig
 from text2sign_ros.training.diffusion import Denoiser
@@ -76,10 +76,9 @@ class Run:
     @cached_property
     def encoder(self) -> SentenceEncoder:
         with PartialState().main_process_first():
-            if not (self.folder / "tokenizer.json").exists():
+            if not all((self.folder / name).exists() for name in FILES):
                 export_text_encoder(None, self.folder)
-        files = self.folder / "text_encoder.onnx", self.folder / "tokenizer.json"
-        return SentenceEncoder(*files, max_tokens=self.config.unet.max_tokens, threads=self.config.threads)
+        return SentenceEncoder(self.folder, max_tokens=self.config.unet.max_tokens, threads=self.config.threads)
 
     @cached_property
     def segments(self) -> dict[str, Segments]:
@@ -127,6 +126,10 @@ class Run:
                     save(trained.state_dict(), path)
         fresh.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
         return fresh.eval().requires_grad_(False)
+
+
+BUCKETS = (64, 128, 256)
+"""Frames of the sequences in a batch; what is shorter is padded to the next one."""
 
 
 def segments_of(config: TrainConfig, sentences: Sentences, vae: SignVAE, encoder: SentenceEncoder) -> Segments:

@@ -1,0 +1,222 @@
+"""The engine: every accepted text comes out whole and in order, in bounded memory, and ends at rest come what may."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from text2sign_ros.inference.engine import AHEAD, Outcome, Performance, QueueFullError, SigningEngine, Style
+from text2sign_ros.motion.chunks import Chunk
+from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.text import TextError
+
+STYLE = Style(frames_per_chunk=8)
+
+
+class Waving:
+    """Stands in for the signer: a text is the number of its pieces, "bad" is refused, "3!" breaks after 3 pieces."""
+
+    fps = 25.0
+
+    def __init__(self) -> None:
+        self.signed: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def plan(self, text: str, *, max_characters: int) -> SimpleNamespace:
+        if text == "bad":
+            raise TextError("nothing to sign")
+        return SimpleNamespace(text=text, warnings=())
+
+    def stream(self, plan, *, seed: int, limits) -> Iterator[np.ndarray]:
+        self.signed.append(plan.text)
+        count = int(plan.text.rstrip("!"))
+        time = np.arange(20) / 20
+        up = np.sin(np.pi * time)[:, None, None] ** 2 * np.array((0.0, 0.0, 0.3))
+        for _ in range(count):
+            self.gate.wait()
+            yield (REST_POSE + up).astype(np.float32)
+        if plan.text.endswith("!"):
+            yield (REST_POSE + up[:15]).astype(np.float32)
+            raise RuntimeError("a wire came off")
+        yield np.repeat(REST_POSE[None], 3, axis=0).astype(np.float32)
+
+
+@pytest.fixture
+def signer() -> Waving:
+    return Waving()
+
+
+@pytest.fixture
+def engine(signer: Waving) -> Iterator[SigningEngine]:
+    engine = SigningEngine(signer, max_waiting=3)  # type: ignore[arg-type]
+    yield engine
+    signer.gate.set()
+    engine.close()
+    assert not engine._worker.is_alive()
+
+
+def take_all(engine: SigningEngine, performance: Performance) -> list[Chunk]:
+    """Chunks up to the end of ``performance``; nothing else may come in between."""
+    taken = []
+    while True:
+        item = engine.take(5.0)
+        assert item is not None, "the engine gives nothing any more"
+        assert item[0] is performance
+        if item[1] is None:
+            return taken
+        taken.append(item[1])
+
+
+def assert_whole(taken: list[Chunk]) -> None:
+    """Consecutive frames from rest to rest, and nowhere a jump that the motion does not have."""
+    assert taken[0].start == 0 and taken[-1].last and not any(chunk.last for chunk in taken[:-1])
+    for one, following in itertools.pairwise(taken):
+        assert following.start == one.start + len(one)
+    positions = np.concatenate([chunk.positions for chunk in taken])
+    np.testing.assert_allclose(positions[[0, -1]], np.stack((REST_POSE, REST_POSE)), atol=1e-6)
+    assert np.linalg.norm(np.diff(positions, axis=0), axis=-1).max() < 0.1
+    velocities = np.concatenate([chunk.velocities for chunk in taken])
+    assert not velocities[-1].any()
+    off = np.abs(velocities[1:-1] - (positions[2:] - positions[:-2]) * 12.5).max(axis=(1, 2))
+    # Where a way back begins, the frame before it was sent with the velocity that it was to go on with.
+    assert (off > 1e-4).sum() <= 1 and off.max() < 0.2
+
+
+def test_texts_come_out_whole_and_in_order(engine: SigningEngine) -> None:
+    performances = [engine.submit(text, STYLE) for text in ("2", "9", "1")]
+    for performance, frames in zip(performances, (43, 183, 23), strict=True):
+        taken = take_all(engine, performance)
+        assert_whole(taken)
+        assert sum(map(len, taken)) == performance.frames == frames
+        assert performance.outcome is Outcome.SIGNED and performance.error is None
+        assert 0 < performance.first_chunk <= performance.work
+    assert engine.take(0.05) is None
+
+
+def test_it_signs_ahead_and_no_further(engine: SigningEngine, signer: Waving) -> None:
+    performance = engine.submit("1000", STYLE)
+    deadline = time.monotonic() + 5.0
+    while sum(len(chunk) for _, chunk in engine._items) < AHEAD * signer.fps:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert sum(len(chunk) for _, chunk in engine._items) < AHEAD * signer.fps + STYLE.frames_per_chunk
+    assert_whole(take_all(engine, performance))
+
+
+def test_a_text_too_many_is_refused_and_none_is_lost(engine: SigningEngine, signer: Waving) -> None:
+    signer.gate.clear()
+    first = engine.submit("1", STYLE)
+    deadline = time.monotonic() + 5.0
+    while not signer.signed:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    others = [engine.submit("1", STYLE) for _ in range(3)]
+    with pytest.raises(QueueFullError, match="3 texts are waiting"):
+        engine.submit("1", STYLE)
+    signer.gate.set()
+    for performance in (first, *others):
+        assert_whole(take_all(engine, performance))
+
+
+def test_what_can_not_be_signed_is_refused_and_the_next_is_signed(engine: SigningEngine) -> None:
+    bad, good = engine.submit("bad", STYLE), engine.submit("1", STYLE)
+    assert take_all(engine, bad) == []
+    assert bad.outcome is Outcome.REFUSED and "nothing to sign" in str(bad.error)
+    assert_whole(take_all(engine, good))
+
+
+@pytest.mark.parametrize("text", ["0!", "2!", "7!"])
+def test_what_breaks_ends_at_rest_and_the_next_is_signed(engine: SigningEngine, text: str) -> None:
+    broken, good = engine.submit(text, STYLE), engine.submit("1", STYLE)
+    taken = take_all(engine, broken)
+    assert broken.outcome is Outcome.FAILED and "a wire came off" in str(broken.error)
+    assert_whole(taken)
+    assert sum(map(len, taken)) > 20 * int(text[0]) + 8
+    assert_whole(take_all(engine, good))
+
+
+@pytest.mark.parametrize("chunks_taken", [1, 2, 3, 12])
+def test_cancel_leads_to_rest_from_the_last_chunk(engine: SigningEngine, chunks_taken: int) -> None:
+    first, second = engine.submit("20", STYLE), engine.submit("5", STYLE)
+    taken = [chunk for _, chunk in (engine.take(5.0) for _ in range(chunks_taken))]
+    assert engine.cancel() == 2
+    after = engine.submit("1", STYLE)
+    back = take_all(engine, first)
+    assert 0 < sum(map(len, back)) < 50, "straight back"
+    assert_whole(taken + back)
+    assert take_all(engine, second) == []
+    assert first.outcome is second.outcome is Outcome.CANCELED
+    assert_whole(take_all(engine, after))
+    assert engine.cancel() == 0
+
+
+def test_canceling_again_on_the_way_back_changes_nothing(engine: SigningEngine) -> None:
+    performance = engine.submit("20", STYLE)
+    taken = [engine.take(5.0)[1] for _ in range(2)]
+    assert engine.cancel() == 1
+    taken.append(engine.take(5.0)[1])
+    assert engine.cancel() == 0
+    assert_whole(taken + take_all(engine, performance))
+
+
+def test_close_does_not_wait_for_a_taker(signer: Waving) -> None:
+    engine = SigningEngine(signer, max_waiting=3)  # type: ignore[arg-type]
+    engine.submit("1000", STYLE)
+    engine.submit("1000", STYLE)
+    assert engine.take(5.0) is not None
+    engine.close()
+    assert not engine._worker.is_alive()
+
+
+commands = st.lists(
+    st.one_of(
+        st.tuples(st.just("submit"), st.sampled_from(["0", "1", "6", "bad", "1!"])),
+        st.tuples(st.just("take"), st.integers(1, 6)),
+        st.tuples(st.just("cancel"), st.none()),
+    ),
+    max_size=25,
+)
+
+
+@given(commands)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_order_of_calls_keeps_what_is_promised(commands: list[tuple[str, object]]) -> None:
+    engine = SigningEngine(Waving(), max_waiting=3)  # type: ignore[arg-type]
+    accepted: list[Performance] = []
+    taken: list[tuple[Performance, Chunk | None]] = []
+    try:
+        for command, argument in commands:
+            if command == "submit":
+                try:
+                    accepted.append(engine.submit(str(argument), STYLE))
+                except QueueFullError:
+                    assert len(engine._waiting) == 3
+            elif command == "cancel":
+                engine.cancel()
+            else:
+                taken += [item for item in (engine.take(0.02) for _ in range(argument)) if item is not None]
+        while sum(chunk is None for _, chunk in taken) < len(accepted):
+            item = engine.take(5.0)
+            assert item is not None, "a text was lost"
+            taken.append(item)
+        assert engine.take(0.0) is None
+    finally:
+        engine.close()
+    assert [performance for performance, chunk in taken if chunk is None] == accepted
+    for performance in accepted:
+        own = [chunk for p, chunk in taken if p is performance]
+        assert performance.outcome is not None and own[-1] is None
+        if len(own) > 1:
+            assert_whole(own[:-1])
+        else:
+            assert performance.outcome in (Outcome.REFUSED, Outcome.CANCELED)

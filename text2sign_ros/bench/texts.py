@@ -1,0 +1,41 @@
+"""Texts to measure with, made of a bundle's vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from text2sign_ros.inference.bundle import Bundle
+
+SENTENCE = 8
+"""Signs in a sentence of a long text."""
+
+
+def single(bundle: Bundle, seed: int = 0) -> list[str]:
+    """Every sign and letter once, in random order, but for the first sign: that is what a signer warms up with.
+
+    No two begin alike, so that no text finds its embedding in the encoder's cache.
+    """
+    rng = np.random.default_rng(seed)
+    return [str(text) for text in rng.permutation(bundle.signs[1:] + bundle.letters)]
+
+
+def clauses(bundle: Bundle, seed: int = 0) -> Iterator[str]:
+    """Without end, clauses of five signs; all but never the same twice."""
+    rng = np.random.default_rng(seed)
+    while True:
+        yield " ".join(rng.choice(bundle.signs, 5))
+
+
+def long(bundle: Bundle, words: int, seed: int = 0) -> str:
+    """Sentences of ``SENTENCE`` random signs with ``words`` words in all, or one more."""
+    rng = np.random.default_rng(seed)
+    sentences: list[list[str]] = []
+    while words > 0:
+        sign = str(rng.choice(bundle.signs))
+        if not sentences or len(sentences[-1]) == SENTENCE:
+            sentences.append([])
+        sentences[-1].append(sign)
+        words -= len(sign.split())
+    return " ".join(" ".join(sentence) + "." for sentence in sentences)

@@ -1,0 +1,362 @@
+"""Variants of a bundle in smaller numbers: fp16 for GPUs, int8 weights for the disk, each measured against fp32."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, external_data_helper, helper, numpy_helper
+
+from text2sign_ros.errors import Text2SignError
+from text2sign_ros.inference.backends.base import Feed
+from text2sign_ros.inference.backends.onnx import CPU, FusedBackend, StepwiseBackend
+from text2sign_ros.inference.bundle import DESCRIPTION, Bundle, sha256
+from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
+from text2sign_ros.text import SentenceEncoder
+
+PRECISIONS = ("fp16", "int8")
+RMS_BOUND_MM, LARGEST_BOUND_MM = 1.0, 10.0
+"""How far a variant's keypoints may be from those of fp32. Hands that the SignVAE only encodes and decodes are 4 mm off
+in the mean: beside that, what is allowed here is nothing."""
+SEEDS = (0, 1, 2)
+
+_NETWORKS = ("step.onnx", "decoder.onnx")
+_GRAPHS = (*_NETWORKS, "fused.onnx")
+_PRODUCTS = ("Conv", "Gemm", "MatMul")
+_EXTERNAL = 1024
+"""Bytes from which a weight lies outside its graph, in the file that the graphs share."""
+_SENSITIVE = 2**16
+"""Convolutions with fewer weights keep them in float32. These are the ways in and out of the networks and the skip next
+to the way out: one in 17 weights, and all five whose rounding alone moves the keypoints by 0.18 mm or more (RMS)."""
+
+_log = logging.getLogger(__name__)
+
+
+class PrecisionError(Text2SignError):
+    """A variant can't be made of this bundle, or differs too much from it."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far a variant is from fp32 on the same texts and noise, over all new codes and frames.
+
+    Attributes:
+        codes_largest, codes_rms: of the standardised codes.
+        positions_largest_mm, positions_rms_mm: of the keypoints' distances.
+    """
+
+    codes_largest: float
+    codes_rms: float
+    positions_largest_mm: float
+    positions_rms_mm: float
+
+    def __str__(self) -> str:
+        return (
+            f"keypoints {self.positions_rms_mm:.2g} mm off (RMS; {self.positions_largest_mm:.2g} at most), "
+            f"codes {self.codes_rms:.2g} ({self.codes_largest:.2g} at most)"
+        )
+
+
+def derive(bundle: Path, out: Path, precision: str) -> Difference:
+    """Write a variant of a bundle, whole or not at all; an older bundle at ``out`` is replaced. Without torch.
+
+    Inputs and outputs stay float32, and so does all arithmetic but the products (convolutions, linear layers,
+    attention): the squares in the norms, the angles of the time and a solver whose first step multiplies by 15 ask for
+    it, and are little work.
+
+    "fp16": products take and give half precision, and their weights are stored so. For GPUs: a CPU converts to and
+    fro, and is slower for it.
+
+    "int8": weights of products are stored in 8 bits, symmetric, with a float32 scale for each output channel, but for a
+    few small convolutions; the arithmetic is that of fp32, and so is the speed. For the disk, the download, and a
+    smaller engine. Int8 activations as well (static QDQ, calibrated by largest values) were tried: keypoints 5 mm
+    off and more instead of 0.5, 20 mm without zero points, the only kind that TensorRT takes; and on a CPU slower.
+
+    Args:
+        bundle: folder of a bundle in fp32.
+        out: folder of the variant; its name in ``bundle.json`` is the bundle's with the precision behind.
+        precision: one of ``PRECISIONS``.
+
+    Returns:
+        the difference, measured by ``compare``.
+
+    Raises:
+        BundleError: the bundle is missing or damaged.
+        PrecisionError: an unknown precision; ``out`` is something else than an older bundle; the bundle is a variant
+            itself; or the difference is over ``RMS_BOUND_MM`` or ``LARGEST_BOUND_MM``.
+    """
+    bundle, out = Path(bundle), Path(out)
+    if precision not in PRECISIONS:
+        raise PrecisionError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
+    about = Bundle.load(bundle)
+    if out.resolve() == bundle.resolve() or out.resolve() in bundle.resolve().parents:
+        raise PrecisionError(f"{out} holds the bundle itself; name another folder for the variant")
+    if out.exists() and not (out / DESCRIPTION).is_file():
+        raise PrecisionError(f"{out} exists and is no bundle; remove it or name another folder for the variant")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
+        folder = Path(temporary) / out.name
+        folder.mkdir()
+        rewritten = _rewrite(bundle, folder, precision)
+        for name in about.files.keys() - rewritten:
+            shutil.copyfile(bundle / name, folder / name)
+        files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+        replace(about, name=f"{about.name}_{precision}", files=files).save(folder)
+        difference = compare(bundle, folder)
+        _log.info("%s of %s: %s", precision, bundle, difference)
+        rms, largest = difference.positions_rms_mm, difference.positions_largest_mm
+        if not (rms <= RMS_BOUND_MM and largest <= LARGEST_BOUND_MM):  # NaN is refused as well
+            raise PrecisionError(
+                f"in {precision}, {bundle} has {difference}; {RMS_BOUND_MM:g} mm ({LARGEST_BOUND_MM:g} at most) are "
+                "allowed: use it in fp32"
+            )
+        if (card := bundle / "MODEL_CARD.md").is_file():
+            shutil.copyfile(card, folder / card.name)
+        for path in folder.iterdir():
+            path.chmod(0o644)
+        if out.exists():
+            os.rename(out, Path(temporary) / "replaced")
+        os.rename(folder, out)
+    return difference
+
+
+def compare(reference: Path, other: Path, *, seeds: tuple[int, ...] = SEEDS) -> Difference:
+    """Run two bundles of the same networks, the fused graph and the stepwise ones, on what signing gives them.
+
+    For each seed the reference signs random texts of its vocabulary, one in every bucket and each going on from the
+    codes of the one before, the first from rest.
+
+    Raises:
+        BundleError: one of them is missing or damaged.
+        BackendError: ONNX Runtime can't load one.
+    """
+    about = Bundle.load(reference)
+    Bundle.load(other)
+    expected = FusedBackend(reference, threads=1)
+    got = FusedBackend(other, threads=1), StepwiseBackend(other, provider=CPU, threads=1)
+    given, codes, distances = about.prefix_codes, [], []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        prefix = np.repeat(np.array(about.rest_code, np.float32)[:, None], given, axis=1)
+        for feed in _feeds(reference, about, rng):
+            feed["prefix"][0, :, :given] = prefix
+            want_codes, want_positions = expected.sample(feed)
+            for backend in got:
+                got_codes, got_positions = backend.sample(feed)
+                codes.append((got_codes - want_codes)[..., given:].ravel())
+                new = slice(given * about.stride, None)
+                distances.append(np.linalg.norm(got_positions - want_positions, axis=-1)[:, new].ravel())
+            prefix = want_codes[0, :, -given:]
+    code, distance = np.concatenate(codes), 1e3 * np.concatenate(distances)
+    return Difference(
+        codes_largest=float(np.abs(code).max()),
+        codes_rms=float(np.sqrt(np.square(code).mean())),
+        positions_largest_mm=float(distance.max()),
+        positions_rms_mm=float(np.sqrt(np.square(distance).mean())),
+    )
+
+
+def _feeds(folder: Path, about: Bundle, rng: np.random.Generator) -> Iterator[Feed]:
+    """One segment that fills each bucket, signs or letters in turn, the prefix still to be put in."""
+    encoder = SentenceEncoder(folder, max_tokens=about.max_tokens, threads=1)
+    steps = about.presets[about.preset]
+    table = solver_table("lcm", alphas_cumprod(about.timesteps, about.beta_start, about.beta_end), steps)
+    given, kinds = about.prefix_codes, ((about.signs, about.frames_per_sign), (about.letters, about.frames_per_letter))
+    for number, frames in enumerate(about.buckets):
+        total = frames // about.stride
+        units, length = kinds[number % 2] if about.letters else kinds[0]
+        count = min(about.max_units, max(1, (frames - given * about.stride) // length))
+        text = encoder.encode([" ".join(rng.choice(units, count))])
+        roles = np.ones((1, 3, total), np.float32)
+        roles[:, 1] = np.arange(total) < given
+        roles[:, 2] = np.maximum(0, np.arange(total) - given + 1) / (total - given)
+        yield {
+            "noise": rng.standard_normal((1, about.latent_dim, total), np.float32),
+            "prefix": np.zeros((1, about.latent_dim, total), np.float32),
+            "roles": roles,
+            "tokens": text.tokens,
+            "mask": text.mask.astype(np.float32),
+            "sentence": text.sentence,
+            "table": table,
+        }
+
+
+def _rewrite(bundle: Path, folder: Path, precision: str) -> set[str]:
+    """Write the bundle's graphs and their weights in another precision; -> the names of the files."""
+    models = {name: onnx.load(bundle / name, load_external_data=False) for name in _GRAPHS}
+    for model in models.values():
+        if {weight.data_type for weight in model.graph.initializer} & {TensorProto.FLOAT16, TensorProto.INT8}:
+            raise PrecisionError(f"{bundle} is a variant itself; make this one from the bundle in fp32")
+    # Known by where they lie in the files that all graphs share: the fused graph has other names for them.
+    sturdy = {place for name in _NETWORKS for place in _sturdy_weights(models[name].graph)}
+    shared = _SharedWeights()
+    for name, model in models.items():
+        places = {weight.name: _place(weight) for weight in model.graph.initializer if weight.external_data}
+        external_data_helper.load_external_data_for_model(model, str(bundle))
+        _Rewriter(model.graph, {weight for weight, place in places.items() if place in sturdy}, precision).run()
+        shared.move_out(model.graph, {weight: location for weight, (location, _) in places.items()})
+        (folder / name).write_bytes(model.SerializeToString())
+    shared.save(folder)
+    for name in _GRAPHS:
+        onnx.checker.check_model(folder / name)
+    return {*_GRAPHS, *shared.names}
+
+
+def _sturdy_weights(graph: GraphProto) -> set[tuple[str, str]]:
+    """Places of a network's weights that bear being int8."""
+    weights = {weight.name: weight for weight in graph.initializer}
+    used = (
+        (node, weights[node.input[1]]) for node in graph.node if node.op_type in _PRODUCTS and node.input[1] in weights
+    )
+    return {
+        _place(weight)
+        for node, weight in used
+        if weight.external_data and (node.op_type != "Conv" or math.prod(weight.dims) >= _SENSITIVE)
+    }
+
+
+def _place(weight: TensorProto) -> tuple[str, str]:
+    """(file, offset) of an external weight."""
+    entries = {entry.key: entry.value for entry in weight.external_data}
+    return entries["location"], entries.get("offset", "0")
+
+
+class _Rewriter:
+    """Puts one graph, with the bodies of its loops, into another precision, in place.
+
+    Args:
+        graph: with all its weights loaded.
+        sturdy: weights of products that bear being int8.
+        precision: one of ``PRECISIONS``.
+    """
+
+    def __init__(self, graph: GraphProto, sturdy: set[str], precision: str) -> None:
+        self._graph, self._sturdy = graph, sturdy
+        self._rewrite_product = {"fp16": self._fp16, "int8": self._int8}[precision]
+        self._weights = {weight.name: weight for weight in graph.initializer}
+        self._first: list[NodeProto] = []  # nodes to stand before all others, outside of loops: computed once
+
+    def run(self) -> None:
+        self._rewrite(self._graph)
+        nodes = [*self._first, *self._graph.node]
+        del self._graph.node[:]
+        self._graph.node.extend(nodes)
+        used = _inputs(self._graph)
+        kept = [weight for name, weight in self._weights.items() if name in used]
+        del self._graph.initializer[:]
+        self._graph.initializer.extend(kept)
+
+    def _rewrite(self, graph: GraphProto) -> None:
+        nodes: list[NodeProto] = []
+        for node in graph.node:
+            for attribute in node.attribute:
+                if attribute.type == AttributeProto.GRAPH:
+                    self._rewrite(attribute.g)
+            nodes.extend(self._rewrite_product(node) if node.op_type in _PRODUCTS else [node])
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+    def _fp16(self, node: NodeProto) -> Iterator[NodeProto]:
+        for i, name in enumerate(node.input):
+            half = f"{name}/fp16"
+            if name in self._weights:
+                self._weights[half] = numpy_helper.from_array(
+                    numpy_helper.to_array(self._weights[name]).astype(np.float16), half
+                )
+            else:
+                half = f"{half}/{node.output[0]}"
+                yield helper.make_node("Cast", [name], [half], name=half, to=TensorProto.FLOAT16)
+            node.input[i] = half
+        out = node.output[0]
+        node.output[0] = f"{out}/fp16"
+        yield node
+        yield helper.make_node("Cast", list(node.output), [out], name=f"{out}/fp32", to=TensorProto.FLOAT)
+
+    def _int8(self, node: NodeProto) -> Iterator[NodeProto]:
+        name = node.input[1]
+        if name in self._sturdy:
+            node.input[1] = f"{name}/fp32"
+            if f"{name}/int8" not in self._weights:
+                self._first.append(self._dequantised(name, axis=_output_axis(node)))
+        yield node
+
+    def _dequantised(self, name: str, axis: int) -> NodeProto:
+        """Put the parts of an int8 weight among the weights; -> what makes it float32 again."""
+        integers, scale = int8_channels(numpy_helper.to_array(self._weights[name]), axis)
+        zero = np.zeros(scale.shape, np.int8)  # optional by the standard, but TensorRT wants to see it
+        parts = {f"{name}/int8": integers, f"{name}/scale": scale, f"{name}/zero": zero}
+        self._weights |= {part: numpy_helper.from_array(value, part) for part, value in parts.items()}
+        out = f"{name}/fp32"
+        return helper.make_node("DequantizeLinear", list(parts), [out], name=out, axis=axis)
+
+
+def _output_axis(node: NodeProto) -> int:
+    """Of a product's weight: the axis of the output's channels."""
+    rows_first = node.op_type == "Conv" or any(a.name == "transB" and a.i for a in node.attribute)
+    return 0 if rows_first else 1
+
+
+def int8_channels(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """A float weight as int8 of its shape and a float32 scale for each index of ``axis``: symmetric, by maximum."""
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    scale = np.maximum(np.abs(weight).max(axis=others, keepdims=True), 1e-12) / 127.0
+    return np.rint(weight / scale).astype(np.int8), scale.ravel().astype(np.float32)
+
+
+def _inputs(graph: GraphProto) -> set[str]:
+    """Names that nodes of the graph, and of its loops, take."""
+    names = {name for node in graph.node for name in node.input}
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                names |= _inputs(attribute.g)
+    return names
+
+
+class _SharedWeights:
+    """Files of weights that several graphs share: the same bytes are stored once."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[str, dict[bytes, int]] = {}  # file -> content -> offset, in order
+        self._sizes: dict[str, int] = {}
+
+    @property
+    def names(self) -> set[str]:
+        """Of the files."""
+        return set(self._blocks)
+
+    def move_out(self, graph: GraphProto, locations: dict[str, str]) -> None:
+        """Move a graph's larger weights to their files.
+
+        Args:
+            graph: with its weights loaded.
+            locations: weight of the original graph -> its file; what was made of it goes to the same.
+        """
+        for weight in graph.initializer:
+            location = locations.get(weight.name) or locations.get(weight.name.rpartition("/")[0])
+            content = numpy_helper.to_array(weight).tobytes()
+            if location is None or len(content) < _EXTERNAL:
+                continue
+            blocks = self._blocks.setdefault(location, {})
+            if content not in blocks:
+                blocks[content] = self._sizes.get(location, 0)
+                self._sizes[location] = blocks[content] + len(content) + -len(content) % 64
+            weight.raw_data = content
+            external_data_helper.set_external_data(weight, location, offset=blocks[content], length=len(content))
+            weight.ClearField("raw_data")
+
+    def save(self, folder: Path) -> None:
+        """Write the files."""
+        for name, blocks in self._blocks.items():
+            with (folder / name).open("wb") as file:
+                for content, offset in blocks.items():
+                    file.seek(offset)
+                    file.write(content)

@@ -1,0 +1,139 @@
+"""Backends: what runs the networks of a bundle on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from text2sign_ros.inference.backends.base import Backend, BackendError, Feed
+from text2sign_ros.inference.backends.onnx import (
+    CPU,
+    CUDA,
+    TENSORRT,
+    FusedBackend,
+    StepwiseBackend,
+    engine_options,
+)
+from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
+
+__all__ = ["NAMES", "Backend", "BackendError", "Feed", "open_backend"]
+
+NAMES = ("auto", "cpu", "cuda", "onnxruntime_tensorrt", "tensorrt")
+AGREE = 0.02
+"""Metres by which a device may differ from the CPU; half precision and other orders of summing stay far below."""
+
+_log = logging.getLogger(__name__)
+
+
+def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, cache: Path | None = None) -> Backend:
+    """The backend of that name, tried out and warm, or the best of ONNX Runtime's with one warning.
+
+    "auto" takes the first that works of tensorrt, cuda and cpu. A device works when it gives what the CPU gives.
+
+    Args:
+        name: one of ``NAMES``.
+        folder, bundle: the bundle, verified.
+        threads: threads of a run on the CPU.
+        cache: folder for engines that are built for this machine; None is ``default_cache()``.
+
+    Raises:
+        BackendError: an unknown name, or not even the CPU can run the bundle.
+    """
+    if name not in NAMES:
+        raise BackendError(f"backend is {name!r}; it must be one of {', '.join(NAMES)}")
+    cache = default_cache() if cache is None else cache
+    stepwise = {"onnxruntime_tensorrt": TENSORRT, "cuda": CUDA}
+
+    def make(choice: str) -> Backend:
+        if choice == "cpu":
+            return _cpu(folder, threads)
+        if choice == "tensorrt":
+            from text2sign_ros.inference.backends.tensorrt import TensorRTBackend
+
+            return TensorRTBackend(folder, bundle, cache=cache)
+        provider = stepwise[choice]
+        if provider not in onnxruntime.get_available_providers():
+            raise BackendError(f"this ONNX Runtime has no {provider}: install onnxruntime-gpu in place of onnxruntime")
+        options = engine_options(bundle, cache) if choice == "onnxruntime_tensorrt" else None
+        return StepwiseBackend(folder, provider=provider, threads=threads, options=options)
+
+    def attempt(choice: str) -> Backend | None:
+        try:
+            backend = make(choice)
+            _try_out(backend, bundle, lambda: make("cpu"))
+        except BackendError as error:
+            # What was asked for is missed; what "auto" or the way down merely tried is not.
+            level = logging.WARNING if choice == name else logging.DEBUG
+            _log.log(level, "backend %s can't be used: %s", choice, error)
+            return None
+        return backend
+
+    devices = {"auto": ("tensorrt", "cuda"), "cuda": ("cuda",), "cpu": ()}
+    for choice in devices.get(name, (name, "cuda")):
+        if (backend := attempt(choice)) is not None:
+            return backend
+    backend = make("cpu")
+    _try_out(backend, bundle, lambda: backend)
+    return backend
+
+
+def default_cache() -> Path:
+    """Folder for what is built for this machine: $XDG_CACHE_HOME/text2sign_ros or ~/.cache/text2sign_ros."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "text2sign_ros"
+
+
+def _cpu(folder: Path, threads: int) -> Backend:
+    try:
+        return FusedBackend(folder, threads=threads)
+    except BackendError as error:
+        _log.warning("the fused graph can't be used, signing goes step by step: %s", error)
+        return StepwiseBackend(folder, provider=CPU, threads=threads)
+
+
+def _try_out(backend: Backend, bundle: Bundle, reference: Callable[[], Backend]) -> None:
+    """Sign something in every length, which warms the backend up; a device must give what the CPU gives.
+
+    Raises:
+        BackendError: what comes out is not what must.
+    """
+    on_cpu = backend.name == f"onnxruntime {CPU}"
+    wanted = None if on_cpu else reference()
+    for frames in bundle.buckets[:1] if on_cpu else bundle.buckets:
+        feed = _example(bundle, frames // bundle.stride)
+        _, positions = backend.sample(feed)
+        if not np.isfinite(positions).all():
+            raise BackendError(f"{backend.name} gives numbers that are not finite; update its driver, or use the CPU")
+        if wanted is not None:
+            difference = float(np.abs(positions - wanted.sample(feed)[1]).max())  # every code exists in the example
+            if not difference <= AGREE:
+                raise BackendError(
+                    f"{backend.name} is {1e3 * difference:.0f} mm away from what the CPU gives; update its driver, or "
+                    "use the CPU"
+                )
+
+
+def _example(bundle: Bundle, codes: int) -> Feed:
+    """An input of ``codes`` codes after the rest pose, with a text of two tokens."""
+    rng = np.random.default_rng(0)
+    roles = np.zeros((1, 3, codes), np.float32)
+    roles[:, 0] = 1.0
+    roles[:, 1, : bundle.prefix_codes] = 1.0
+    new = codes - bundle.prefix_codes
+    roles[:, 2, bundle.prefix_codes :] = np.arange(1, new + 1) / new
+    shape = (1, bundle.latent_dim, codes)
+    schedule = alphas_cumprod(bundle.timesteps, bundle.beta_start, bundle.beta_end)
+    return {
+        "noise": rng.standard_normal(shape, np.float32),
+        "prefix": np.tile(np.array(bundle.rest_code, np.float32)[None, :, None], (1, 1, codes)) * roles[:, 1:2],
+        "roles": roles,
+        "tokens": rng.standard_normal((1, bundle.max_tokens, bundle.text_dim), np.float32),
+        "mask": np.array([np.arange(bundle.max_tokens) < 2], np.float32),
+        "sentence": rng.standard_normal((1, bundle.text_dim), np.float32),
+        "table": solver_table("lcm", schedule, bundle.presets[bundle.preset]),
+    }

@@ -1,0 +1,46 @@
+"""What a backend is: it runs the sampling and the decoding of one segment."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from text2sign_ros.errors import Text2SignError
+
+Feed = dict[str, np.ndarray]
+"""Inputs of one segment, all float32. N codes are one of the bundle's buckets and L its ``max_tokens``.
+
+noise, prefix: (1, D, N); roles: (1, 3, N), whose second channel says which codes are given by the prefix; tokens:
+(1, L, 384), mask: (1, L) and sentence: (1, 384) of ``SentenceEncoder``; table: (S, 6) of ``samplers.solver_table``.
+"""
+
+
+class BackendError(Text2SignError):
+    """A backend can't be had on this machine, or failed; the message says why and what helps."""
+
+
+class Backend(Protocol):
+    """Runs the networks of a bundle. Not thread-safe: one caller at a time.
+
+    Attributes:
+        name: what really runs, for people: "onnxruntime CPUExecutionProvider".
+    """
+
+    name: str
+
+    def sample(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
+        """Run every step of ``feed["table"]`` and decode.
+
+        Returns:
+            codes (1, D, N), the given ones as given, and positions (1, T, 79, 3) in metres; the caller's to keep. What
+            is beyond the codes that exist means nothing and may be left out.
+
+        Raises:
+            BackendError: the device failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the backend holds; it can't be used after that."""
+        ...

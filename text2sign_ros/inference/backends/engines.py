@@ -1,0 +1,235 @@
+"""TensorRT engines: built from an ONNX graph with one profile per length, kept on disk for the next start."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import json
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from text2sign_ros.clip import write_whole
+from text2sign_ros.inference.backends.base import BackendError
+
+_log = logging.getLogger(__name__)
+
+Shapes = dict[str, tuple[int, ...]]
+"""Shape of every input of a graph, by name."""
+OLDEST = 10
+"""The first major version of TensorRT that this works with: the one of JetPack 6.1."""
+_DIGEST = hashlib.sha256().digest_size
+
+
+def load_tensorrt() -> Any:
+    """The module ``tensorrt``.
+
+    Raises:
+        BackendError: it is not installed, is one of the stub packages that hold nothing, or is too old.
+    """
+    mend = (
+        "pip install 'text2sign_ros[tensorrt]' (on a Jetson: apt install python3-libnvinfer), or take another backend"
+    )
+    try:
+        trt = importlib.import_module("tensorrt")
+    except (ImportError, OSError) as error:  # its libraries can be missing too
+        raise BackendError(f"TensorRT can't be loaded ({error}): {mend}") from error
+    if not hasattr(trt, "Builder"):
+        raise BackendError(f"the installed package tensorrt is empty, its libraries are missing: {mend}")
+    if int(trt.__version__.split(".")[0]) < OLDEST:
+        raise BackendError(f"TensorRT {trt.__version__} is too old, {OLDEST} is needed: {mend}")
+    return trt
+
+
+def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any) -> bytes:
+    """A serialised engine of ``graph`` for exactly the shapes of ``profiles``, one optimisation profile for each.
+
+    The network is strongly typed: every layer computes in the type that the graph gives it, and float32 is not
+    rounded to TF32. Takes seconds to minutes; progress is logged.
+
+    Args:
+        graph: ONNX file, its external weights beside it.
+        profiles: shapes of the inputs.
+        trt: the module ``tensorrt``, or ``tensorrt_rtx``, which has the same interface and builds without a GPU.
+
+    Raises:
+        BackendError: TensorRT can't read or build the graph.
+        KeyboardInterrupt: the build was stopped from the keyboard.
+    """
+    log = _logger(trt)
+    log.errors.clear()
+    _log.info("building a TensorRT %s engine of %s for %d lengths", trt.__version__, graph.name, len(profiles))
+    builder = trt.Builder(log)
+    typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)  # versions without it know nothing else
+    network = builder.create_network(0 if typed is None else 1 << int(typed))
+    parser = trt.OnnxParser(network, log)  # owns the weights: it must live until the engine is built
+    if not parser.parse_from_file(str(graph)):
+        errors = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
+        raise BackendError(
+            f"TensorRT {trt.__version__} can't read {graph}: {errors or log.cause()}; export the bundle anew with this "
+            "version of text2sign_ros, or take another backend"
+        )
+    config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)
+    inputs = [network.get_input(i) for i in range(network.num_inputs)]
+    for shapes in profiles:
+        profile = builder.create_optimization_profile()
+        for tensor in inputs:
+            if -1 in tuple(tensor.shape):
+                shape = shapes[tensor.name]
+                profile.set_shape(tensor.name, shape, shape, shape)
+        if config.add_optimization_profile(profile) < 0:
+            raise BackendError(
+                f"TensorRT {trt.__version__} refuses {graph} for {shapes}: {log.cause()}; export it anew"
+            )
+    monitor = _monitor(trt, graph.name)
+    if monitor is not None:
+        config.progress_monitor = monitor
+    plan = builder.build_serialized_network(network, config)
+    if monitor is not None and monitor.interrupted:
+        raise KeyboardInterrupt
+    if plan is None:
+        raise BackendError(
+            f"TensorRT {trt.__version__} can't build {graph}: {log.cause()}; free memory of the GPU, update TensorRT, "
+            "or take another backend"
+        )
+    return bytes(plan)
+
+
+def cached(graph: Path, profiles: Sequence[Shapes], *, sources: Sequence[str], gpu: str, cache: Path, trt: Any) -> Any:
+    """The engine of ``build``, loaded: from ``cache`` if it lies there, else built and put there.
+
+    An engine is of use only to the graph, weights, shapes, TensorRT and GPU that it was built for, so all of them are
+    in its file's name, as a hash. (The precision is the graph's own.) A copy of a bundle finds the original's engine; a
+    new engine replaces those that were built from the same path for the same GPU. Processes that build at the same time
+    each write a whole file, and the last one stays.
+
+    Args:
+        graph, profiles, trt: see ``build``.
+        sources: sha256 of the ONNX file and of its weights.
+        gpu: name and compute capability of the GPU.
+        cache: folder; one that can't be written is warned of, and the engine is built anew at each start.
+
+    Raises:
+        BackendError: the engine can't be built, or not even a new one can be loaded.
+    """
+    place = _hash([str(graph.resolve()), gpu])[:8]
+    key = _hash([list(sources), trt.__version__, gpu, list(profiles)])[:16]
+    runtime = trt.Runtime(_logger(trt))
+    for path in cache.glob(f"{graph.stem}-{key}-*.engine"):
+        plan = _read(path)
+        engine = runtime.deserialize_cuda_engine(plan) if plan else None
+        if engine is not None:
+            return engine
+        _log.warning("%s %s; it is built anew", path, "was made with another driver" if plan else "is damaged")
+        with suppress(OSError):  # someone else's, or gone
+            path.unlink()
+    plan = build(graph, profiles, trt=trt)
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise BackendError(
+            f"TensorRT {trt.__version__} can't load the engine of {graph.name} that it has just built for {gpu}: "
+            f"{_logger(trt).cause()}; update the GPU's driver, or take another backend"
+        )
+    path = cache / f"{graph.stem}-{key}-{place}.engine"
+    try:
+        with write_whole(path) as file:
+            file.write(hashlib.sha256(plan).digest() + plan)
+        for old in cache.glob(f"{graph.stem}-*-{place}.engine"):
+            if old != path:
+                old.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("the engine of %s can't be kept, the next start builds it again: %s", graph.name, error)
+    return engine
+
+
+def _read(path: Path) -> bytes:
+    """The engine in a file of ``cached``; empty if the file is not what was written: TensorRT might crash on that."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return b""
+    digest, plan = content[:_DIGEST], content[_DIGEST:]
+    return plan if hashlib.sha256(plan).digest() == digest else b""
+
+
+def _hash(values: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+@functools.cache  # TensorRT keeps the first one that it is given for the life of the process
+def _logger(trt: Any) -> Any:
+    """Sends what TensorRT says to ``logging``, and remembers errors, which its calls report by False or None only."""
+    severities = trt.ILogger.Severity
+    levels = {
+        severities.INTERNAL_ERROR: logging.ERROR,
+        severities.ERROR: logging.ERROR,
+        severities.WARNING: logging.INFO,
+        severities.INFO: logging.DEBUG,
+    }
+
+    class Logger(trt.ILogger):
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: deque[str] = deque(maxlen=3)
+
+        def log(self, severity: Any, message: str) -> None:
+            level = levels.get(severity)
+            if level is None:
+                return
+            if level == logging.ERROR:
+                self.errors.append(message.strip())
+                level = logging.INFO  # the exception that follows says it; one that doesn't is no error of ours
+            _log.log(level, "TensorRT: %s", message.strip())
+
+        def cause(self) -> str:
+            return "; ".join(self.errors) or "it gives no reason"
+
+    return Logger()
+
+
+def _monitor(trt: Any, name: str) -> Any:
+    """Logs every tenth part of a build; None for a TensorRT that has no such thing."""
+    if not hasattr(trt, "IProgressMonitor"):
+        return None
+
+    class Monitor(trt.IProgressMonitor):
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self.interrupted = False
+            self._lock = threading.Lock()  # TensorRT calls from threads of its own
+            self._phases: dict[str, list[int]] = {}  # name -> steps, steps done; the outermost phase first
+            self._told = 0
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            with self._lock:
+                self._phases[phase_name] = [max(num_steps, 1), 0]
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            try:
+                with self._lock:
+                    if phase_name in self._phases:
+                        self._phases[phase_name][1] = step + 1
+                    self._tell()
+            except KeyboardInterrupt:  # must not pass through TensorRT, which stops when told so
+                self.interrupted = True
+            return not self.interrupted
+
+        def phase_finish(self, phase_name: str) -> None:
+            with self._lock:
+                self._phases.pop(phase_name, None)
+
+        def _tell(self) -> None:
+            share = 0.0
+            for steps, done in reversed(self._phases.values()):  # a step under way is as far as the phase within it
+                share = min(1.0, (done + share) / steps)
+            if (tenth := int(10 * share)) > self._told:
+                self._told = tenth
+                _log.info("building the TensorRT engine of %s: %d %%", name, 10 * tenth)
+
+    return Monitor()

@@ -1,0 +1,216 @@
+"""Backends on ONNX Runtime: the fused graph on a CPU, the steps chained on a device."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from text2sign_ros.inference.backends.base import BackendError, Feed
+from text2sign_ros.inference.bundle import Bundle
+
+_log = logging.getLogger(__name__)
+
+MULTIPLE = 4
+"""The U-Net halves its codes twice."""
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+
+
+def session(
+    path: Path, *, threads: int, provider: str = CPU, options: Mapping[str, str] | None = None
+) -> onnxruntime.InferenceSession:
+    """A session that runs on ``provider``, and on nothing less.
+
+    Args:
+        path: the ONNX file.
+        threads: threads of one run on the CPU.
+        provider: ONNX Runtime's name of what is to run it.
+        options: of the provider.
+
+    Raises:
+        BackendError: ONNX Runtime can't load the file, or has not got the provider.
+    """
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+    # Waiting threads that spin take the processor from the other sessions and from ROS.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Scale int8 weights back once, at load; else they are at every product, and the activations rounded to int8 too.
+    settings.add_session_config_entry("session.disable_quant_qdq", "1")
+    settings.log_severity_level = 3  # errors only: the optimiser warns of Loops that it leaves alone
+    providers: list[tuple[str, dict[str, str]]] = [(provider, dict(options or {}))]
+    if provider == TENSORRT:
+        providers.append((CUDA, {}))
+    if provider != CPU:
+        providers.append((CPU, {}))
+        if hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()
+    try:
+        made = onnxruntime.InferenceSession(str(path), settings, providers=providers)
+    except Exception as error:  # ONNX Runtime has no common base class for what a bad model can raise
+        raise BackendError(f"ONNX Runtime can't load {path}: {error}") from error
+    if made.get_providers()[0] != provider:  # a provider that fails to load is left out without an exception
+        raise BackendError(
+            f"ONNX Runtime runs {path.name} on {made.get_providers()[0]} instead of {provider}: install "
+            "onnxruntime-gpu in place of onnxruntime, and the CUDA (and TensorRT) libraries that its release notes name"
+        )
+    return made
+
+
+class FusedBackend:
+    """The fused graph in one session: one call a segment. For CPUs, where a Loop costs nothing."""
+
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        self.name = f"onnxruntime {CPU}"
+        self._session = session(folder / "fused.onnx", threads=threads)
+
+    def sample(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
+        """See ``Backend``."""
+        # Padding changes nothing but the time that it takes.
+        codes = -(-int(feed["roles"][0, 0].sum()) // MULTIPLE) * MULTIPLE
+        tokens = max(1, int(feed["mask"].sum()))
+        short = {name: feed[name][:, :, :codes] for name in ("noise", "prefix", "roles")}
+        short |= {"tokens": feed["tokens"][:, :tokens], "mask": feed["mask"][:, :tokens]}
+        made, positions = self._session.run(["codes", "positions"], feed | short)
+        return made, positions
+
+    def close(self) -> None:
+        del self._session
+
+
+class StepwiseBackend:
+    """Step by step with everything on the device: inputs copied once a segment, steps between two pairs of buffers.
+
+    For GPUs, where a Loop waits for the device at every turn and can't be captured as a CUDA graph. With CUDA every
+    bucket's step is captured at its first run and replayed from then on.
+
+    Args:
+        folder: the bundle.
+        provider: ONNX Runtime's name of what is to run it.
+        threads: threads of what stays on the CPU.
+        options: of the provider, for "step" and for "decoder".
+
+    Raises:
+        BackendError: the provider can't be had here.
+    """
+
+    def __init__(
+        self, folder: Path, *, provider: str, threads: int, options: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
+        self.name = f"onnxruntime {provider}"
+        self._device = "cpu" if provider == CPU else "cuda"
+
+        def load(graph: str, **more: str) -> onnxruntime.InferenceSession:
+            own = {**(options or {}).get(graph, {}), **more}
+            return session(folder / f"{graph}.onnx", threads=threads, provider=provider, options=own)
+
+        self._decoder = load("decoder")
+        self._graphs = provider == CUDA
+        if self._graphs:
+            try:
+                self._step = load("step", enable_cuda_graph="1")
+            except BackendError as error:
+                _log.warning("CUDA graphs can't be used, signing is somewhat slower: %s", error)
+                self._graphs = False
+        if not self._graphs:
+            self._step = load("step")
+        self._buckets: dict[int, _Bucket] = {}
+
+    def sample(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
+        """See ``Backend``."""
+        codes = feed["noise"].shape[-1]
+        try:
+            if codes not in self._buckets:
+                first_graph = 1 + 2 * len(self._buckets) if self._graphs else None
+                self._buckets[codes] = _Bucket(self._step, self._decoder, feed, self._device, first_graph)
+            return self._buckets[codes].run(feed)
+        except Exception as error:  # see session()
+            raise BackendError(f"{self.name} failed: {error}") from error
+
+    def close(self) -> None:
+        self._buckets.clear()
+        del self._step, self._decoder
+
+
+class _Bucket:
+    """Buffers and bindings for sequences of one length.
+
+    Even steps go from the first pair of (x, previous) to the second, odd ones back.
+
+    Args:
+        step, decoder: sessions.
+        feed: any input of that length.
+        device: "cpu" or "cuda".
+        first_graph: number of the first of the two CUDA graphs to capture; None captures none.
+    """
+
+    def __init__(
+        self,
+        step: onnxruntime.InferenceSession,
+        decoder: onnxruntime.InferenceSession,
+        feed: Feed,
+        device: str,
+        first_graph: int | None,
+    ) -> None:
+        def empty(array: np.ndarray) -> onnxruntime.OrtValue:
+            return onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(array.shape, np.float32), device, 0)
+
+        self._step, self._decoder = step, decoder
+        self._inputs = {name: empty(feed[name]) for name in ("prefix", "roles", "tokens", "mask", "sentence")}
+        self._row = empty(feed["table"][0])
+        self._zeros = np.zeros_like(feed["noise"])
+        self._pairs = [(empty(self._zeros), empty(self._zeros)) for _ in range(2)]
+        self._steps = []
+        for number, (start, end) in enumerate((self._pairs, self._pairs[::-1])):
+            binding, options = step.io_binding(), onnxruntime.RunOptions()
+            fixed = self._inputs | {"row": self._row, "x": start[0], "previous": start[1]}
+            for name, value in fixed.items():
+                binding.bind_ortvalue_input(name, value)
+            for name, value in zip(("x_out", "clean"), end, strict=True):
+                binding.bind_ortvalue_output(name, value)
+            if first_graph is not None:
+                options.add_run_config_entry("gpu_graph_id", str(first_graph + number))
+            self._steps.append((binding, options))
+        self._decode = []
+        for codes, _ in self._pairs:
+            binding = decoder.io_binding()
+            binding.bind_ortvalue_input("codes", codes)
+            binding.bind_output("positions", device)
+            self._decode.append(binding)
+
+    def run(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
+        for name, value in self._inputs.items():
+            value.update_inplace(np.ascontiguousarray(feed[name]))
+        given = feed["roles"][:, 1:2]
+        x, previous = self._pairs[0]
+        x.update_inplace((1 - given) * feed["noise"] + given * feed["prefix"])
+        previous.update_inplace(self._zeros)
+        for number, row in enumerate(feed["table"]):
+            self._row.update_inplace(np.ascontiguousarray(row))
+            self._step.run_with_iobinding(*self._steps[number % 2])
+        last = len(feed["table"]) % 2
+        self._decoder.run_with_iobinding(self._decode[last])
+        (positions,) = self._decode[last].copy_outputs_to_cpu()
+        return self._pairs[last][0].numpy().copy(), positions
+
+
+def engine_options(bundle: Bundle, cache: Path) -> dict[str, dict[str, str]]:
+    """Options of the TensorRT provider for each graph: one engine for every length, kept in the folder ``cache``."""
+    cache.mkdir(parents=True, exist_ok=True)
+    options = {}
+    for graph in ("step", "decoder"):
+        own = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(cache), "trt_timing_cache_enable": "1"}
+        for which, frames in (("min", bundle.buckets[0]), ("opt", bundle.buckets[0]), ("max", bundle.buckets[-1])):
+            own[f"trt_profile_{which}_shapes"] = _shapes(bundle, graph, frames // bundle.stride)
+        options[graph] = own
+    return options
+
+
+def _shapes(bundle: Bundle, graph: str, codes: int) -> str:
+    dim, tokens = bundle.latent_dim, bundle.max_tokens
+    if graph == "decoder":
+        return f"codes:1x{dim}x{codes}"
+    free = ",".join(f"{name}:1x{dim}x{codes}" for name in ("x", "previous", "prefix"))
+    return f"{free},roles:1x3x{codes},tokens:1x{tokens}x{bundle.text_dim},mask:1x{tokens}"

@@ -1,0 +1,63 @@
+"""Omissions: what of a text cannot be signed, counted while the text is planned."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from enum import Enum
+from functools import lru_cache
+
+_SHOWN = 5
+"""Characters of one kind that a warning shows."""
+
+
+class Kind(Enum):
+    """Why a character is left out: what is said of it (one, several), and the reason."""
+
+    CONTROL = ("control or invisible character", "control or invisible characters", "they stand for nothing")
+    SYMBOL = ("emoji or symbol", "emoji or symbols", "there is no sign for them")
+    SCRIPT = ("letter of another script", "letters of other scripts", "only the Latin letters a to z can be spelled")
+
+
+@lru_cache(1024)
+def kind(char: str) -> Kind | None:
+    """None for what only shapes the character beside it: accents, joiners, variation selectors, flag tags."""
+    category = unicodedata.category(char)
+    if category[0] == "M" or char in "\u00ad\u200c\u200d" or "\U000e0020" <= char <= "\U000e007f":
+        return None
+    if category in ("Cc", "Cf", "Cs", "Co"):
+        return Kind.CONTROL
+    return Kind.SCRIPT if category[0] in "LN" else Kind.SYMBOL
+
+
+class Omissions:
+    """Counts and a few examples of what was left out: the same small size whatever the text."""
+
+    def __init__(self) -> None:
+        self._totals: Counter[Kind] = Counter()
+        self._examples: dict[Kind, list[str]] = {each: [] for each in Kind}
+        self.letters: Counter[str] = Counter()
+        """How often each letter of a spelled word was wanted that the vocabulary has no sign for."""
+
+    def add(self, char: str, kind: Kind, count: int) -> None:
+        """``count`` more of a character that has no plain letters or digits."""
+        self._totals[kind] += count
+        examples = self._examples[kind]
+        if len(examples) <= _SHOWN and char not in examples:
+            examples.append(char)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each kind of thing left out so far."""
+        lines = []
+        for each in Kind:
+            if total := self._totals[each]:
+                one, many, reason = each.value
+                examples = self._examples[each]
+                shown = ", ".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in examples[:_SHOWN])
+                more = ", …" if len(examples) > _SHOWN else ""
+                lines.append(f"left out {total} {one if total == 1 else many} ({shown}{more}): {reason}")
+        if self.letters:
+            shown = ", ".join(f"{letter} ({count}x)" for letter, count in sorted(self.letters.items()))
+            lines.append(f"left out letters of spelled words that the vocabulary has no sign for: {shown}")
+        return tuple(lines)
