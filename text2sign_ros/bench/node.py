@@ -73,9 +73,13 @@ class Client:
         self.reception.add(data, now, self.fps)
         self.frames += self.reception.frames - before
 
+    def publishers(self) -> int:
+        """How many nodes there are."""
+        return self._node.count_publishers(self._topic)
+
     def connected(self) -> bool:
         """Whether the node is there and sees this one."""
-        both = self._publisher.get_subscription_count() > 0 and self._node.count_publishers(self._topic) > 0
+        both = self._publisher.get_subscription_count() > 0 and self.publishers() > 0
         return both and self._parameters.service_is_ready()
 
     def say(self, text: str) -> float:
@@ -123,6 +127,8 @@ class Client:
 @contextlib.contextmanager
 def _started(client: Client, folder: Path) -> Iterator[tuple[SignerProcess, psutil.Process, float]]:
     """A node that is ready and connected, its process, and how many seconds it took to be ready."""
+    # Or the last node, which is not forgotten at once, would be taken for this one.
+    client.wait(lambda: client.publishers() == 0, "the last node to be gone")
     others = {child.pid for child in psutil.Process().children()}
     began = time.perf_counter()
     process = SignerProcess(folder)
@@ -147,8 +153,7 @@ def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: fl
     Args:
         folder, bundle: the bundle.
         starts: nodes to start for single texts, one more is for streaming and one for a long text.
-        each: texts of one sign for each of them. None comes twice, and with more than 20 the node, which sends
-            as far ahead as its parameter allows in order to be done soon, would begin to wait.
+        each: texts of one sign for each of them; none comes twice to the same node.
         seconds: of streaming to look at.
         words: of the long text, which is signed as fast as can be.
 

@@ -38,7 +38,7 @@ from text2sign_ros.ros.signer_node import quote
 T = TypeVar("T")
 
 TEXT = "hello can i get a large coffee please thank you"
-LEAD_TIME = 60.0
+LEAD_TIME = 3600.0
 """The node's lead_time in the demo, seconds: chunks come as fast as they are signed, so that one need not wait for the
 motion to play. Stamps are the same as ever."""
 START_TIMEOUT, SILENCE_TIMEOUT = 60.0, 20.0  # seconds
