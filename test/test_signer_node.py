@@ -22,6 +22,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.inference.signer import Signer
@@ -29,7 +30,7 @@ from text2sign_ros.motion.chunks import frame_time
 from text2sign_ros.ros import parameters, signer_node, trajectory
 from text2sign_ros.skeleton import KEYPOINTS, REST_POSE
 
-LEAD = 0.4
+LEAD = 0.2
 ALL_AT_ONCE = 60.0  # a lead_time that makes the node send as fast as it signs
 
 
@@ -45,6 +46,7 @@ class Client:
         self.node.create_subscription(MultiDOFJointTrajectory, topic, self._on_chunk, qos, raw=True)
         self.texts = self.node.create_publisher(String, "/signer/text", QoSProfile(depth=100))
         self.clock = self.node.create_publisher(Clock, "/clock", 10)
+        self.canceler = self.node.create_client(Trigger, "/signer/cancel")
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._stop = threading.Event()
@@ -69,6 +71,17 @@ class Client:
     def say(self, *texts: str) -> None:
         for text in texts:
             self.texts.publish(String(data=text))
+
+    def cancel(self) -> str:
+        """What the node says to it."""
+        assert self.canceler.wait_for_service(5.0)
+        future = self.canceler.call_async(Trigger.Request())
+        deadline = time.monotonic() + 5.0
+        while not future.done():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        assert future.result().success
+        return future.result().message
 
     def set_clock(self, seconds: float) -> None:
         message = Clock()
@@ -190,6 +203,43 @@ def test_full_queue_and_stop_in_mid_sentence(
     assert not [line for line in process.log if "Traceback" in line or "ERROR" in line or "Error" in line]
 
 
+def test_cancel_leads_to_rest_within_a_chunk(run_signer: Callable[..., Process], client: Client) -> None:
+    process = run_signer()
+    client.connect(process)
+    client.say("can i get a large coffee please", "thank you")
+    client.wait_for_frames(16)
+    assert client.cancel() == "canceled 2 texts"
+    before = len(client.chunks)
+    process.wait_for("canceled 'can i get a large coffee please'")
+    process.wait_for("canceled 'thank you'")
+    time.sleep(0.3)
+    chunks = [chunk for _, chunk in client.chunks]
+    assert not any(_gaps(chunks, 25.0))
+    # At most the chunk that was waiting to be due, then the way back, which takes as long as a person would.
+    assert sum(len(chunk.positions) for chunk in chunks[before + 1 :]) <= 30
+    motion = np.concatenate([chunk.positions for chunk in chunks])
+    np.testing.assert_allclose(motion[-1], REST_POSE, atol=1e-6)
+    assert not chunks[-1].velocities[-1].any()
+    steps = np.linalg.norm(np.diff(motion, axis=0), axis=-1).max(axis=1)
+    assert steps.max() < 0.15
+    assert client.cancel() == "canceled 0 texts"
+
+    client.say("hello")
+    process.wait_for("signed 'hello'")
+
+
+def test_limits_stretch_time(run_signer: Callable[..., Process], client: Client, signer: Signer) -> None:
+    process = run_signer(lead_time=ALL_AT_ONCE, max_velocity=1.0)
+    client.connect(process)
+    client.say("hello please")
+    process.wait_for("signed 'hello please'")
+    natural = _frames(signer, "hello please")
+    motion = np.concatenate([chunk.positions for chunk in client.wait_for_frames(natural + 1)])
+    fastest = np.linalg.norm(np.diff(motion.astype(float), axis=0), axis=-1).max() * signer.fps
+    assert 0.9 < fastest < 1.001
+    np.testing.assert_array_equal(motion[-1], REST_POSE)
+
+
 def test_simulated_time(run_signer: Callable[..., Process], client: Client, signer: Signer) -> None:
     process = run_signer(use_sim_time="true")
     client.connect(process)
@@ -251,7 +301,13 @@ def test_parameters_file_that_is_not_there(run_signer: Callable[..., Process]) -
 
 
 def test_broken_parameters_are_named(run_signer: Callable[..., Process]) -> None:
-    for name, value in (("lead_time", 1), ("chunk_frames", 0), ("start_delay", ".nan")):
+    for name, value in (
+        ("lead_time", 1),
+        ("chunk_frames", 0),
+        ("start_delay", ".nan"),
+        ("backend", "gpu"),
+        ("max_velocity", 1e-9),
+    ):
         process = run_signer(**{name: value})
         assert name in process.wait_for("FATAL")
         assert process.wait() == 1
@@ -299,9 +355,11 @@ def test_parameters_are_described_and_guarded(local_node) -> None:
             Parameter("lead_time", value=1e9),
             Parameter("chunk_frames", value=0),
             Parameter("preset", value="fast"),
+            Parameter("max_jerk", value=1e-3),
         ]
     )
-    assert [result.successful for result in results] == [True, False, False, False, False]
+    assert [result.successful for result in results] == [True, False, False, False, False, False]
+    assert "at least 1" in results[-1].reason
     assert all(result.reason for result in results[1:])
 
 

@@ -66,9 +66,10 @@ def export_bundle(run: Run, out: Path, *, max_units: int) -> None:
         (folder / "unet.onnx").unlink()  # step.onnx holds it
         check(run, folder)
         save(learnt(run), folder / LEARNT)
+        signs, letters = _vocabulary(run)
+        encoder.save_phrases(run.encoder, [*signs, *letters], folder / encoder.PHRASES)
         (folder / "training.yaml").write_text(yaml.safe_dump(run.recipe, sort_keys=False), encoding="utf-8")
         card = out / "MODEL_CARD.md"
-        signs, letters = _vocabulary(run)
         stage = config.diffusion_stage
         bundle = Bundle(
             name=config.name,

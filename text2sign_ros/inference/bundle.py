@@ -18,7 +18,7 @@ from text2sign_ros.text import encoder
 FORMAT = 3
 DESCRIPTION = "bundle.json"
 REQUIRED = (
-    *encoder.FILES,
+    *(*encoder.FILES, encoder.PHRASES),
     *(
         "duration.onnx",
         "duration.weights",

@@ -71,6 +71,8 @@ class Signer:
                 max_tokens=self.bundle.max_tokens,
                 threads=threads,
             )
+            if self.bundle.max_units > 1:  # there are too many texts of several signs to know them beforehand
+                self._encoder.load()
         except Exception as error:  # ONNX Runtime and tokenizers have no common base class for what they can raise
             raise BundleError(f"the text encoder of {folder} can't be loaded: {error}") from error
         self._duration = session(folder / "duration.onnx", threads=1)
@@ -143,7 +145,7 @@ class Signer:
 
     def warm_up(self) -> None:
         """Sign one sign to nobody: the first run of a session is the slowest."""
-        for _ in self.stream(self.plan(self.bundle.signs[0])):
+        for _ in self.stream(self.plan((self.bundle.signs + self.bundle.letters)[0])):
             pass
 
     def _parts(self, plan: Plan) -> Iterator[tuple[str, TextEmbedding, int]]:

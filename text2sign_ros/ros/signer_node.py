@@ -9,9 +9,11 @@ import threading
 from typing import Any
 
 import rclpy
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -21,11 +23,12 @@ from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.engine import Outcome, Performance, QueueFullError, SigningEngine, Style
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import Chunk
-from text2sign_ros.motion.limits import Limits
+from text2sign_ros.motion.limits import Limits, LimitsError
 from text2sign_ros.resources import share
 from text2sign_ros.ros import parameters, trajectory
 from text2sign_ros.ros.schedule import Schedule
 
+_LIMITS = ("max_velocity", "max_acceleration", "max_jerk")
 POLL = 0.02
 """Seconds between looks at the clock while waiting: it may be simulated, and stop or jump at any time."""
 
@@ -59,6 +62,7 @@ class SignerNode(Node):
         self._engine: SigningEngine | None = None
         self._sender = threading.Thread(target=self._send_all, name="sender", daemon=True)
         self._schedule = Schedule()
+        self.add_on_set_parameters_callback(self._check)
         parameters.declare(self, parameters.SIGNER)
 
     def start(self) -> None:
@@ -91,12 +95,22 @@ class SignerNode(Node):
         if self._sender.is_alive():
             self._sender.join()
 
+    def _check(self, changed: list[Parameter]) -> SetParametersResult:
+        """Refuse what a range can't tell: the least limit above none."""
+        try:
+            for parameter in changed:
+                if parameter.name in _LIMITS:
+                    Limits(**{parameter.name.removeprefix("max_"): parameter.value})
+        except LimitsError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
 
     def _on_text(self, message: String) -> None:
         assert self._engine is not None
-        limits = Limits(*(self._value(f"max_{name}") for name in ("velocity", "acceleration", "jerk")))
+        limits = Limits(*(self._value(name) for name in _LIMITS))
         style = Style(self._value("seed"), self._value("max_characters"), self._value("chunk_frames"), limits)
         try:
             self._engine.submit(message.data, style)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+from text2sign_ros.clip import write_whole
 from text2sign_ros.text.errors import TextError
 
 MODEL, WORDS, TOKENIZER = FILES = ("text_encoder.onnx", "word_embeddings.npy", "tokenizer.json")
 """What the encoder is made of: files of a bundle."""
+PHRASES = "phrases.npz"
+"""Embeddings of the texts that a bundle signs all the time, computed beforehand: a file that need not be there."""
 CACHED_TEXTS = 256
 """Texts whose embeddings are kept: a robot says the same things again and again. 1.5 kB a token at D = 384."""
 
@@ -38,10 +41,11 @@ class SentenceEncoder:
     """A Sentence-BERT (arXiv 1908.10084) exported by ``text2sign_ros.export.text_encoder``.
 
     A text's embedding does not depend on the texts beside it: each runs alone at its true length, which on a CPU costs
-    no more than a padded batch. Safe to share between threads.
+    no more than a padded batch. Safe to share between threads. The model is loaded when a text comes that ``PHRASES``
+    does not have, or by ``load``: it takes 65 MB, and a bundle that signs one sign or letter at a time never needs it.
 
     Args:
-        folder: holds ``FILES``.
+        folder: holds ``FILES``, perhaps ``PHRASES`` (see ``save_phrases``).
         max_tokens: L, the number of tokens that every embedding is padded to.
         threads: threads that one run may use.
 
@@ -52,25 +56,35 @@ class SentenceEncoder:
     def __init__(self, folder: Path, *, max_tokens: int, threads: int = 1) -> None:
         if max_tokens < 1 or threads < 1:
             raise ValueError(f"max_tokens is {max_tokens} and threads {threads}; both must be at least 1")
+        self._folder, self._threads, self.max_tokens = folder, threads, max_tokens
+        # Left on disk: of 30,000 rows a text needs a few, and all of them would take 45 MB.
+        self._words = np.load(folder / WORDS, mmap_mode="r", allow_pickle=False)
+        self._phrases = _read_phrases(folder / PHRASES)
+        self._cached = lru_cache(CACHED_TEXTS)(self._embed)
+
+    @cached_property
+    def _model(self) -> tuple[onnxruntime.InferenceSession, Tokenizer]:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         # Waiting threads that spin take the processor from the other sessions and from ROS.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Scale the int8 weights back once, at load. Left to itself a recent ONNX Runtime would rather round the
         # activations to int8 as well, which costs accuracy: cosine 0.996 to the original instead of 0.999.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-        self._session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=["CPUExecutionProvider"])
-        # Left on disk: of 30,000 rows a text needs a few, and all of them would take 45 MB.
-        self._words = np.load(folder / WORDS, mmap_mode="r", allow_pickle=False)
-        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        self.max_tokens = max_tokens
-        self._cached = lru_cache(CACHED_TEXTS)(self._embed)
+        path = str(self._folder / MODEL)
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return session, Tokenizer.from_file(str(self._folder / TOKENIZER))
+
+    def load(self) -> None:
+        """Load the model now rather than with the first text that needs it."""
+        _ = self._model
 
     @property
     def dimensions(self) -> int:
         """D, the width of an embedding."""
-        return self._session.get_outputs()[1].shape[-1]
+        groups, size = self._words.dtype["weight"].shape
+        return groups * size
 
     def encode(self, texts: Sequence[str]) -> TextEmbedding:
         """Embed texts; "" has no tokens of its own, only a sentence embedding.
@@ -90,7 +104,10 @@ class SentenceEncoder:
 
     def _embed(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         """-> (tokens of the text, D), (D,)."""
-        encoding = self._tokenizer.encode(text)
+        if text in self._phrases:
+            return self._phrases[text]
+        session, tokenizer = self._model
+        encoding = tokenizer.encode(text)
         own = np.array(encoding.special_tokens_mask) == 0
         if own.sum() > self.max_tokens:
             raise TextError(
@@ -99,8 +116,29 @@ class SentenceEncoder:
             )
         rows = self._words[encoding.ids]
         words = (rows["weight"] * rows["scale"][..., None]).reshape(1, len(rows), -1)
-        tokens, sentence = self._session.run(None, {"words": words, "mask": np.ones(words.shape[:2], np.float32)})
+        tokens, sentence = session.run(None, {"words": words, "mask": np.ones(words.shape[:2], np.float32)})
         return tokens[0, own], sentence[0]
+
+
+def save_phrases(encoder: SentenceEncoder, texts: Sequence[str], path: Path) -> None:
+    """Write the embeddings of ``texts`` for ``PHRASES``."""
+    embedding = encoder.encode(texts)
+    with write_whole(path) as file:
+        np.savez(
+            file,
+            texts=np.array(texts),
+            lengths=embedding.mask.sum(axis=1),
+            tokens=embedding.tokens[embedding.mask],
+            sentences=embedding.sentence,
+        )
+
+
+def _read_phrases(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        tokens = np.split(file["tokens"], np.cumsum(file["lengths"])[:-1])
+        return dict(zip(file["texts"].tolist(), zip(tokens, file["sentences"], strict=True), strict=True))
 
 
 def _shortened(text: str) -> str:

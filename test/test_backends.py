@@ -1,0 +1,193 @@
+"""Backends: all give the same, and what can't be had is said once and replaced by what can."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from text2sign_ros.inference import backends
+from text2sign_ros.inference.backends import Backend, BackendError, Feed, open_backend
+from text2sign_ros.inference.backends.onnx import CPU, CUDA, FusedBackend, StepwiseBackend, engine_options, session
+from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
+
+CPU_NAME = f"onnxruntime {CPU}"
+
+
+@pytest.fixture(scope="module")
+def about(bundle: Path) -> Bundle:
+    return Bundle.load(bundle)
+
+
+@pytest.fixture(scope="module")
+def both(bundle: Path) -> Iterator[tuple[Backend, Backend]]:
+    made = FusedBackend(bundle, threads=1), StepwiseBackend(bundle, provider=CPU, threads=1)
+    yield made
+    for backend in made:
+        backend.close()
+
+
+def _feed(about: Bundle, total: int, existing: int, steps: int, tokens: int = 3) -> Feed:
+    """``existing`` of ``total`` codes, the first ``prefix_codes`` given."""
+    rng = np.random.default_rng(total + steps)
+    at, given = np.arange(total), about.prefix_codes
+    progress = np.where((at >= given) & (at < existing), (at - given + 1) / (existing - given), 0)
+    shape = (1, about.latent_dim, total)
+    mask = np.array([np.arange(about.max_tokens) < tokens], np.float32)
+    schedule = alphas_cumprod(about.timesteps, about.beta_start, about.beta_end)
+    return {
+        "noise": rng.standard_normal(shape, np.float32),
+        "prefix": rng.standard_normal(shape, np.float32) * (at < given),
+        "roles": np.stack((at < existing, at < given, progress))[None].astype(np.float32),
+        "tokens": rng.standard_normal((1, about.max_tokens, about.text_dim), np.float32) * mask[..., None],
+        "mask": mask,
+        "sentence": rng.standard_normal((1, about.text_dim), np.float32),
+        "table": solver_table("lcm", schedule, steps),
+    }
+
+
+@pytest.mark.parametrize(("total", "existing"), [(16, 16), (24, 21), (48, 33), (128, 128)])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_fused_and_step_by_step_are_the_same(both, about: Bundle, total: int, existing: int, steps: int) -> None:
+    feed = _feed(about, total, existing, steps)
+    before = {name: value.copy() for name, value in feed.items()}
+    (codes, positions), (want_codes, want_positions) = (backend.sample(feed) for backend in both)
+    frames = existing * about.stride
+    assert np.abs(want_positions[:, :frames]).max() > 0.1
+    np.testing.assert_allclose(codes[:, :, :existing], want_codes[:, :, :existing], atol=1e-4)
+    np.testing.assert_allclose(positions[:, :frames], want_positions[:, :frames], atol=1e-4)
+    np.testing.assert_array_equal(codes[:, :, : about.prefix_codes], feed["prefix"][:, :, : about.prefix_codes])
+    for name, value in before.items():
+        np.testing.assert_array_equal(feed[name], value)
+
+
+def test_padding_changes_nothing(both, about: Bundle) -> None:
+    short = _feed(about, 24, 21, 4)
+    long = dict(short)
+    for name in ("noise", "prefix", "roles"):
+        filler = np.full((1, short[name].shape[1], 40), 7.0 if name == "noise" else 0.0, np.float32)
+        long[name] = np.concatenate((short[name], filler), axis=2)
+    for backend in both:
+        codes, padded = (backend.sample(feed)[0][:, :, :21] for feed in (short, long))
+        np.testing.assert_allclose(codes, padded, atol=1e-4)
+
+
+def test_results_are_the_callers_own(both, about: Bundle) -> None:
+    for backend in both:
+        first = [array.copy() for array in backend.sample(_feed(about, 24, 24, 2))]
+        kept = backend.sample(_feed(about, 24, 24, 2))
+        backend.sample(_feed(about, 24, 24, 4))
+        for one, other in zip(first, kept, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def _open(caplog: pytest.LogCaptureFixture, name: str, bundle: Path, about: Bundle, cache: Path) -> list[str]:
+    """Open a backend that must become the CPU's; the warnings."""
+    with caplog.at_level(logging.WARNING, "text2sign_ros"):
+        backend = open_backend(name, bundle, about, cache=cache)
+    assert backend.name == CPU_NAME
+    _, positions = backend.sample(_feed(about, 24, 24, 4))
+    assert np.isfinite(positions).all()
+    return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+def test_nothing_is_said_where_nothing_is_missed(caplog, bundle: Path, about: Bundle, tmp_path, name, without_gpu):
+    assert _open(caplog, name, bundle, about, tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["cuda", "onnxruntime_tensorrt", "tensorrt"])
+def test_what_is_not_there_is_said_once(caplog, bundle: Path, about: Bundle, tmp_path, name, without_gpu) -> None:
+    (warning,) = _open(caplog, name, bundle, about, tmp_path)
+    assert f"backend {name} can't be used: " in warning and "install" in warning
+
+
+@pytest.fixture
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same on a machine that has one."""
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CPU])
+    monkeypatch.setitem(__import__("sys").modules, "tensorrt", None)
+
+
+def test_a_provider_that_fails_silently_is_found_out(caplog, bundle, about, tmp_path, monkeypatch) -> None:
+    if CUDA in __import__("onnxruntime").get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
+    with pytest.warns(UserWarning, match="not in available"):  # ONNX Runtime's own; it goes on with the CPU
+        (warning,) = _open(caplog, "cuda", bundle, about, tmp_path)
+    assert f"on {CPU} instead of {CUDA}" in warning
+
+
+class _Wrong:
+    """A device whose driver is broken."""
+
+    name = "a broken device"
+    spoil = 0.1
+
+    def __init__(self, folder: Path, *_, **__) -> None:
+        self._right = FusedBackend(folder, threads=1)
+
+    def sample(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
+        codes, positions = self._right.sample(feed)
+        return codes, positions + np.float32(self.spoil)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("spoil", "said"), [(0.1, "100 mm away"), (np.nan, "not finite")])
+def test_a_device_that_gives_something_else_is_not_used(
+    caplog, bundle, about, tmp_path, monkeypatch, spoil: float, said: str
+) -> None:
+    monkeypatch.setattr(_Wrong, "spoil", spoil)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(backends, "StepwiseBackend", _Wrong)
+    (warning,) = _open(caplog, "cuda", bundle, about, tmp_path)
+    assert said in warning
+
+
+def test_a_device_that_gives_the_same_is_used(bundle, about, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(_Wrong, "spoil", 0.001)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(backends, "StepwiseBackend", _Wrong)
+    assert open_backend("cuda", bundle, about, cache=tmp_path).name == _Wrong.name
+
+
+def test_without_the_fused_graph_signing_goes_step_by_step(caplog, bundle: Path, about: Bundle, tmp_path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder, ignore=shutil.ignore_patterns("learnt.pt", "text_encoder.onnx"))
+    (folder / "fused.onnx").write_bytes(b"not a graph")
+    (warning,) = _open(caplog, "cpu", folder, about, tmp_path)
+    assert "step by step" in warning and "fused.onnx" in warning
+
+
+def test_an_unknown_name_is_refused_with_the_known(bundle: Path, about: Bundle) -> None:
+    with pytest.raises(BackendError, match="backend is 'gpu'; it must be one of auto, cpu, cuda"):
+        open_backend("gpu", bundle, about)
+
+
+def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"\x00\xff")
+    with pytest.raises(BackendError, match=r"bad\.onnx"):
+        session(tmp_path / "bad.onnx", threads=1)
+
+
+def test_the_engines_of_onnx_runtime_cover_every_length(bundle: Path, about: Bundle, tmp_path: Path) -> None:
+    import onnx
+
+    for graph, options in engine_options(about, tmp_path / "cache").items():
+        free = {
+            value.name
+            for value in onnx.load(bundle / f"{graph}.onnx", load_external_data=False).graph.input
+            if any(dim.dim_param for dim in value.type.tensor_type.shape.dim)
+        }
+        for which, frames in (("min", about.buckets[0]), ("max", about.buckets[-1])):
+            shapes = dict(part.split(":") for part in options[f"trt_profile_{which}_shapes"].split(","))
+            assert set(shapes) == free
+            assert str(frames // about.stride) in shapes["codes" if graph == "decoder" else "x"].split("x")[-1]
+    assert (tmp_path / "cache").is_dir()
