@@ -13,9 +13,9 @@ def _signer(context: LaunchContext) -> list[Node]:
         LaunchConfiguration("params_file"),
         {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)},
     ]
-    for name in ("bundle", "backend"):
-        if value := LaunchConfiguration(name).perform(context):  # an empty one must not hide what the file says
-            parameters.append({name: ParameterValue(value, value_type=str)})
+    given = {name: LaunchConfiguration(name).perform(context) for name in ("bundle", "backend")}
+    # An empty one must not hide what the parameters file says.
+    parameters += [{name: ParameterValue(value, value_type=str)} for name, value in given.items() if value]
     return [
         Node(
             package="text2sign_ros",
