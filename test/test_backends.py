@@ -114,10 +114,26 @@ def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tensorrt", None)
 
 
+def _pretend_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(backends, "_require_driver", lambda: None)
+
+
+def test_without_a_driver_onnx_runtime_is_not_asked(caplog, bundle, about, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
+
+    def no_library(name: str):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr("ctypes.CDLL", no_library)
+    (warning,) = _open(caplog, "cuda", bundle, about, tmp_path)
+    assert "driver" in warning and "libcuda" in warning
+
+
 def test_a_provider_that_fails_silently_is_found_out(caplog, bundle, about, tmp_path, monkeypatch) -> None:
     if CUDA in __import__("onnxruntime").get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
-    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
+    _pretend_cuda(monkeypatch)
     with pytest.warns(UserWarning, match="not in available"):  # ONNX Runtime's own; it goes on with the CPU
         (warning,) = _open(caplog, "cuda", bundle, about, tmp_path)
     assert f"on {CPU} instead of {CUDA}" in warning
@@ -145,7 +161,7 @@ def test_a_device_that_gives_something_else_is_not_used(
     caplog, bundle, about, tmp_path, monkeypatch, spoil: float, said: str
 ) -> None:
     monkeypatch.setattr(_Wrong, "spoil", spoil)
-    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
+    _pretend_cuda(monkeypatch)
     monkeypatch.setattr(backends, "StepwiseBackend", _Wrong)
     (warning,) = _open(caplog, "cuda", bundle, about, tmp_path)
     assert said in warning
@@ -153,7 +169,7 @@ def test_a_device_that_gives_something_else_is_not_used(
 
 def test_a_device_that_gives_the_same_is_used(bundle, about, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(_Wrong, "spoil", 0.001)
-    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
+    _pretend_cuda(monkeypatch)
     monkeypatch.setattr(backends, "StepwiseBackend", _Wrong)
     assert open_backend("cuda", bundle, about, cache=tmp_path).name == _Wrong.name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 from collections.abc import Callable
@@ -60,6 +61,7 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
         provider = stepwise[choice]
         if provider not in onnxruntime.get_available_providers():
             raise BackendError(f"this ONNX Runtime has no {provider}: install onnxruntime-gpu in place of onnxruntime")
+        _require_driver()
         options = engine_options(bundle, cache) if choice == "onnxruntime_tensorrt" else None
         return StepwiseBackend(folder, provider=provider, threads=threads, options=options)
 
@@ -86,6 +88,18 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
 def default_cache() -> Path:
     """Folder for what is built for this machine: $XDG_CACHE_HOME/text2sign_ros or ~/.cache/text2sign_ros."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "text2sign_ros"
+
+
+def _require_driver() -> None:
+    """Without a GPU ONNX Runtime would fill the screen before it gives up.
+
+    Raises:
+        BackendError: NVIDIA's driver is not installed.
+    """
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError as error:
+        raise BackendError(f"NVIDIA's driver can't be loaded ({error}): install it, or take the CPU") from error
 
 
 def _cpu(folder: Path, threads: int) -> Backend:

@@ -48,7 +48,7 @@ def session(
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()
     try:
-        made = onnxruntime.InferenceSession(str(path), settings, providers=providers)
+        made = onnxruntime.InferenceSession(str(path), settings, providers=providers, enable_fallback=0)
     except Exception as error:  # ONNX Runtime has no common base class for what a bad model can raise
         raise BackendError(f"ONNX Runtime can't load {path}: {error}") from error
     if made.get_providers()[0] != provider:  # a provider that fails to load is left out without an exception
