@@ -172,11 +172,12 @@ class Signer:
         roles[:, 0, : given + count] = 1.0
         roles[:, 1, :given] = 1.0
         roles[:, 2, given : given + count] = np.arange(1, count + 1) / count
-        start = np.zeros((1, len(prefix), total), np.float32)
+        start, noise = np.zeros((2, 1, len(prefix), total), np.float32)
         start[0, :, :given] = prefix
+        noise[0, :, given : given + count] = rng.standard_normal((len(prefix), count), np.float32)
         codes, positions = self._backend.sample(
             {
-                "noise": rng.standard_normal((1, len(prefix), total), np.float32),
+                "noise": noise,
                 "prefix": start,
                 "roles": roles,
                 "tokens": embedding.tokens,
