@@ -64,3 +64,8 @@ def test_the_canonical_arms_have_the_lengths_of_the_skeleton() -> None:
 
 def test_a_bone_of_no_length_points_down() -> None:
     np.testing.assert_array_equal(kinematics.unit(np.zeros((2, 3))), [[0, 0, -1]] * 2)
+
+
+def test_the_kind_of_numbers_stays() -> None:
+    for kind in (np.float32, np.float64):
+        assert kinematics.with_canonical_lengths(skeleton.REST_POSE.astype(kind)).dtype == kind

@@ -50,7 +50,7 @@ def assemble(directions: np.ndarray, base: np.ndarray) -> np.ndarray:
     Returns:
         (..., 79, 3) positions in metres.
     """
-    return base[..., _ROOT, :] + _WAY @ directions
+    return (base[..., _ROOT, :] + _WAY @ directions).astype(base.dtype)
 
 
 def _chains() -> tuple[np.ndarray, np.ndarray]:
