@@ -18,12 +18,8 @@ from text2sign_ros.inference.signer import Signer
 @pytest.fixture
 def copy(bundle: Path, tmp_path: Path) -> Path:
     """A bundle to damage: its files are links, so replace one, never write into it."""
-    shutil.copytree(bundle, tmp_path / "bundle", copy_function=os.link if _same_disk(bundle, tmp_path) else shutil.copy)
+    shutil.copytree(bundle, tmp_path / "bundle", copy_function=os.symlink)
     return tmp_path / "bundle"
-
-
-def _same_disk(one: Path, other: Path) -> bool:
-    return one.stat().st_dev == other.stat().st_dev
 
 
 def _replace(path: Path, content: bytes) -> None:

