@@ -217,7 +217,10 @@ def main(args: list[str] | None = None) -> int:
         except (Text2SignError, ParameterException) as error:
             rclpy.logging.get_logger("signer").fatal(str(error))
             return 1
-        rclpy.spin(node, executor=executor)
+        executor.add_node(node)
+        # Not rclpy.spin: one SIGTERM in thirty does not wake an executor that waits without a timeout.
+        while rclpy.ok():
+            executor.spin_once(timeout_sec=0.5)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception:
