@@ -169,6 +169,20 @@ def test_canceling_again_on_the_way_back_changes_nothing(engine: SigningEngine) 
     assert_whole(taken + take_all(engine, performance))
 
 
+def test_canceling_a_failed_text_twice_keeps_the_order(engine: SigningEngine) -> None:
+    broken, other = engine.submit("1!", STYLE), engine.submit("5", STYLE)
+    taken = [engine.take(5.0)[1] for _ in range(2)]
+    deadline = time.monotonic() + 5.0
+    while broken.outcome is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    engine.cancel()
+    engine.cancel()
+    assert_whole(taken + take_all(engine, broken))
+    assert take_all(engine, other) == []
+    assert (broken.outcome, other.outcome) == (Outcome.FAILED, Outcome.CANCELED)
+
+
 def test_close_does_not_wait_for_a_taker(signer: Waving) -> None:
     engine = SigningEngine(signer, max_waiting=3)  # type: ignore[arg-type]
     engine.submit("1000", STYLE)

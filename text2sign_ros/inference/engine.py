@@ -51,7 +51,7 @@ class Style:
     limits: Limits = field(default_factory=Limits)
 
 
-@dataclass
+@dataclass(eq=False)
 class Performance:
     """One text on its way. The engine writes, anyone may read.
 
@@ -132,8 +132,11 @@ class SigningEngine:
         """
         with self._changed:
             going = [p for p in self._live if p.outcome is not Outcome.CANCELED and self._has_more(p)]
-            kept = deque(item for item in self._items if item[0] not in going)
-            for performance in going:
+            kept: deque[Item] = deque()
+            for performance in self._live:  # in their order, whatever was canceled before
+                if performance not in going:
+                    kept.extend(item for item in self._items if item[0] is performance)
+                    continue
                 # What has failed stays a failure: only its motion is cut short.
                 if performance.outcome in (None, Outcome.SIGNED):
                     performance.outcome = Outcome.CANCELED
