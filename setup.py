@@ -84,6 +84,7 @@ setup(
         "console_scripts": [
             f"text2sign = {NAME}.cli:main",
             f"signer = {NAME}.ros.signer_node:main",
+            f"player = {NAME}.ros.player_node:main",
         ],
     },
 )

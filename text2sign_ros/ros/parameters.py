@@ -1,4 +1,4 @@
-"""The parameters of the signer node: the one table they are declared, checked and documented from."""
+"""The parameters of the nodes: the one table of each that they are declared, checked and documented from."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ SIGNER = (
     Setting("max_jerk", 0.0, "The same in m/s^3.", (0, 1e6)),
     Setting("lead_time", 0.2, "Seconds that a chunk is sent ahead of its stamp.", (0.05, 86_400)),
     Setting("start_delay", 0.1, "Seconds from the first chunk being ready to its stamp.", (0, 10)),
+)
+
+PLAYER = (
+    Setting("rate", 50.0, "Poses a second, on the ROS clock.", (5, 200), fixed=True),
+    Setting("frame", "signer", "Frame of the markers and parent of <frame>/head and the wrists on /tf.", fixed=True),
 )
 
 

@@ -1,0 +1,163 @@
+"""The node `player`: chunks of motion in, the pose at a fixed rate out, as markers and transforms."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+import rclpy
+from geometry_msgs.msg import TransformStamped
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile
+from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
+from trajectory_msgs.msg import MultiDOFJointTrajectory
+from visualization_msgs.msg import MarkerArray
+
+from text2sign_ros.motion import frames
+from text2sign_ros.motion.playback import Piece, Playback, PlaybackError
+from text2sign_ros.ros import parameters, trajectory
+from text2sign_ros.ros.markers import Skeleton
+from text2sign_ros.skeleton import KEYPOINTS
+
+try:
+    from tf2_msgs.msg import TFMessage
+except ImportError:  # it belongs to ROS 2, but has no wheel
+    TFMessage = None
+
+TRAJECTORY_QOS = QoSProfile(depth=100)
+"""Reliable: a chunk that is lost is a break in the motion. Deep, because chunks come in bursts."""
+MARKERS_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""Reliable, because RViz asks for that. Who joins late, or while the clock stands, gets the last pose at once."""
+TF_QOS = QoSProfile(depth=100)
+"""What tf2's own broadcasters use; buffers keep history themselves."""
+
+_SPAM = 5.0  # seconds between warnings of one kind
+
+
+def _overridable() -> QoSOverridingOptions:
+    """Parameters ``qos_overrides.<topic>.<publisher or subscription>.<policy>``."""
+    kinds = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
+    return QoSOverridingOptions(kinds)
+
+
+class PlayerNode(Node):
+    """Plays ``signer/trajectory`` on ``~/markers`` and ``/tf`` at ``rate`` on the ROS clock.
+
+    One thread: the executor's. What comes in is checked and kept in a ``Playback``, which bounds it; a timer asks that
+    for the pose. When chunks stop coming in mid-motion the figure goes to rest, and a warning says so once.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Opens the topics and begins.
+
+        Raises:
+            rclpy.exceptions.ParameterException: a parameter's type or value is not allowed.
+            RuntimeError, InvalidQosOverridesError: a QoS override is none.
+        """
+        super().__init__("player", **options)
+        parameters.declare(self, parameters.PLAYER)
+        self._frame = self.get_parameter("frame").value
+        self._playback, self._skeleton = Playback(), Skeleton(self._frame)
+        self._broken_off = False
+        self._markers = self.create_publisher(
+            MarkerArray, "~/markers", MARKERS_QOS, qos_overriding_options=_overridable()
+        )
+        self._transforms = None
+        if TFMessage is not None:
+            self._transforms = self.create_publisher(TFMessage, "/tf", TF_QOS, qos_overriding_options=_overridable())
+        self._chunks = self.create_subscription(
+            MultiDOFJointTrajectory,
+            "signer/trajectory",
+            self._on_chunk,
+            TRAJECTORY_QOS,
+            raw=True,
+            qos_overriding_options=_overridable(),
+        )
+        rate = self.get_parameter("rate").value
+        self._timer = self.create_timer(1.0 / rate, self._show)
+        self._show()  # a clock that stands, or has not begun, fires no timer
+        also = "and /tf" if self._transforms else "(not on /tf: tf2_msgs is not installed)"
+        self.get_logger().info(
+            f"ready: plays {self._chunks.topic_name} at {rate:g} Hz on {self._markers.topic_name} {also}"
+        )
+
+    def _on_chunk(self, data: bytes) -> None:
+        now = self.get_clock().now().nanoseconds
+        try:
+            chunk = trajectory.decode(data)
+            if chunk.joint_names != KEYPOINTS:
+                raise PlaybackError("a chunk's joint_names are not the 79 keypoints of text2sign_ros in their order")
+            piece = Piece(chunk.stamp_ns + chunk.time_from_start, chunk.positions, chunk.velocities)
+            if self._playback.interrupts(piece, now) and self.count_publishers(self._chunks.topic_name) > 1:
+                raise PlaybackError(
+                    f"several nodes publish {self._chunks.topic_name} at once; only the motion that is going on is "
+                    "played: remap one of them"
+                )
+            self._playback.add(piece, now)
+        except (trajectory.TrajectoryError, PlaybackError) as error:
+            self.get_logger().warning(f"not played: {error}", throttle_duration_sec=_SPAM)
+
+    def _show(self) -> None:
+        now = self.get_clock().now().nanoseconds
+        positions = self._playback.pose(now)
+        self._markers.publish(self._skeleton.message(now, positions))
+        if self._transforms is not None and now:  # a transform of time 0 would be taken for one of any time
+            self._transforms.publish(TFMessage(transforms=self._turned(now, positions)))
+        if self._playback.broken_off and not self._broken_off:
+            self.get_logger().warning(
+                "the motion broke off before it came to rest: its next chunk did not come, or the clock jumped; "
+                "the figure goes back to rest"
+            )
+        self._broken_off = self._playback.broken_off
+
+    def _turned(self, stamp_ns: int, positions: Any) -> list[TransformStamped]:
+        """Head and wrists in the signer's frame."""
+        transforms = []
+        for name, origin, rotation in zip(frames.NAMES, *map(list, frames.frames(positions)), strict=True):
+            transform = TransformStamped(child_frame_id=f"{self._frame}/{name}")
+            transform.header.frame_id = self._frame
+            transform.header.stamp.sec, transform.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+            place, turn = transform.transform.translation, transform.transform.rotation
+            place.x, place.y, place.z = origin.tolist()
+            turn.x, turn.y, turn.z, turn.w = rotation.tolist()
+            transforms.append(transform)
+        return transforms
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM (exit code 0); 1 when it can't start."""
+    node = None
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:  # rclpy's RCLError: arguments or a parameters file that can't be read
+        print(f"player: {error}", file=sys.stderr)
+        return 1
+    try:
+        executor = SingleThreadedExecutor()
+        try:
+            node = PlayerNode()
+        except (ParameterException, InvalidQosOverridesError, RuntimeError) as error:
+            if not rclpy.ok():
+                raise
+            rclpy.logging.get_logger("player").fatal(str(error))
+            return 1
+        rclpy.spin(node, executor=executor)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except Exception:
+        if rclpy.ok():
+            raise
+        # else a signal came while something was being made or published, and its context is gone
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the cleaning up
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
