@@ -1,4 +1,4 @@
-"""Starts the node `player`: `ros2 launch text2sign_ros player.launch.py rviz:=true`, or included by another launch file."""
+"""Starts the node `player`: `ros2 launch text2sign_ros player.launch.py rviz:=true`, or included by another file."""
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction

@@ -36,8 +36,8 @@ def test_a_flat_hand_forward_with_the_palm_down_is_not_turned() -> None:
     flat = np.zeros((21, 3))
     for finger, side in enumerate((-0.05, -0.03, 0.0, 0.03, 0.05)):  # the left hand's thumb is on its right
         flat[1 + 4 * finger : 5 + 4 * finger] = [[0.05 + 0.03 * k, side, 0.0] for k in range(4)]
-    pose[GROUPS["left_hand"]] = flat + (0.3, 0.2, 0.0)
-    pose[GROUPS["right_hand"]] = flat * (1, -1, 1) + (0.3, -0.2, 0.0)
+    pose[GROUPS["left_hand"]] = flat + np.array((0.3, 0.2, 0.0))
+    pose[GROUPS["right_hand"]] = flat * (1, -1, 1) + np.array((0.3, -0.2, 0.0))
     _, quaternions = frames(pose)
     np.testing.assert_allclose(quaternions[1:], [[0, 0, 0, 1]] * 2, atol=1e-6)
 

@@ -1,4 +1,4 @@
-"""The launch file: its arguments reach the node. Needs `launch_ros`, which exists only with a ROS 2 installation."""
+"""The launch files: their arguments reach the nodes. They need `launch_ros`: an installed ROS 2."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from conftest import ROOT
 pytest.importorskip("launch_ros", reason="launch files need an installed ROS 2: launch and launch_ros have no wheels")
 
 
-def _description():
-    spec = importlib.util.spec_from_file_location("signer_launch", ROOT / "launch" / "signer.launch.py")
+def _description(name: str):
+    spec = importlib.util.spec_from_file_location(f"{name}_launch", ROOT / "launch" / f"{name}.launch.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.generate_launch_description()
 
 
-def _nodes(**arguments: str):
+def _nodes(name: str, **arguments: str):
+    """The nodes that a launch file makes with ``arguments``, and their context."""
     from launch import LaunchContext
     from launch.actions import DeclareLaunchArgument
 
     context = LaunchContext()
-    context.launch_configurations.update(arguments, params_file=str(ROOT / "config" / "signer.yaml"))
+    context.launch_configurations.update(arguments, params_file=str(ROOT / "config" / f"{name}.yaml"))
     nodes = []
-    for entity in _description().entities:
+    for entity in _description(name).entities:
         result = entity.visit(context)
         if not isinstance(entity, DeclareLaunchArgument):
             nodes += result
@@ -33,13 +34,17 @@ def _nodes(**arguments: str):
 
 
 def test_arguments() -> None:
-    declared = {argument.name for argument in _description().get_launch_arguments()}
+    declared = {argument.name for argument in _description("signer").get_launch_arguments()}
     assert declared == {"bundle", "backend", "namespace", "params_file", "use_sim_time", "log_level"}
+    declared = {argument.name for argument in _description("player").get_launch_arguments()}
+    assert declared == {"trajectory", "frame", "rviz", "namespace", "params_file", "use_sim_time", "log_level"}
 
 
 @pytest.mark.parametrize(("bundle", "backend"), [("", ""), ("/some/where/1.0", "cpu")])
 def test_node(bundle: str, backend: str) -> None:
-    (node,), context = _nodes(bundle=bundle, backend=backend, namespace="robot", use_sim_time="true", log_level="debug")
+    (node,), context = _nodes(
+        "signer", bundle=bundle, backend=backend, namespace="robot", use_sim_time="true", log_level="debug"
+    )
     node._perform_substitutions(context)
     assert node.node_name == "/robot/signer"
     from launch_ros.utilities import evaluate_parameters
@@ -49,3 +54,27 @@ def test_node(bundle: str, backend: str) -> None:
     given = {"bundle": bundle, "backend": backend}
     expected = {"use_sim_time": True} | {name: value for name, value in given.items() if value}
     assert {name: value for part in values for name, value in part.items()} == expected
+
+
+@pytest.mark.parametrize(("frame", "trajectory"), [("", "signer/trajectory"), ("left", "/elsewhere")])
+def test_player(frame: str, trajectory: str, monkeypatch) -> None:
+    from launch.utilities import perform_substitutions
+    from launch_ros.substitutions import FindPackageShare
+    from launch_ros.utilities import evaluate_parameters
+
+    monkeypatch.setattr(FindPackageShare, "find", lambda self, name: str(ROOT))
+    arguments = {"namespace": "robot", "use_sim_time": "true", "log_level": "debug", "rviz": "true"}
+    (player, rviz), context = _nodes("player", frame=frame, trajectory=trajectory, **arguments)
+    for node in (player, rviz):
+        node._perform_substitutions(context)
+    assert (player.node_name, rviz.node_name) == ("/robot/player", "/robot/rviz")
+    assert player.expanded_remapping_rules == [("signer/trajectory", trajectory)]
+    file, *values = evaluate_parameters(context, player._Node__parameters)
+    assert str(file) == str(ROOT / "config" / "player.yaml")
+    expected = {"use_sim_time": True} | ({"frame": frame} if frame else {})
+    assert {name: value for part in values for name, value in part.items()} == expected
+    command = [perform_substitutions(context, part) for part in rviz.cmd[1:]]
+    assert str(ROOT / "config" / "player.rviz") in command and ("-f" in command) == bool(frame)
+    assert rviz.condition.evaluate(context)
+    (_, rviz), context = _nodes("player", frame="", trajectory=trajectory, **(arguments | {"rviz": "false"}))
+    assert not rviz.condition.evaluate(context)

