@@ -73,8 +73,9 @@ def test_player(frame: str, trajectory: str, monkeypatch) -> None:
     assert str(file) == str(ROOT / "config" / "player.yaml")
     expected = {"use_sim_time": True} | ({"frame": frame} if frame else {})
     assert {name: value for part in values for name, value in part.items()} == expected
-    command = [perform_substitutions(context, part) for part in rviz.cmd[1:]]
-    assert str(ROOT / "config" / "player.rviz") in command and ("-f" in command) == bool(frame)
+    expected = ["-d", str(ROOT / "config" / "player.rviz"), *(["-f", frame] if frame else [])]
+    given = rviz.cmd[1 : 1 + len(expected)]
+    assert [perform_substitutions(context, part) for part in given] == expected
     assert rviz.condition.evaluate(context)
     (_, rviz), context = _nodes("player", frame="", trajectory=trajectory, **(arguments | {"rviz": "false"}))
     assert not rviz.condition.evaluate(context)

@@ -273,8 +273,8 @@ def test_whatever_comes_the_pose_is_finite_and_never_jumps(events: list) -> None
         assert np.isfinite(pose).all()
         assert len(playback._times) < 60 + 120
         step = np.linalg.norm(pose - before, axis=-1).max()
-        # A hermite curve between chunks that do not belong together, or a hurried way, may be fast; not instant.
-        assert step <= 1e-6 + 80.0 * ticked / SECOND, f"{step:.3f} m in {ticked / 1e9:.3f} s"
+        # The way to a chunk that came late may be hurried, but is one.
+        assert step <= 1e-6 + 25.0 * ticked / SECOND, f"{step:.3f} m in {ticked / 1e9:.3f} s"
         before = pose
     for _ in range(400):
         now += TICK

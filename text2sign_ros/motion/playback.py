@@ -22,6 +22,7 @@ CAPACITY = 7_200
 """Points that may wait to be played: two minutes at 60 points a second."""
 
 _FASTEST, _FARTHEST = 100.0, 10.0  # m/s, m: no signer's keypoint moves faster, or is farther away
+_FAST = 10.0  # m/s, what a hand may do from one chunk to the next
 _STILL, _NEAR = 0.02, 0.01  # m/s, m: what counts as standing at rest
 _SOONEST = 120_000_000  # ns: in less no hand gets anywhere (see frames_between)
 _FPS = 50.0  # of the paths made here
@@ -82,7 +83,7 @@ class Playback:
         - the pose is always one of finite numbers, and moves without a jump whatever the pieces and the clock do;
         - after the last point that has come, unless the motion ended at rest there, the figure goes back to rest on a
           minimum-jerk path (see ``transition``): who commands a robot by these poses leaves it standing;
-        - a piece that does not follow the one before within ``STEP`` replaces what it overlaps. The way to it, again a
+        - a piece that does not follow the one before, within ``STEP`` and near it, replaces what it overlaps. The way to it, again a
           minimum-jerk one, begins early enough to be there in time, or else now, and then arrives as soon as a person
           would; what the piece shows before that is lost;
         - a jump of the clock back ends what was buffered, which belongs to a time that is over; one forward skips to
@@ -156,7 +157,11 @@ class Playback:
         return piece.start <= self._received or not _stands(self._knots[-1])
 
     def _continues(self, piece: Piece) -> bool:
-        return not self._homeward and 0 < piece.start - self._received <= STEP
+        after = piece.start - self._received
+        if self._homeward or not 0 < after <= STEP:
+            return False
+        way = np.linalg.norm(piece.positions[0] - self._knots[-1][0], axis=-1).max()
+        return bool(way <= _FAST * after / _SECOND)  # else it is in time, but of another motion
 
     def _at(self, time: int) -> np.ndarray:
         """Position and velocity, (2, 79, 3), by the cubic Hermite polynomials."""

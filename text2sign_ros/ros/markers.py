@@ -28,7 +28,7 @@ class Skeleton:
 
     def __init__(self, frame: str) -> None:
         self._message = MarkerArray()
-        ends = []
+        ends: list[int] = []
         for group, span in skeleton.GROUPS.items():
             members = range(*span.indices(skeleton.NUM_KEYPOINTS))
             bones = [end for bone in skeleton.BONES if set(bone) <= set(members) for end in bone]

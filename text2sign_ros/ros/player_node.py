@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from copy import copy
 from typing import Any
 
 import rclpy
@@ -63,16 +64,18 @@ class PlayerNode(Node):
         self._playback, self._skeleton = Playback(), Skeleton(self._frame)
         self._broken_off = False
         self._markers = self.create_publisher(
-            MarkerArray, "~/markers", MARKERS_QOS, qos_overriding_options=_overridable()
+            MarkerArray, "~/markers", copy(MARKERS_QOS), qos_overriding_options=_overridable()
         )
         self._transforms = None
         if TFMessage is not None:
-            self._transforms = self.create_publisher(TFMessage, "/tf", TF_QOS, qos_overriding_options=_overridable())
+            self._transforms = self.create_publisher(
+                TFMessage, "/tf", copy(TF_QOS), qos_overriding_options=_overridable()
+            )
         self._chunks = self.create_subscription(
             MultiDOFJointTrajectory,
             "signer/trajectory",
             self._on_chunk,
-            TRAJECTORY_QOS,
+            copy(TRAJECTORY_QOS),  # overriding changes it in place
             raw=True,
             qos_overriding_options=_overridable(),
         )
