@@ -83,9 +83,9 @@ class Playback:
         - the pose is always one of finite numbers, and moves without a jump whatever the pieces and the clock do;
         - after the last point that has come, unless the motion ended at rest there, the figure goes back to rest on a
           minimum-jerk path (see ``transition``): who commands a robot by these poses leaves it standing;
-        - a piece that does not follow the one before, within ``STEP`` and near it, replaces what it overlaps. The way to it, again a
-          minimum-jerk one, begins early enough to be there in time, or else now, and then arrives as soon as a person
-          would; what the piece shows before that is lost;
+        - a piece that does not follow the one before, within ``STEP`` and near it, replaces what it overlaps. The way
+          to it, again a minimum-jerk one, begins early enough to be there in time, or else now, and then arrives as
+          soon as a person would; what the piece shows before that is lost;
         - a jump of the clock back ends what was buffered, which belongs to a time that is over; one forward skips to
           the present. A clock that stands makes the pose stand.
 
