@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import tee, zip_longest
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from text2sign_ros.inference.bundle import Bundle, BundleError
 from text2sign_ros.inference.samplers import SamplerError, alphas_cumprod, solver_table
 from text2sign_ros.motion import kinematics
 from text2sign_ros.motion.limits import Limits, stretch
+from text2sign_ros.motion.nonmanual import Passage, express
 from text2sign_ros.motion.smoothing import smooth
 from text2sign_ros.motion.transition import transition
-from text2sign_ros.text import Plan, SentenceEncoder, TextEmbedding, Vocabulary
+from text2sign_ros.text import Boundary, Plan, Segment, SentenceEncoder, TextEmbedding, Vocabulary
 from text2sign_ros.text import plan as plan_text
 
 RETURN_FRAMES = 20
@@ -30,6 +32,18 @@ WORD_HOLD = 0.24
 which a reader tells where the one ends and the next begins."""
 MIN_CODES = 6
 """A segment is no shorter than this many codes, whatever the predicted duration."""
+_BRAKE_FRAMES = 8
+"""Frames in which a sign comes to a standstill before a pause, and in which the next one sets off."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A segment with its embedding, its number of codes, and the frames for which it is held after them."""
+
+    segment: Segment
+    embedding: TextEmbedding
+    codes: int
+    held: int
 
 
 class Signer:
@@ -115,31 +129,50 @@ class Signer:
 
     def timeline(self, plan: Plan) -> list[tuple[str, int]]:
         """(text, frames) of each part of the motion in order, the return to rest (text "") last."""
-        stride = self.bundle.stride
-        return [*((text, count * stride) for text, _, count in self._parts(plan)), ("", RETURN_FRAMES)]
+        parts = ((part.segment.text, self._frames(part)) for part in self._parts(plan))
+        return [*parts, ("", RETURN_FRAMES)]
 
     def stream(self, plan: Plan, *, seed: int = 0, limits: Limits = NO_LIMITS) -> Iterator[np.ndarray]:
         """The motion, a piece a segment, as soon as each is sampled; the same seed gives the same motion.
 
         Yields:
             (n, 79, 3) float32 metres in frame ``signer``, consecutive frames from rest and back to it. A piece ends a
-            few frames before its segment, since it is not known yet how the motion goes on.
+            few frames before its segment, since it is not known yet how the motion goes on. Head and brows show what
+            the text's tags and punctuation ask for (docs/markup.md); nothing in a statement.
         """
-        return stretch(smooth(self._pieces(plan, seed), self.fps), self.fps, limits)
+        parts, again = tee(self._parts(plan))
+        passages = (
+            Passage(
+                self._frames(part),
+                part.segment.manner.markers,
+                ends=part.segment.units[-1].boundary == Boundary.SENTENCE,
+            )
+            for part in again
+        )
+        # After the smoothing, which takes each keypoint for itself and would bend the face where it turns.
+        return stretch(express(smooth(self._pieces(parts, seed), self.fps), passages, self.fps), self.fps, limits)
 
-    def _pieces(self, plan: Plan, seed: int) -> Iterator[np.ndarray]:
-        """As sampled: each from the last codes of the one before, and at the end the way back to rest."""
+    def _pieces(self, parts: Iterator[_Part], seed: int) -> Iterator[np.ndarray]:
+        """As sampled: each from the last codes of the one before, held where a pause is; at the end the way to rest."""
         bundle = self.bundle
         prefix = np.repeat(np.array(bundle.rest_code, np.float32)[:, None], bundle.prefix_codes, axis=1)
         last = np.stack((skeleton.REST_POSE, skeleton.REST_POSE))
-        for number, (_, embedding, count) in enumerate(self._parts(plan)):
-            codes, positions = self._sample(embedding, count, prefix, np.random.default_rng((seed, number)))
+        held = 0
+        for number, part in enumerate(parts):
+            codes, positions = self._sample(part.embedding, part.codes, prefix, np.random.default_rng((seed, number)))
             if number == 0:
                 fade = np.linspace(1.0, 0.0, _SETTLE_FRAMES, endpoint=False)[:, None, None]
                 positions[:_SETTLE_FRAMES] += fade * (skeleton.REST_POSE - positions[0])
             prefix = np.concatenate((prefix, codes), axis=1)[:, -bundle.prefix_codes :]
-            last = kinematics.with_canonical_lengths(positions[-2:])
+            before, last = last, kinematics.with_canonical_lengths(positions[-2:])
+            if held:
+                hold = _hold(before, kinematics.with_canonical_lengths(positions[:2]), held)
+                positions = np.concatenate((hold, positions))
+            held = part.held
             yield positions
+        if held:
+            yield _hold(last, last[[1, 1]], held)
+            last = last[[1, 1]]
         back = transition(last[1], skeleton.REST_POSE, RETURN_FRAMES - 1, start_step=last[1] - last[0])
         yield np.concatenate((back, skeleton.REST_POSE[None]))
 
@@ -148,8 +181,10 @@ class Signer:
         for _ in self.stream(self.plan((self.bundle.signs + self.bundle.letters)[0])):
             pass
 
-    def _parts(self, plan: Plan) -> Iterator[tuple[str, TextEmbedding, int]]:
-        """Text, its embedding and number of codes of each segment."""
+    def _frames(self, part: _Part) -> int:
+        return part.codes * self.bundle.stride + part.held
+
+    def _parts(self, plan: Plan) -> Iterator[_Part]:
         bundle = self.bundle
         most = bundle.buckets[-1] // bundle.stride - bundle.prefix_codes
         segments, ahead = tee(plan.segments)
@@ -157,10 +192,12 @@ class Signer:
         for segment, following in zip_longest(segments, ahead):
             embedding = self._encoder.encode([segment.text])
             (seconds,) = self._duration.run(None, {"tokens": embedding.tokens, "mask": np.float32(embedding.mask)})[0]
+            seconds /= segment.manner.pace
             last, first = segment.units[-1], following.units[0] if following else None
             if first is not None and last.spelled and first.spelled and last.word != first.word:
                 seconds += WORD_HOLD
-            yield segment.text, embedding, int(np.clip(np.rint(seconds * bundle.fps / bundle.stride), MIN_CODES, most))
+            codes = int(np.clip(np.rint(seconds * bundle.fps / bundle.stride), MIN_CODES, most))
+            yield _Part(segment, embedding, codes, round(last.pause * bundle.fps))
 
     def _sample(
         self, embedding: TextEmbedding, count: int, prefix: np.ndarray, rng: np.random.Generator
@@ -188,3 +225,12 @@ class Signer:
         )
         new = slice(given, given + count)
         return codes[0, :, new], positions[0, given * stride : (given + count) * stride].copy()
+
+
+def _hold(before: np.ndarray, after: np.ndarray, frames: int) -> np.ndarray:
+    """``frames`` in between the poses (2, 79, 3) ``before`` and (2, 79, 3) ``after``, standing still at the former."""
+    stop = min(_BRAKE_FRAMES, frames // 2)
+    still = before[1]
+    brake = transition(still, still, stop, start_step=before[1] - before[0])
+    go = transition(still, after[0], stop, end_step=after[1] - after[0])
+    return np.concatenate((brake, np.repeat(still[None], frames - 2 * stop, axis=0), go))

@@ -6,12 +6,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 
 from num2words import num2words
 
+from text2sign_ros.text.markup import LONGEST_PAUSE, LONGEST_TAG, PLAINLY, TAG, Fault, Manner, Markup
 from text2sign_ros.text.omissions import Kind, Omissions, kind
 
 PIECE = 1000
@@ -34,17 +35,26 @@ class Boundary(IntEnum):
 
 @dataclass(frozen=True)
 class Word:
-    """``text`` is one or more letters a to z; ``boundary`` follows it.
+    """A word of a text.
 
-    The boundary is NONE only inside a word of more than ``LONGEST_TOKEN`` letters, which the next Word goes on with.
+    Attributes:
+        text: one or more letters a to z.
+        boundary: what follows it. NONE only inside a word of more than ``LONGEST_TOKEN`` letters, which the next Word
+            goes on with.
+        manner: how it is signed, as the tags around it say.
+        pause: seconds for which it is held.
+        asks: whether a question mark ends its sentence there.
     """
 
     text: str
     boundary: Boundary
+    manner: Manner = PLAINLY
+    pause: float = 0.0
+    asks: bool = False
 
 
 def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
-    """Fold case, accents and typography, read numbers and symbols out as words, find the boundaries.
+    """Fold case, accents and typography, read tags, read numbers and symbols out as words, find the boundaries.
 
     Lazy: reads little further than the word it yields, takes time proportional to the text and holds no more than a few
     thousand characters of it, whatever it holds. What comes out does not depend on that, but for one thing: a number of
@@ -52,24 +62,39 @@ def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
 
     Args:
         text: any string, lone surrogates included.
-        omissions: counts the characters that are left out, as far as the text has been read.
+        omissions: counts the characters that are left out and the faults of tags, as far as the text has been read.
 
     Yields:
         The words, the last of which ends a sentence; none where nothing can be signed.
     """
     last: Word | None = None  # what follows it is not known yet
+    markup = Markup(omissions.markup)
     for token, cut in _tokens(_folded(text, omissions)):
-        words = _read(token)
-        if words:
-            if last:
-                yield last
-            *others, final = words
-            yield from (Word(word, Boundary.WORD) for word in others)
-            last = Word(final, Boundary.NONE if cut and token["letters"] else Boundary.WORD)
-        elif last and last.boundary < (boundary := _BOUNDARIES[token.lastgroup]):
-            last = Word(last.text, boundary)
+        tag = token["tag"]
+        pause = markup.read(tag) if tag else None
+        if tag and pause is not None:
+            if pause and last:
+                boundary = max(last.boundary, Boundary.CLAUSE)
+                last = replace(last, boundary=boundary, pause=min(last.pause + pause, LONGEST_PAUSE))
+            elif pause:
+                omissions.markup.add(Fault.NOTHING_HELD, tag)
+            continue
+        for part in _PLAIN.finditer(tag) if tag else (token,):
+            words = _read(part)
+            if words:
+                if last:
+                    yield last
+                *others, final = words
+                yield from (Word(word, Boundary.WORD, markup.manner) for word in others)
+                last = Word(final, Boundary.NONE if cut and part["letters"] else Boundary.WORD, markup.manner)
+            elif last:
+                asks = last.asks or "?" in (part["sentence"] or "")
+                boundary = max(last.boundary, _BOUNDARIES[part.lastgroup])
+                if (boundary, asks) != (last.boundary, last.asks):
+                    last = replace(last, boundary=boundary, asks=asks)
+    markup.end()
     if last:
-        yield Word(last.text, Boundary.SENTENCE)
+        yield replace(last, boundary=Boundary.SENTENCE)
 
 
 # What single characters stand for, before and after their decomposition.
@@ -138,20 +163,22 @@ def _ascii(char: str) -> str:
     return "" if digit is None else str(digit)
 
 
-_TOKEN = re.compile(
+_PLAIN = re.compile(
     r"(?P<letters>[a-z]+(?:'[a-z]+)*)"
     r"|(?P<minus>(?<![a-z0-9-])-)?(?P<currency>[$€£¥] ?)?"
     r"(?P<number>\d+(?:[.,:]\d+)*)(?P<ordinal>(?:st|nd|rd|th)(?![a-z]))?"
     r"|(?P<symbol>[&+=%@#$€£¥])"
     r"|(?P<sentence>[!?\n]+|\.(?![a-z0-9]))"
-    r"|(?P<clause>[,;:()\[\]{}]+|(?<= )-(?= )|--+)",
+    r"|(?P<clause>[,;:()\]{}]+|\[|(?<= )-(?= )|--+)",
     re.ASCII,
 )
+# A tag that is none after all is read as plain text.
+_TOKEN = re.compile(rf"(?P<tag>{TAG})|{_PLAIN.pattern}", re.ASCII)
 _BOUNDARIES: dict[str | None, Boundary] = {"sentence": Boundary.SENTENCE, "clause": Boundary.CLAUSE}
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
-_REACH = 3
-"""Characters that may decide about a token from beyond its end ("st" and no letter, after a number), or whether one
-begins at all (a minus, a currency sign and a space, before a number)."""
+_REACH = LONGEST_TAG
+"""Characters that may decide about a token from beyond its end ("st" and no letter, after a number; a tag after its
+bracket), or whether one begins at all (a minus, a currency sign and a space, before a number)."""
 _TAIL = LONGEST_NUMBER + 3
 """Characters that a token cut in two leaves for the next: of a number with "th", still digits enough to read singly."""
 
@@ -175,7 +202,7 @@ def _tokens(pieces: Iterable[str]) -> Iterator[tuple[re.Match[str], bool]]:
             start = token.end()
         start = max(start, certain)
         if unsure and len(unsure[0]) > LONGEST_TOKEN:
-            beginning = _TOKEN.match(held, start, unsure.end() - _TAIL)
+            beginning = _TOKEN.match(held, unsure.start(), unsure.end() - _TAIL)
             assert beginning
             yield beginning, True
             start = beginning.end()

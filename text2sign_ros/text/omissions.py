@@ -1,4 +1,4 @@
-"""Omissions: what of a text cannot be signed, counted while the text is planned."""
+"""Omissions: what of a text cannot be signed as written, counted while the text is planned."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import unicodedata
 from collections import Counter
 from enum import Enum
 from functools import lru_cache
+
+from text2sign_ros.text.markup import Faults
 
 _SHOWN = 5
 """Characters of one kind that a warning shows."""
@@ -38,6 +40,8 @@ class Omissions:
         self._examples: dict[Kind, list[str]] = {each: [] for each in Kind}
         self.letters: Counter[str] = Counter()
         """How often each letter of a spelled word was wanted that the vocabulary has no sign for."""
+        self.markup = Faults()
+        """What is wrong with the tags."""
 
     def add(self, char: str, kind: Kind, count: int) -> None:
         """``count`` more of a character that has no plain letters or digits."""
@@ -48,7 +52,7 @@ class Omissions:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each kind of thing left out so far."""
+        """One line for each kind of thing left out so far, and of fault in the markup."""
         lines = []
         for each in Kind:
             if total := self._totals[each]:
@@ -60,4 +64,4 @@ class Omissions:
         if self.letters:
             shown = ", ".join(f"{letter} ({count}x)" for letter, count in sorted(self.letters.items()))
             lines.append(f"left out letters of spelled words that the vocabulary has no sign for: {shown}")
-        return tuple(lines)
+        return (*lines, *self.markup.warnings)

@@ -11,6 +11,7 @@ from itertools import islice
 
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.text.errors import TextError
+from text2sign_ros.text.markup import PLAINLY, SIGHT, Manner, default_markers
 from text2sign_ros.text.normalise import Boundary, Word, normalise
 from text2sign_ros.text.omissions import Omissions
 
@@ -66,19 +67,27 @@ class Unit:
         word: index of its word in the normalised text (of the first word, for a phrase); the letters of one spelled
             word share it.
         boundary: what ends after it; NONE between the letters of a word.
+        manner: how it is signed: as the tags in the text say, and the punctuation.
+        pause: seconds for which it is held.
     """
 
     text: str
     spelled: bool
     word: int
     boundary: Boundary
+    manner: Manner = PLAINLY
+    pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The signs that are generated at once."""
+    """The signs that are generated at once: all in the same manner, and only the last with a pause after it."""
 
     units: tuple[Unit, ...]
+
+    @property
+    def manner(self) -> Manner:
+        return self.units[0].manner
 
     @property
     def text(self) -> str:
@@ -89,7 +98,8 @@ class Segment:
 class Segments(Iterable[Segment]):
     """The segments of a text, planned anew on each pass, each when it is asked for.
 
-    A pass holds the words and signs of little more than one segment, whatever the length of the text. Not thread-safe.
+    A pass holds the words and signs of little more than one segment, or of ``SIGHT`` characters, whatever the length of
+    the text. Not thread-safe.
     """
 
     def __init__(
@@ -120,7 +130,8 @@ class Segments(Iterable[Segment]):
         omissions = Omissions()
         if not self._complete:
             self._omissions = omissions
-        yield from self._cut(_units(normalise(self._text, omissions), self._vocabulary, omissions))
+        words = _marked(normalise(self._text, omissions))
+        yield from self._cut(_units(words, self._vocabulary, omissions))
         self._omissions, self._complete = omissions, True
 
     @property
@@ -130,9 +141,12 @@ class Segments(Iterable[Segment]):
 
     def _cut(self, units: Iterator[Unit]) -> Iterator[Segment]:
         """Fill a segment up to the limits or the end of the sentence, then go back to the best boundary within it."""
-        held: list[Unit] = []  # less than a sentence, within the limits
+        held: list[Unit] = []  # less than a sentence, within the limits, in one manner
         frames = 0
         for unit in units:
+            if held and (held[-1].pause or held[-1].manner != unit.manner):
+                yield Segment(tuple(held))
+                held, frames = [], 0
             while held and (len(held) == self._max_units or frames + self._frames(unit) > self._max_frames):
                 end = 1 + max(range(len(held)), key=lambda i: (held[i].boundary, i))
                 yield Segment(tuple(held[:end]))
@@ -145,7 +159,8 @@ class Segments(Iterable[Segment]):
                 held, frames = [], 0
 
     def _frames(self, unit: Unit) -> int:
-        return self._frames_per_letter if unit.spelled else self._frames_per_sign
+        frames = self._frames_per_letter if unit.spelled else self._frames_per_sign
+        return min(self._max_frames, round(frames / unit.manner.pace))
 
 
 @dataclass(frozen=True)
@@ -213,8 +228,29 @@ def _why_nothing(text: str, warnings: tuple[str, ...]) -> str:
     elif text.isspace():
         cause = "the text holds only spaces"
     else:
-        cause = f"the text holds only punctuation ({text[:20]!r})"
+        cause = f"the text holds only punctuation or tags ({text[:20]!r})"
     return f"{cause}. Send at least one word or letter that can be signed"
+
+
+def _marked(words: Iterator[Word]) -> Iterator[Word]:
+    """The words with the markers that they have by their sentence; none where it is longer than ``SIGHT``."""
+    held: list[Word] = []
+    length = 0  # of the sentence so far
+    for word in words:
+        length += len(word.text) + 1
+        held.append(word)
+        ended = word.boundary == Boundary.SENTENCE
+        if (
+            ended
+            and length <= SIGHT
+            and (found := default_markers(((each.text, each.manner) for each in held), asks=word.asks))
+        ):
+            held = [replace(w, manner=replace(w.manner, markers=w.manner.markers | found)) for w in held]
+        if ended or length > SIGHT:
+            yield from held
+            held = []
+        if ended:
+            length = 0
 
 
 def _units(words: Iterator[Word], vocabulary: Vocabulary, omissions: Omissions) -> Iterator[Unit]:
@@ -235,10 +271,10 @@ def _units(words: Iterator[Word], vocabulary: Vocabulary, omissions: Omissions) 
         for sign in found:
             if last:
                 yield last
-            last = Unit(sign, not length, number, Boundary.NONE)
-        boundary = taken[-1].boundary
+            last = Unit(sign, not length, number, Boundary.NONE, taken[0].manner)
+        boundary, pause = taken[-1].boundary, taken[-1].pause
         if last:  # also when no letter of the word is known: its boundary then falls to the unit before
-            last = replace(last, boundary=max(last.boundary, boundary))
+            last = replace(last, boundary=max(last.boundary, boundary), pause=max(last.pause, pause))
         goes_on = boundary == Boundary.NONE
         number += 0 if goes_on else len(taken)
     if last:
@@ -249,9 +285,13 @@ def _match(words: Iterable[Word], vocabulary: Vocabulary) -> int:
     """How many of the next ``words`` make the longest sign; 0 when there is none."""
     longest = 0
     phrase: tuple[str, ...] = ()
+    manner: Manner | None = None
     for word in words:
         if word.boundary == Boundary.NONE:
             break  # it is only the beginning of a word
+        manner = manner or word.manner
+        if word.manner.spell or word.manner != manner:
+            break
         phrase = (*phrase, word.text)
         if phrase in vocabulary.phrases:
             longest = len(phrase)

@@ -1,0 +1,181 @@
+"""Markup: tags in a text that say how it is to be signed, and what its words and punctuation say where no tag does.
+
+The tags are described for authors in docs/markup.md. Which markers a sentence has by default follows what is known of
+American Sign Language (C. Baker-Shenk, "A microanalysis of the nonmanual components of questions in American Sign
+Language", 1983; Neidle, Kegl, MacLaughlin, Bahan & Lee, "The Syntax of American Sign Language", 2000): yes/no questions
+with raised, wh-questions with lowered brows, negation with a head shake. The words it is told by are English ones, and
+nobody who signs has validated the result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+SIGHT = 1000
+"""Characters of a sentence that are read ahead for its end; a longer one has no markers but those of its tags."""
+PAUSE = 0.5
+"""Seconds of a pause whose length is not given."""
+LONGEST_PAUSE = 10.0
+"""Seconds."""
+
+_PACES = {"slow": 0.7, "fast": 1.4}
+_EMPHASIS_PACE = 0.8
+_MARKERS = frozenset({"question", "wh", "negation", "affirmation", "plain"})
+_SPANS = (*_PACES, "emphasis", "spell", *sorted(_MARKERS))
+"""The tags that are opened and closed."""
+
+TAG = r"\[/?[a-z]{1,16}(?: [a-z0-9.]{1,8})?\]" + rf"|\[/?(?:pause|{'|'.join(_SPANS)})(?![a-z])"
+"""What looks like a tag, in folded text: a known one, an unknown one, or the beginning of a malformed one."""
+LONGEST_TAG = 28
+"""Characters that ``TAG`` matches at most, with those that it looks ahead."""
+_PAUSE = re.compile(r"\[pause(?: (\d{1,2}(?:\.\d{1,3})?))?\]", re.ASCII)
+
+_WH = re.compile("(who|what|when|where|why|how)s?|whom|whose|which")
+_NEGATIVE = re.compile(
+    "no|not|never|none|nothing|nobody|nowhere|neither|nor|cannot"
+    "|(ai|are|ca|could|did|does|do|had|has|have|is|might|must|need|sha|should|was|were|wo|would)nt"
+)
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a word is signed.
+
+    Attributes:
+        pace: times the usual speed.
+        spell: spelled, also where there is a sign for it.
+        markers: what head and brows show over it: "question", "wh", "negation", "affirmation", "emphasis"; and "plain",
+            which shows nothing.
+    """
+
+    pace: float = 1.0
+    spell: bool = False
+    markers: frozenset[str] = frozenset()
+
+
+PLAINLY = Manner()
+"""As it is without any tag."""
+
+
+class Fault(Enum):
+    """What is wrong with a tag: the words for it (one, several), and the mend."""
+
+    UNKNOWN = ("unknown tag as text", "unknown tags as text", f"the tags are {', '.join(_SPANS)} and pause")
+    MALFORMED = (
+        "malformed tag as text",
+        "malformed tags as text",
+        f"write [slow] and [/slow], [pause] or [pause 1.5], at most {LONGEST_PAUSE:g} seconds",
+    )
+    REPEATED = ("tag as text", "tags as text", "opened again before it was closed")
+    NOT_OPEN = ("tag as text", "tags as text", "closed without being open")
+    NOT_CLOSED = ("tag to the end of the text", "tags to the end of the text", "opened and never closed")
+    NOTHING_HELD = ("pause as none", "pauses as none", "no word comes before it that could be held")
+
+
+class Faults:
+    """Counts and a few examples of what is wrong with the tags of a text: the same small size whatever the text."""
+
+    _SHOWN = 3
+
+    def __init__(self) -> None:
+        self._totals: Counter[Fault] = Counter()
+        self._examples: dict[Fault, list[str]] = {each: [] for each in Fault}
+
+    def add(self, fault: Fault, tag: str) -> None:
+        self._totals[fault] += 1
+        examples = self._examples[fault]
+        if len(examples) <= self._SHOWN and tag not in examples:
+            examples.append(tag)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each kind of fault so far."""
+        lines = []
+        for fault in Fault:
+            if total := self._totals[fault]:
+                one, many, mend = fault.value
+                examples = self._examples[fault]
+                shown = ", ".join(examples[: self._SHOWN]) + (", …" if len(examples) > self._SHOWN else "")
+                lines.append(f"signed {total} {one if total == 1 else many} ({shown}): {mend}")
+        return tuple(lines)
+
+
+class Markup:
+    """The tags that are open at a place of a text.
+
+    Attributes:
+        manner: of the next word.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self.manner = PLAINLY
+        self._open: list[str] = []  # each at most once, the last opened last
+        self._faults = faults
+
+    def read(self, tag: str) -> float | None:
+        """Take note of what ``TAG`` has matched.
+
+        Returns:
+            Seconds for which the word before it is held, 0 for other tags than a pause; None if it remains text.
+        """
+        if fault := self._fault(tag):
+            self._faults.add(fault, tag)
+            return None
+        if pause := _PAUSE.fullmatch(tag):
+            return _seconds(pause)
+        name = tag.strip("[/]")
+        if name in self._open:
+            self._open.remove(name)
+        else:
+            self._open.append(name)
+        self.manner = self._manner()
+        return 0.0
+
+    def end(self) -> None:
+        """The text is at its end."""
+        for name in self._open:
+            self._faults.add(Fault.NOT_CLOSED, f"[{name}]")
+
+    def _fault(self, tag: str) -> Fault | None:
+        if pause := _PAUSE.fullmatch(tag):
+            return None if 0.0 < _seconds(pause) <= LONGEST_PAUSE else Fault.MALFORMED
+        name, closes = tag.strip("[/]"), tag.startswith("[/")
+        if name not in _SPANS or not tag.endswith("]"):
+            return Fault.MALFORMED if name.split(" ")[0] in (*_SPANS, "pause") else Fault.UNKNOWN
+        if closes and name not in self._open:
+            return Fault.NOT_OPEN
+        return Fault.REPEATED if name in self._open and not closes else None
+
+    def _manner(self) -> Manner:
+        paces = [_PACES[name] for name in self._open if name in _PACES]
+        pace = paces[-1] if paces else 1.0
+        markers = frozenset(self._open) & (_MARKERS | {"emphasis"})
+        return Manner(pace * _EMPHASIS_PACE if "emphasis" in markers else pace, "spell" in self._open, markers)
+
+
+def _seconds(pause: re.Match[str]) -> float:
+    return float(pause[1] or PAUSE)
+
+
+def default_markers(words: Iterable[tuple[str, Manner]], *, asks: bool) -> frozenset[str]:
+    """What a sentence shows by its words and its punctuation; nothing where its author has marked any of it.
+
+    Args:
+        words: of the sentence, in normal form (no apostrophes).
+        asks: whether it ends in a question mark.
+    """
+    found = set()
+    for word, manner in words:
+        if manner.markers & _MARKERS:
+            return frozenset()
+        if not manner.spell:
+            found |= {name for name, form in (("wh", _WH), ("negation", _NEGATIVE)) if form.fullmatch(word)}
+    if not asks:
+        found.discard("wh")
+    elif "wh" not in found:
+        found.add("question")
+    return frozenset(found)
