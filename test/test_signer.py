@@ -11,12 +11,13 @@ import pytest
 
 from text2sign_ros.inference.samplers import SamplerError
 from text2sign_ros.inference.signer import RETURN_FRAMES, WORD_HOLD, Signer
-from text2sign_ros.motion import kinematics
+from text2sign_ros.motion import kinematics, smoothing
 from text2sign_ros.motion.limits import Limits
-from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.skeleton import GROUPS, HANDS, HEAD, INDEX, REST_POSE
 from text2sign_ros.text import TextError
 
 TEXTS = ("water", "my name is Grace", "hello can i get a large coffee please thank you", "zyx, bye!", "a")
+MARKED = "you get [pause 0.7] [slow]coffee[/slow]? [pause 1]"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def signer(bundle: Path) -> Signer:
     return Signer(bundle, steps=4)
 
 
-@pytest.fixture(scope="module", params=TEXTS)
+@pytest.fixture(scope="module", params=(*TEXTS, MARKED))
 def pieces(request: pytest.FixtureRequest, signer: Signer) -> list[np.ndarray]:
     return list(signer.stream(signer.plan(request.param), seed=1))
 
@@ -73,7 +74,7 @@ def test_limits_are_kept_and_the_way_stays_the_same(signer: Signer) -> None:
     assert away.max() < 0.06
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", (*TEXTS, MARKED))
 def test_the_timeline_adds_up_to_the_motion(signer: Signer, text: str) -> None:
     plan = signer.plan(text)
     timeline = signer.timeline(plan)
@@ -171,3 +172,55 @@ def test_spelled_words_are_kept_apart_by_a_longer_hold(bundle: Path) -> None:
     hold = round(WORD_HOLD * signer.fps)
     assert hold - 2 <= frames("ab cd") - frames("abcd") <= hold + 2
     assert frames("ab coffee") == frames("ab") + frames("coffee") - RETURN_FRAMES
+
+
+def test_a_statement_is_signed_as_without_any_layer(signer: Signer) -> None:
+    plan = signer.plan("hello can i get large coffee. thank you, Grace")
+    sampled = signer._pieces(signer._parts(plan), 1)
+    bare = np.concatenate(list(smoothing.smooth(sampled, signer.fps)))
+    np.testing.assert_array_equal(np.concatenate(list(signer.stream(plan, seed=1))), bare)
+
+
+def test_punctuation_moves_the_head_and_nothing_else(signer: Signer) -> None:
+    statement, question = (_sign(signer, text) for text in ("hello you get coffee.", "hello you get coffee?"))
+    head = np.r_[HEAD, GROUPS["face"]]
+    others = np.setdiff1d(np.arange(79), head)
+    np.testing.assert_array_equal(statement[:, others], question[:, others])
+    shown = np.linalg.norm(question - statement, axis=-1)[:, INDEX["nose"]] > 0.01
+    assert shown[8:-RETURN_FRAMES].all() and not shown[-RETURN_FRAMES + 8 :].any()
+
+
+def test_a_marker_lasts_as_long_as_its_sentence(signer: Signer) -> None:
+    plain, shaken = (_sign(signer, f"hello. {text} tea. bye") for text in ("[plain]no[/plain]", "no"))
+    apart = np.linalg.norm(shaken - plain, axis=-1)[:, INDEX["nose"]]
+    (_, hello), (_, no), (_, tea), *_ = signer.timeline(signer.plan("hello. no tea. bye"))
+    assert apart[: hello + 1].max() == 0 and apart[hello + no + tea + 8 :].max() == 0
+    assert apart[hello : hello + no].max() > 0.015 and apart[hello + no : hello + no + tea].max() > 0.015
+
+
+def test_speed_and_emphasis_change_how_long_a_sign_takes(signer: Signer) -> None:
+    def frames(tag: str) -> int:
+        return signer.timeline(signer.plan(f"[{tag}]coffee[/{tag}]"))[0][1]
+
+    usual = frames("plain")
+    assert frames("slow") == pytest.approx(usual / 0.7, abs=2) and frames("fast") == pytest.approx(usual / 1.4, abs=2)
+    assert usual < frames("emphasis") < frames("slow")
+    assert len(_sign(signer, "[slow]coffee[/slow]")) == frames("slow") + RETURN_FRAMES
+
+
+@pytest.mark.parametrize("seconds", [0.04, 0.1, 1.0, 2.0])
+def test_a_pause_holds_the_hands_still_for_its_time(signer: Signer, seconds: float) -> None:
+    without, held = (_sign(signer, text) for text in ("hello coffee", f"hello [pause {seconds}] coffee"))
+    frames = round(seconds * signer.fps)
+    assert len(held) == len(without) + frames
+    (_, start), *_ = signer.timeline(signer.plan("hello coffee"))
+    np.testing.assert_array_equal(held[: start - 10], without[: start - 10])  # before, but for the smoothing
+    np.testing.assert_array_equal(held[start + frames + 10 :], without[start + 10 :])  # and after
+    steps = np.linalg.norm(np.diff(held[:, HANDS], axis=0), axis=-1).max(axis=1)
+    if seconds >= 1:
+        assert steps[start + 10 : start + frames - 10].max() < 1e-3
+    bends = [np.linalg.norm(np.diff(m[:, HANDS], n=2, axis=0), axis=-1).max() for m in (without, held)]
+    assert bends[1] < 1.5 * bends[0]
+    # The way stays the same: no wind-up, no overshoot.
+    away = np.linalg.norm(held[:, None, HANDS] - without[None, start - 12 : start + 12, HANDS], axis=-1)
+    assert away[start - 4 : start + frames + 4].max(axis=-1).min(axis=1).max() < 0.03

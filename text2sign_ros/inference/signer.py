@@ -15,6 +15,7 @@ from text2sign_ros.inference.backends.onnx import session
 from text2sign_ros.inference.bundle import Bundle, BundleError
 from text2sign_ros.inference.samplers import SamplerError, alphas_cumprod, solver_table
 from text2sign_ros.motion import kinematics
+from text2sign_ros.motion.hold import BRAKE, brake, set_off
 from text2sign_ros.motion.limits import Limits, stretch
 from text2sign_ros.motion.nonmanual import Passage, express
 from text2sign_ros.motion.smoothing import smooth
@@ -32,8 +33,6 @@ WORD_HOLD = 0.24
 which a reader tells where the one ends and the next begins."""
 MIN_CODES = 6
 """A segment is no shorter than this many codes, whatever the predicted duration."""
-_BRAKE_FRAMES = 8
-"""Frames in which a sign comes to a standstill before a pause, and in which the next one sets off."""
 
 
 @dataclass(frozen=True)
@@ -157,24 +156,24 @@ class Signer:
         bundle = self.bundle
         prefix = np.repeat(np.array(bundle.rest_code, np.float32)[:, None], bundle.prefix_codes, axis=1)
         last = np.stack((skeleton.REST_POSE, skeleton.REST_POSE))
-        held = 0
+        braked = 0  # frames before a pause, and after it
         for number, part in enumerate(parts):
             codes, positions = self._sample(part.embedding, part.codes, prefix, np.random.default_rng((seed, number)))
             if number == 0:
                 fade = np.linspace(1.0, 0.0, _SETTLE_FRAMES, endpoint=False)[:, None, None]
                 positions[:_SETTLE_FRAMES] += fade * (skeleton.REST_POSE - positions[0])
             prefix = np.concatenate((prefix, codes), axis=1)[:, -bundle.prefix_codes :]
-            before, last = last, kinematics.with_canonical_lengths(positions[-2:])
-            if held:
-                hold = _hold(before, kinematics.with_canonical_lengths(positions[:2]), held)
-                positions = np.concatenate((hold, positions))
-            held = part.held
+            still, last = last[1:], kinematics.with_canonical_lengths(positions[-2:])
+            if braked:
+                positions = np.concatenate((set_off(np.concatenate((still, positions[:braked]))), positions[braked:]))
+            braked = min(BRAKE, part.held // 2)
+            if part.held:
+                last = last[[1, 1]]
+                slower, stay = brake(positions[-braked - 1 :]), np.repeat(last[1:], part.held - 2 * braked, axis=0)
+                positions = np.concatenate((positions[: len(positions) - braked], slower, stay))
             yield positions
-        if held:
-            yield _hold(last, last[[1, 1]], held)
-            last = last[[1, 1]]
         back = transition(last[1], skeleton.REST_POSE, RETURN_FRAMES - 1, start_step=last[1] - last[0])
-        yield np.concatenate((back, skeleton.REST_POSE[None]))
+        yield np.concatenate((np.repeat(last[1:], braked, axis=0), back, skeleton.REST_POSE[None]))
 
     def warm_up(self) -> None:
         """Sign one sign to nobody: the first run of a session is the slowest."""
@@ -225,12 +224,3 @@ class Signer:
         )
         new = slice(given, given + count)
         return codes[0, :, new], positions[0, given * stride : (given + count) * stride].copy()
-
-
-def _hold(before: np.ndarray, after: np.ndarray, frames: int) -> np.ndarray:
-    """``frames`` in between the poses (2, 79, 3) ``before`` and (2, 79, 3) ``after``, standing still at the former."""
-    stop = min(_BRAKE_FRAMES, frames // 2)
-    still = before[1]
-    brake = transition(still, still, stop, start_step=before[1] - before[0])
-    go = transition(still, after[0], stop, end_step=after[1] - after[0])
-    return np.concatenate((brake, np.repeat(still[None], frames - 2 * stop, axis=0), go))

@@ -41,7 +41,7 @@ _NEGATIVE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Manner:
     """How a word is signed.
 
@@ -62,18 +62,22 @@ PLAINLY = Manner()
 
 
 class Fault(Enum):
-    """What is wrong with a tag: the words for it (one, several), and the mend."""
+    """What is wrong with a tag: the words for it (one, several), and what to know."""
 
-    UNKNOWN = ("unknown tag as text", "unknown tags as text", f"the tags are {', '.join(_SPANS)} and pause")
-    MALFORMED = (
-        "malformed tag as text",
-        "malformed tags as text",
-        f"write [slow] and [/slow], [pause] or [pause 1.5], at most {LONGEST_PAUSE:g} seconds",
+    UNKNOWN = (
+        "unknown tag signed as text",
+        "unknown tags signed as text",
+        f"the tags are pause, {', '.join(_SPANS)}",
     )
-    REPEATED = ("tag as text", "tags as text", "opened again before it was closed")
-    NOT_OPEN = ("tag as text", "tags as text", "closed without being open")
-    NOT_CLOSED = ("tag to the end of the text", "tags to the end of the text", "opened and never closed")
-    NOTHING_HELD = ("pause as none", "pauses as none", "no word comes before it that could be held")
+    MALFORMED = (
+        "malformed tag signed as text",
+        "malformed tags signed as text",
+        f"write [slow] and [/slow], [pause] or [pause 1.5] (at most {LONGEST_PAUSE:g} seconds)",
+    )
+    REPEATED = ("tag signed as text", "tags signed as text", "opened again before it was closed")
+    NOT_OPEN = ("tag signed as text", "tags signed as text", "closed without being open")
+    NOT_CLOSED = ("tag never closed", "tags never closed", "held to the end of the text")
+    NOTHING_HELD = ("pause without effect", "pauses without effect", "no word comes before that could be held")
 
 
 class Faults:
@@ -100,7 +104,7 @@ class Faults:
                 one, many, mend = fault.value
                 examples = self._examples[fault]
                 shown = ", ".join(examples[: self._SHOWN]) + (", …" if len(examples) > self._SHOWN else "")
-                lines.append(f"signed {total} {one if total == 1 else many} ({shown}): {mend}")
+                lines.append(f"{total} {one if total == 1 else many} ({shown}): {mend}")
         return tuple(lines)
 
 

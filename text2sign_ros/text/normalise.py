@@ -33,7 +33,7 @@ class Boundary(IntEnum):
     """A full stop, question or exclamation mark, a line break, or the end of the text."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Word:
     """A word of a text.
 
