@@ -354,11 +354,13 @@ def test_parameters_are_described_and_guarded(local_node) -> None:
             Parameter("lead_time", value=float("nan")),
             Parameter("lead_time", value=1e9),
             Parameter("chunk_frames", value=0),
-            Parameter("preset", value="fast"),
+            Parameter("policy", value="newest"),
+            Parameter("autostart", value=False),
             Parameter("max_jerk", value=1e-3),
         ]
     )
-    assert [result.successful for result in results] == [True, False, False, False, False, False]
+    assert [result.successful for result in results] == [True, False, False, False, False, False, False]
+    assert "queue, replace, drop_oldest" in results[4].reason
     assert "at least 1" in results[-1].reason
     assert all(result.reason for result in results[1:])
 
@@ -372,7 +374,7 @@ def test_one_text_that_fails_does_not_end_the_node(local_node, monkeypatch, capf
 
     monkeypatch.setattr(signer_node, "Signer", Broken)
     node = local_node("-p", f"lead_time:={ALL_AT_ONCE}", "-p", f"bundle:={bundle}")
-    node.start()
+    assert node.start()
     for text in ("please", "hello"):
         node._on_text(String(data=text))
     log, deadline = "", time.monotonic() + 10.0

@@ -141,10 +141,15 @@ def alone(signer: Signer, labels: Sequence[str], takes: int) -> tuple[list[str],
     """Every sign ``takes`` times by itself: labels, and motions (T, 79, 3) from rest to where the way back begins."""
     wanted = [(label, seed) for label in labels for seed in range(takes)]
     motions = [
-        np.concatenate(list(signer.stream(signer.plan(label), seed=seed)))[:-RETURN_FRAMES]
+        np.concatenate(list(signer.stream(signer.plan(_plain(label)), seed=seed)))[:-RETURN_FRAMES]
         for label, seed in tqdm(wanted, desc="single signs", mininterval=2)
     ]
     return [label for label, _ in wanted], motions
+
+
+def _plain(text: str) -> str:
+    """Without head and brows: no recording has them."""
+    return f"[plain]{text}[/plain]"
 
 
 def _compose(composer: Composer, units: Sequence[str], number: int) -> SignClip:
@@ -161,7 +166,7 @@ def _dictionary(takes: Sequence[Take]) -> System:
 
 def _signed(signer: Signer) -> System:
     def sign(units: Sequence[str], number: int) -> SignClip:
-        positions = np.concatenate(list(signer.stream(signer.plan(translation.to_text(units)), seed=number)))
+        positions = np.concatenate(list(signer.stream(signer.plan(_plain(translation.to_text(units))), seed=number)))
         return SignClip(positions, np.ones(positions.shape[:2], np.float32), signer.fps)
 
     return sign

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,10 +19,28 @@ from text2sign_ros.text import TextError
 
 AHEAD = 2.0
 """Seconds of motion that may wait to be taken: what bridges a moment in which the machine has no time to sign."""
+UNTAKEN = 100
+"""Texts that have ended, beside those that wait, of which the end may not have been taken: a taker that stands still
+must not let memory grow."""
 
 
 class QueueFullError(Text2SignError):
     """As many texts wait as may."""
+
+
+class WaitError(Text2SignError):
+    """A text waited in vain: for longer than it was to, or until a newer one took its place."""
+
+
+class Policy(Enum):
+    """What becomes of a text that comes while others are there."""
+
+    QUEUE = "queue"
+    """It waits; where as many wait as may, it is refused."""
+    REPLACE = "replace"
+    """All others are canceled, the one being signed by the way back to rest."""
+    DROP_OLDEST = "drop_oldest"
+    """It waits; where as many wait as may, the one that has waited longest is dropped."""
 
 
 class Outcome(Enum):
@@ -29,6 +49,8 @@ class Outcome(Enum):
     SIGNED = "signed"
     REFUSED = "refused"
     """It can't be signed; nothing of it was."""
+    DROPPED = "dropped"
+    """It waited in vain; nothing of it was signed."""
     CANCELED = "canceled"
     FAILED = "failed"
     """Something broke; what was begun ended at rest."""
@@ -57,22 +79,30 @@ class Performance:
 
     Attributes:
         text, style: as submitted.
+        id: of this text alone.
+        expires: when, by ``time.monotonic``, it is dropped if nothing of it was taken and it still waits.
         outcome: None until it has ended.
-        error: why it was refused or failed.
+        error: why it was refused, dropped, canceled for another or failed.
         warnings: what could not be signed as written; of a long text complete when it has ended.
+        begun: whether any chunk of it was taken.
         frames: signed so far.
         first_chunk: seconds from when the engine turned to this text to its first chunk; 0 before that.
         work: seconds of signing so far, without any waiting.
+        returns: frame from which it goes straight back to rest, or None.
     """
 
     text: str
     style: Style
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    expires: float = math.inf
     outcome: Outcome | None = None
     error: Exception | None = None
     warnings: tuple[str, ...] = ()
+    begun: bool = False
     frames: int = 0
     first_chunk: float = 0.0
     work: float = 0.0
+    returns: int | None = None
 
 
 Item = tuple[Performance, Chunk | None]
@@ -85,13 +115,16 @@ class SigningEngine:
     All methods may be called from any thread, but the chunks are for one taker. One worker thread runs the signer.
 
     What holds, and the tests hold it to:
-        - at most ``max_waiting`` texts wait to be signed, at most ``AHEAD`` seconds of motion (and one chunk more, and
-          one way back to rest) wait to be taken: memory does not grow with the text;
+        - at most ``max_waiting`` texts wait to be signed (and those that a pause put back), at most ``AHEAD`` seconds
+          of motion (and one chunk more, and one way back to rest) and ``UNTAKEN`` ends wait to be taken: memory does
+          not grow with the texts;
         - every text that was accepted gives its chunks, in order and whole, and then exactly one None with its outcome,
-          before anything of the next text comes. Only ``close`` cuts that short;
+          before any chunk of the next text comes. Only ``close`` cuts that short;
         - the chunks of a text begin and end at rest, also when it is canceled or fails: they then go on from the
           last one along a minimum-jerk path;
-        - after ``cancel`` no chunk of what was canceled is given any more, only that way back.
+        - after ``cancel`` no chunk of what was canceled is given any more, only that way back;
+        - after ``pause`` neither, and nothing is signed before ``resume``. A text that was interrupted then begins
+          again, its frames counted from 0: half a sentence, or half a sign, says nothing.
 
     Args:
         signer: to sign with; warm it up before.
@@ -102,21 +135,62 @@ class SigningEngine:
         self._signer, self._max_waiting = signer, max_waiting
         self._changed = threading.Condition()  # guards all below
         self._live: list[Performance] = []  # submitted, and the end not taken yet
-        self._waiting: deque[Performance] = deque()  # those of them that the worker has not turned to
+        self._waiting: deque[Performance] = deque()  # those of them that the worker has not turned to, or has to again
+        self._running: Performance | None = None  # the one that the worker is to go on with
         self._items: deque[Item] = deque()
-        self._taken: Item | None = None  # the last
+        self._last: tuple[Performance, Chunk] | None = None  # the last chunk that was taken
+        self._paused = False
         self._closed = False
         self._worker = threading.Thread(target=self._work, name="signing engine", daemon=True)
         self._worker.start()
 
-    def submit(self, text: str, style: Style) -> Performance:
+    @property
+    def waiting(self) -> int:
+        """How many texts wait to be signed."""
+        return len(self._waiting)
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is signed until ``resume``."""
+        return self._paused
+
+    @property
+    def idle(self) -> bool:
+        """Whether the end of every text has been taken."""
+        return not self._live
+
+    def submit(
+        self,
+        text: str,
+        style: Style,
+        *,
+        policy: Policy = Policy.QUEUE,
+        max_wait: float = 0.0,
+        id: uuid.UUID | None = None,
+    ) -> Performance:
         """Queue a text.
 
+        Args:
+            text, style: what to sign, and how.
+            policy: what becomes of it, or of others, where others are there.
+            max_wait: seconds after which it is dropped if the worker has not turned to it; 0 is no limit.
+            id: of the text; None makes one.
+
         Raises:
-            QueueFullError: ``max_waiting`` texts wait already.
+            QueueFullError: ``max_waiting`` texts wait already, and the policy drops none.
         """
-        performance = Performance(text, style)
+        expires = time.monotonic() + max_wait if max_wait > 0 else math.inf
+        performance = Performance(text, style, id or uuid.uuid4(), expires)
         with self._changed:
+            self._expire()
+            if len(self._live) >= self._max_waiting + UNTAKEN:
+                raise QueueFullError(f"the ends of {UNTAKEN} texts are not sent yet; does the clock stand still?")
+            if policy is Policy.REPLACE:
+                self.cancel(WaitError("a newer text took its place"))
+            elif policy is Policy.DROP_OLDEST and len(self._waiting) >= self._max_waiting:
+                oldest = next((p for p in self._waiting if not p.begun), None)
+                if oldest is not None:
+                    self._drop(oldest, WaitError(f"{self._max_waiting} newer texts are waiting"))
             if len(self._waiting) >= self._max_waiting:
                 raise QueueFullError(f"{self._max_waiting} texts are waiting; send it later or raise queue_size")
             self._live.append(performance)
@@ -124,40 +198,74 @@ class SigningEngine:
             self._changed.notify_all()
         return performance
 
-    def cancel(self) -> int:
+    def cancel(self, reason: Exception | None = None) -> int:
         """End every text that was submitted; motion that is on its way goes back to rest.
+
+        Args:
+            reason: becomes the ``error`` of each text that this cancels.
 
         Returns:
             How many texts that ended.
         """
         with self._changed:
-            going = [p for p in self._live if p.outcome is not Outcome.CANCELED and self._has_more(p)]
-            kept: deque[Item] = deque()
-            for performance in self._live:  # in their order, whatever was canceled before
-                if performance not in going:
-                    kept.extend(item for item in self._items if item[0] is performance)
-                    continue
+            going = [
+                p for p in self._live if self._has_more(p) and not (p.outcome is not None and self._is_returning(p))
+            ]
+            for performance in going:
                 # What has failed stays a failure: only its motion is cut short.
                 if performance.outcome in (None, Outcome.SIGNED):
-                    performance.outcome = Outcome.CANCELED
-                if self._taken is not None and self._taken[0] is performance and self._taken[1] is not None:
-                    kept.extend((performance, chunk) for chunk in _way_back(performance, self._taken[1]))
-                kept.append((performance, None))
-            self._items = kept
+                    performance.outcome, performance.error = Outcome.CANCELED, reason
+                self._replace(performance, [*self._way_out(performance), (performance, None)])
             self._waiting.clear()
+            self._running = None
             self._changed.notify_all()
             return len(going)
+
+    def pause(self) -> int:
+        """Bring motion that is on its way to rest, and sign nothing until ``resume``.
+
+        Returns:
+            How many texts begin again then, of which something had been performed.
+        """
+        with self._changed:
+            if self._paused:
+                return 0
+            self._paused = True
+            again: list[Performance] = []
+            for performance in [p for p in self._live if p not in self._waiting]:
+                if not again and not self._has_more(performance):
+                    continue
+                ended = performance.outcome in (Outcome.CANCELED, Outcome.DROPPED)
+                if ended or (performance.outcome is Outcome.FAILED and performance.begun):
+                    self._replace(performance, [*self._way_out(performance), (performance, None)])
+                else:  # also what was refused or failed before its turn: it must not end before those ahead of it
+                    performance.outcome = performance.error = None
+                    self._replace(performance, self._way_out(performance))
+                    again.append(performance)
+            self._waiting.extendleft(reversed(again))
+            self._running = None
+            self._changed.notify_all()
+            return sum(performance.begun for performance in again)
+
+    def resume(self) -> None:
+        """Sign what waits."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
 
     def take(self, timeout: float) -> Item | None:
         """The next chunk, or the end of a text; None if there is none within ``timeout`` seconds."""
         with self._changed:
+            self._expire()
             if not self._changed.wait_for(lambda: self._items or self._closed, timeout) or not self._items:
                 return None
-            self._taken = self._items.popleft()
-            if self._taken[1] is None:
-                self._live.remove(self._taken[0])
+            performance, chunk = self._items.popleft()
+            if chunk is None:
+                self._live.remove(performance)
+            else:
+                performance.begun, self._last = True, (performance, chunk)
             self._changed.notify_all()
-            return self._taken
+            return performance, chunk
 
     def close(self) -> None:
         """Stop, in mid-sentence if need be, and wait for the worker's end."""
@@ -171,13 +279,42 @@ class SigningEngine:
         own = [chunk for p, chunk in self._items if p is performance]
         return own != [None]
 
+    def _is_returning(self, performance: Performance) -> bool:
+        """Whether all that is still to be taken of it is a way back to rest."""
+        if self._last is None or self._last[0] is not performance or performance.returns is None:
+            return False
+        return self._last[1].start + len(self._last[1]) >= performance.returns
+
+    def _way_out(self, performance: Performance) -> list[Item]:
+        """The chunks that lead to rest from the last one of it that was taken; none if it has not begun."""
+        if self._is_returning(performance):
+            return [item for item in self._items if item[0] is performance and item[1] is not None]
+        if self._last is None or self._last[0] is not performance:
+            return []
+        last = self._last[1]
+        performance.returns = last.start + len(last)
+        return [(performance, chunk) for chunk in _way_back(performance, last)]
+
+    def _replace(self, performance: Performance, items: list[Item]) -> None:
+        """Put ``items`` where what was still to be taken of it stood, or at the end where nothing did."""
+        others = [item for item in self._items if item[0] is not performance]
+        place = next((k for k, item in enumerate(self._items) if item[0] is performance), len(others))
+        self._items = deque([*others[:place], *items, *others[place:]])
+
+    def _expire(self) -> None:
+        """Drop what has waited too long."""
+        now = time.monotonic()
+        for performance in [p for p in self._waiting if p.expires <= now and not p.begun]:
+            self._drop(performance, WaitError("it waited longer than max_wait allows"))
+
+    def _drop(self, performance: Performance, reason: WaitError) -> None:
+        performance.outcome, performance.error = Outcome.DROPPED, reason
+        self._waiting.remove(performance)
+        self._items.append((performance, None))
+        self._changed.notify_all()
+
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if self._closed:
-                    return
-                performance = self._waiting.popleft()
+        while (performance := self._next()) is not None:
             last = None
             try:
                 for chunk in self._sign(performance):
@@ -189,6 +326,19 @@ class SigningEngine:
             except Exception as error:  # one text that fails must not silence the robot
                 refused = last is None and isinstance(error, TextError)
                 self._end(performance, Outcome.REFUSED if refused else Outcome.FAILED, error, last)
+
+    def _next(self) -> Performance | None:
+        """Wait for a text to sign; None when there is to be none any more."""
+        with self._changed:
+            while not self._closed:
+                self._expire()
+                if self._waiting and not self._paused:
+                    performance = self._running = self._waiting.popleft()
+                    performance.frames, performance.first_chunk, performance.work = 0, 0.0, 0.0
+                    performance.returns = None
+                    return performance
+                self._changed.wait()
+            return None
 
     def _sign(self, performance: Performance) -> Iterator[Chunk]:
         style, began = performance.style, time.perf_counter()
@@ -205,11 +355,11 @@ class SigningEngine:
         performance.warnings = plan.warnings  # those of a long text are complete only now
 
     def _put(self, performance: Performance, chunk: Chunk) -> bool:
-        """Wait for room; False when the performance, or everything, has ended meanwhile."""
+        """Wait for room; False when the performance, or everything, has ended or is to begin again."""
         most = AHEAD * self._signer.fps
 
         def ended() -> bool:
-            return self._closed or performance.outcome is not None
+            return self._closed or self._running is not performance
 
         with self._changed:
             self._changed.wait_for(lambda: ended() or sum(len(c) for _, c in self._items if c is not None) < most)
@@ -223,9 +373,11 @@ class SigningEngine:
         self, performance: Performance, outcome: Outcome, error: Exception | None = None, last: Chunk | None = None
     ) -> None:
         with self._changed:
-            if performance.outcome is None:
+            if self._running is performance:
+                self._running = None
                 performance.outcome, performance.error = outcome, error
                 if last is not None:
+                    performance.returns = last.start + len(last)
                     self._items.extend((performance, chunk) for chunk in _way_back(performance, last))
                 self._items.append((performance, None))
                 self._changed.notify_all()

@@ -109,6 +109,10 @@ class Signer:
         """What really runs the networks, and on what."""
         return self._backend.name
 
+    def close(self) -> None:
+        """Give back what the backend holds; nothing can be signed after that."""
+        self._backend.close()
+
     def plan(self, text: str, *, max_characters: int = 100_000) -> Plan:
         """Cut a text into segments.
 

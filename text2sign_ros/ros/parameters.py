@@ -4,24 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
+from text2sign_ros.inference.backends import NAMES
+from text2sign_ros.inference.engine import Policy
+
 
 @dataclass(frozen=True)
 class Setting:
-    """One parameter; ``limits`` are inclusive, ``fixed`` means that it can only be set when the node starts."""
+    """One parameter.
+
+    Attributes:
+        name, default, description: as in ROS 2; the default's type is the parameter's.
+        limits: inclusive.
+        choices: the only values allowed, if any are named.
+        when: "always" it can be set, "unconfigured" for what ``configure`` builds on, "start" only from outside, when
+            the node starts.
+    """
 
     name: str
-    default: str | int | float
+    default: str | int | float | bool
     description: str
     limits: tuple[float, float] | None = None
-    fixed: bool = False
+    choices: tuple[str, ...] = ()
+    when: Literal["always", "unconfigured", "start"] = "always"
 
     def descriptor(self) -> ParameterDescriptor:
         """What ``ros2 param describe`` shows, and what rclpy checks values by."""
-        descriptor = ParameterDescriptor(name=self.name, description=self.description, read_only=self.fixed)
+        descriptor = ParameterDescriptor(
+            name=self.name,
+            description=self.description,
+            additional_constraints=f"one of {', '.join(self.choices)}" if self.choices else "",
+            read_only=self.when == "start",
+        )
         if self.limits is not None:
             kind = type(self.default)  # an int in a float field would be sent as another number
             low, high, step = kind(self.limits[0]), kind(self.limits[1]), kind(0)
@@ -33,11 +51,25 @@ class Setting:
 
 
 SIGNER = (
-    Setting("bundle", "", "Folder of the model bundle; empty: models/asl_cafe of this package.", fixed=True),
-    Setting("preset", "", "Sampling steps: fastest (1), fast (2), best (4); empty: the bundle's choice.", fixed=True),
-    Setting("backend", "auto", "auto, cpu, cuda, onnxruntime_tensorrt or tensorrt.", fixed=True),
-    Setting("threads", 1, "Threads of the inference engine on a CPU.", (1, 64), fixed=True),
-    Setting("queue_size", 10, "Texts that may wait; one more is refused.", (1, 1000), fixed=True),
+    Setting("autostart", True, "Configure and activate without being told to by a lifecycle manager.", when="start"),
+    Setting("bundle", "", "Folder of the model bundle; empty: models/asl_cafe of this package.", when="unconfigured"),
+    Setting(
+        "preset",
+        "",
+        "Sampling steps: fastest (1), fast (2), best (4); empty: the bundle's choice.",
+        when="unconfigured",
+    ),
+    Setting("backend", "auto", "What runs the networks.", choices=NAMES, when="unconfigured"),
+    Setting("threads", 1, "Threads of the inference engine on a CPU.", (1, 64), when="unconfigured"),
+    Setting("queue_size", 10, "Texts that may wait.", (1, 1000), when="unconfigured"),
+    Setting(
+        "policy",
+        "queue",
+        "A text that comes while others are there waits its turn (queue), ends them all (replace), or waits, and where "
+        "queue_size wait the oldest is dropped (drop_oldest) instead of the new one refused.",
+        choices=tuple(policy.value for policy in Policy),
+    ),
+    Setting("max_wait", 0.0, "Seconds after which a text that still waits is dropped; 0 is no limit.", (0, 86_400)),
     Setting("seed", 0, "Seed of the noise; the same text with the same seed is the same motion.", (0, 2**31 - 1)),
     Setting("max_characters", 100_000, "A longer text is refused.", (1, 10_000_000)),
     Setting("chunk_frames", 8, "Frames in one message.", (1, 60)),
@@ -49,9 +81,21 @@ SIGNER = (
 )
 
 PLAYER = (
-    Setting("rate", 50.0, "Poses a second, on the ROS clock.", (5, 200), fixed=True),
-    Setting("frame", "signer", "Frame of the markers and parent of <frame>/head and the wrists on /tf.", fixed=True),
+    Setting("rate", 50.0, "Poses a second, on the ROS clock.", (5, 200), when="start"),
+    Setting("frame", "signer", "Frame of the markers and parent of <frame>/head and the wrists on /tf.", when="start"),
 )
+
+
+def refusal(settings: Iterable[Setting], name: str, value: object, *, unconfigured: bool) -> str:
+    """Why ``name`` can't be set to ``value``, beyond what a descriptor tells; empty if it can."""
+    setting = next((setting for setting in settings if setting.name == name), None)
+    if setting is None:
+        return ""
+    if setting.choices and value not in setting.choices:
+        return f"{name} is {value!r}; it must be one of {', '.join(setting.choices)}"
+    if setting.when == "unconfigured" and not unconfigured:
+        return f"{name} can only be set while the node is unconfigured; deactivate it and clean it up before"
+    return ""
 
 
 def declare(node: Node, settings: Iterable[Setting]) -> None:

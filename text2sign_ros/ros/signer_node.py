@@ -6,35 +6,55 @@ import logging
 import signal
 import sys
 import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import rclpy
+from action_msgs.msg import GoalStatus, GoalStatusArray
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.inference.engine import Outcome, Performance, QueueFullError, SigningEngine, Style
+from text2sign_ros.inference.engine import Outcome, Performance, Policy, QueueFullError, SigningEngine, Style
 from text2sign_ros.inference.signer import Signer
-from text2sign_ros.motion.chunks import Chunk
 from text2sign_ros.motion.limits import Limits, LimitsError
 from text2sign_ros.resources import share
-from text2sign_ros.ros import parameters, trajectory
+from text2sign_ros.ros import diagnostics, parameters
+from text2sign_ros.ros.executor import SideExecutor, SideGroup
 from text2sign_ros.ros.schedule import Schedule
+from text2sign_ros.ros.sender import STILL, Sender
+from text2sign_ros.ros.status import Goals
 
 _LIMITS = ("max_velocity", "max_acceleration", "max_jerk")
-POLL = 0.02
-"""Seconds between looks at the clock while waiting: it may be simulated, and stop or jump at any time."""
+_LIBRARY = logging.getLogger("text2sign_ros")
+_STATUS = {
+    Outcome.SIGNED: GoalStatus.STATUS_SUCCEEDED,
+    Outcome.CANCELED: GoalStatus.STATUS_CANCELED,
+    Outcome.REFUSED: GoalStatus.STATUS_ABORTED,
+    Outcome.DROPPED: GoalStatus.STATUS_ABORTED,
+    Outcome.FAILED: GoalStatus.STATUS_ABORTED,
+}
+PERIOD, PAUSE = 1.0, 0.05
+"""Seconds between diagnostics at most, and at least."""
 
 TEXT_QOS = QoSProfile(depth=100)
 TRAJECTORY_QOS = QoSProfile(depth=100)
 """Both reliable and volatile (rclpy's defaults); deep enough that a burst is not overwritten before it is taken."""
+STATUS_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""Reliable; who comes late gets the last message, which holds all."""
+DIAGNOSTICS_QOS = QoSProfile(depth=10)
 
 
 def quote(text: str, limit: int = 60) -> str:
@@ -42,63 +62,217 @@ def quote(text: str, limit: int = 60) -> str:
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
-class SignerNode(Node):
-    """Signs the texts of ``~/text`` one after another on ``~/trajectory``; ``~/cancel`` ends them.
+class SignerNode(LifecycleNodeMixin, Node):
+    """Signs the texts of ``~/text`` on ``~/trajectory``, while it is active; says on ``~/status`` what became of each.
 
-    Three threads. The executor's runs the callbacks, which only hand on. The engine's signs, ahead of time and within
-    bounds (see ``SigningEngine``). The sender's takes the chunks, owns the schedule and publishes each when it is due.
-    A text that finds the queue full is refused with a warning, never lost silently. ``stop`` joins the threads; destroy
-    the node after it.
+    Transitions, each of which creates what the opposite one destroys:
+        - configure loads and verifies the bundle, opens the backend (which may build engines for minutes;
+          ``/diagnostics`` tells how far it is) and warms up. Then the topics and services are there. If that fails the
+          node stays unconfigured.
+        - activate starts the engine and the sender; deactivate cancels all texts, and returns when the way back to rest
+          has been sent. Texts that come while the node is inactive are refused with a warning and a status.
+        - cleanup and shutdown give everything back, shutdown after coming to rest.
+
+    Services: ``~/cancel`` ends all texts; ``~/pause`` brings the motion to rest and keeps the texts, the interrupted
+    one begins again at ``~/resume``.
+
+    Threads. The executor's: transitions, texts and services run one after another in one callback group; the clock and
+    the parameters have another, so that time goes on during a transition: spin the node with a ``SideExecutor``. The
+    engine's signs, ahead of time and within bounds (see ``SigningEngine``). The sender's publishes each chunk when it
+    is due. Another publishes ``/diagnostics`` once a second and on change, whatever the others do, for as long as the
+    node lives. ``stop`` joins them; destroy the node after it.
     """
 
     def __init__(self, **options: Any) -> None:
-        """Declares the parameters; ``start`` does the rest.
+        """Declares the parameters and begins with ``/diagnostics``.
 
         Raises:
             rclpy.exceptions.ParameterException: a parameter's type or value is not allowed.
         """
-        super().__init__("signer", **options)
-        self._stopping = threading.Event()
+        Node.__init__(self, "signer", **options)
+        self._group = SideGroup()
+        LifecycleNodeMixin.__init__(self, callback_group=self._group)
+        # In Humble a transition that is not possible now raises in this callback, which would end the node.
+        self._service_change_state.callback = self._forgiving(self._service_change_state.callback)
+        self._state, self._progress, self.failure = "unconfigured", "", ""
+        self._configured, self._activated = ExitStack(), ExitStack()
+        self._signer: Signer | None = None
         self._engine: SigningEngine | None = None
-        self._sender = threading.Thread(target=self._send_all, name="sender", daemon=True)
-        self._schedule = Schedule()
+        self._figures = diagnostics.Figures()
         self.add_on_set_parameters_callback(self._check)
         parameters.declare(self, parameters.SIGNER)
 
-    def start(self) -> None:
-        """Load the bundle, open the topics and begin to work.
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS_QOS)
+        self._stopping, self._changed = threading.Event(), threading.Event()
+        self._diagnostician = threading.Thread(target=self._diagnose_all, name="diagnostics", daemon=True)
+        self._diagnostician.start()
 
-        Raises:
-            Text2SignError: (BundleError and kin) the bundle can't be used.
-        """
-        bundle = self._value("bundle") or share() / "models" / "asl_cafe"
-        signer = Signer(
-            bundle,
-            preset=self._value("preset") or None,
-            backend=self._value("backend"),
-            threads=self._value("threads"),
-        )
-        signer.warm_up()
-        self._fps = signer.fps
-        self._engine = SigningEngine(signer, max_waiting=self._value("queue_size"))
-        self._publisher = self.create_publisher(MultiDOFJointTrajectory, "~/trajectory", TRAJECTORY_QOS)
-        self.create_subscription(String, "~/text", self._on_text, TEXT_QOS)
-        self.create_service(Trigger, "~/cancel", self._on_cancel)
-        self._sender.start()
-        self.get_logger().info(f"ready: {bundle} at {signer.fps:g} fps in {signer.steps} steps on {signer.backend}")
+    def start(self) -> bool:
+        """Configure and activate; whether that worked (``failure`` says why not)."""
+        success = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == success and self.trigger_activate() == success
 
     def stop(self) -> None:
         """End the work, in mid-sentence if need be, and wait until it has ended."""
+        self._activated.close()
+        self._configured.close()
         self._stopping.set()
-        if self._engine is not None:
-            self._engine.close()
-        if self._sender.is_alive():
-            self._sender.join()
+        self._changed.set()
+        self._diagnostician.join()
+
+    # Transitions
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load, open, warm up; FAILURE, and nothing is left over, if that is not possible."""
+        return self._transition("configuring", self._configure, "inactive", TransitionCallbackReturn.FAILURE)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to sign."""
+        return self._transition("activating", self._activate, "active", TransitionCallbackReturn.ERROR)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Come to rest."""
+        return self._transition("deactivating", self._deactivate, "inactive", TransitionCallbackReturn.ERROR)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give everything back."""
+        return self._transition("cleaning up", self._configured.close, "unconfigured", TransitionCallbackReturn.ERROR)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Come to rest and give everything back."""
+
+        def leave() -> None:
+            if self._engine is not None:
+                self._deactivate()
+            self._configured.close()
+
+        return self._transition("shutting down", leave, "finalized", TransitionCallbackReturn.ERROR)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give everything back; the node can be configured again."""
+        failure = self.failure
+
+        def leave() -> None:
+            self._activated.close()
+            self._configured.close()
+
+        result = self._transition("processing an error", leave, "unconfigured", TransitionCallbackReturn.FAILURE)
+        if result == TransitionCallbackReturn.FAILURE:
+            self._enter("finalized")
+        self.failure = self.failure or failure
+        return result
+
+    def _transition(
+        self, during: str, work: Callable[[], None], after: str, otherwise: TransitionCallbackReturn
+    ) -> TransitionCallbackReturn:
+        """Do the ``work`` of a transition; what it raises is told, since rclpy swallows it."""
+        before, self.failure = self._state, ""
+        self._enter(during)
+        try:
+            work()
+        except Exception as error:
+            self.failure = str(error) if isinstance(error, Text2SignError) else f"{type(error).__name__}: {error}"
+            self._enter(before)
+            if self.context.ok():  # else what failed is that the process ends
+                self.get_logger().error(f"{during} failed: {self.failure}")
+            return otherwise
+        self._enter(after)
+        return TransitionCallbackReturn.SUCCESS
+
+    def _enter(self, state: str) -> None:
+        self._state, self._progress = state, ""
+        self._changed.set()
+
+    def _configure(self) -> None:
+        with ExitStack() as stack:
+            progress = _Progress(self._advance)
+            _LIBRARY.addHandler(progress)
+            stack.callback(_LIBRARY.removeHandler, progress)
+            bundle = self._value("bundle") or share() / "models" / "asl_cafe"
+            self._advance(f"loading {bundle}")
+            signer = Signer(
+                bundle,
+                preset=self._value("preset") or None,
+                backend=self._value("backend"),
+                threads=self._value("threads"),
+            )
+            with ExitStack() as kept:
+                kept.callback(signer.close)
+                self._advance("warming up")
+                signer.warm_up()
+                self._open(kept, signer)
+                self._bundle = str(bundle)
+                self._configured = kept.pop_all()
+
+    def _open(self, stack: ExitStack, signer: Signer) -> None:
+        """Create topics and services."""
+
+        def publisher(kind: type, name: str, qos: QoSProfile) -> Any:
+            made = self.create_publisher(kind, name, qos)
+            stack.callback(self.destroy_publisher, made)
+            return made
+
+        self._publisher = publisher(MultiDOFJointTrajectory, "~/trajectory", TRAJECTORY_QOS)
+        self._status = publisher(GoalStatusArray, "~/status", STATUS_QOS)
+        self._goals, self._schedule = Goals(self._publish_status), Schedule()
+        stack.callback(self._goals.close)
+        texts = self.create_subscription(String, "~/text", self._on_text, TEXT_QOS, callback_group=self._group)
+        stack.callback(self.destroy_subscription, texts)
+        for name, callback in (("cancel", self._on_cancel), ("pause", self._on_pause), ("resume", self._on_resume)):
+            service = self.create_service(Trigger, f"~/{name}", callback, callback_group=self._group)
+            stack.callback(self.destroy_service, service)
+        self._signer = signer
+        stack.callback(setattr, self, "_signer", None)
+
+    def _activate(self) -> None:
+        assert self._signer is not None
+        with ExitStack() as stack:
+            self._engine = SigningEngine(self._signer, max_waiting=self._value("queue_size"))
+            stack.callback(setattr, self, "_engine", None)
+            stack.callback(self._engine.close)
+            self._sender = Sender(self._engine, self._schedule, self)
+            stack.callback(self._sender.stop)
+            self._sender.start()
+            self._activated = stack.pop_all()
+        signer = self._signer
+        self.get_logger().info(
+            f"ready: {self._bundle} at {signer.fps:g} fps in {signer.steps} steps on {signer.backend}"
+        )
+
+    def _deactivate(self) -> None:
+        assert self._engine is not None
+        self._engine.cancel()
+        if not self._sender.finish(self.context.ok) and self.context.ok():
+            self.get_logger().warning("the motion could not be brought to rest: the clock stands still")
+        self._activated.close()
+
+    def _advance(self, progress: str) -> None:
+        self._progress = progress
+        self._changed.set()
+
+    @staticmethod
+    def _forgiving(callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def call(request: Any, response: Any) -> Any:
+            try:
+                return callback(request, response)
+            except RuntimeError:  # rclpy's RCLError
+                response.success = False
+                return response
+
+        return call
+
+    # Parameters
 
     def _check(self, changed: list[Parameter]) -> SetParametersResult:
-        """Refuse what a range can't tell: the least limit above none."""
+        """Refuse what a range can't tell."""
         try:
             for parameter in changed:
+                unconfigured = self._state == "unconfigured"
+                reason = parameters.refusal(
+                    parameters.SIGNER, parameter.name, parameter.value, unconfigured=unconfigured
+                )
+                if reason:
+                    return SetParametersResult(successful=False, reason=reason)
                 if parameter.name in _LIMITS:
                     Limits(**{parameter.name.removeprefix("max_"): parameter.value})
         except LimitsError as error:
@@ -108,82 +282,193 @@ class SignerNode(Node):
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
 
+    def _nanoseconds(self, name: str) -> int:
+        return round(self._value(name) * 1e9)
+
+    # Topics and services
+
     def _on_text(self, message: String) -> None:
-        assert self._engine is not None
+        id, text = uuid.uuid4(), message.data
+        self._figures.received()
+        self._goals.accept(id)
+        if self._engine is None:
+            self._refuse(id, text, f"the node is {self._state}; activate it before")
+            return
         limits = Limits(*(self._value(name) for name in _LIMITS))
         style = Style(self._value("seed"), self._value("max_characters"), self._value("chunk_frames"), limits)
+        policy, max_wait = Policy(self._value("policy")), self._value("max_wait")
         try:
-            self._engine.submit(message.data, style)
+            self._engine.submit(text, style, policy=policy, max_wait=max_wait, id=id)
         except QueueFullError as error:
-            self.get_logger().warning(f"{quote(message.data)} is refused: {error}")
+            self._refuse(id, text, str(error))
+        self._changed.set()
+
+    def _refuse(self, id: uuid.UUID, text: str, reason: str) -> None:
+        self._figures.refused(reason)
+        self._goals.end(id, GoalStatus.STATUS_ABORTED)
+        self.get_logger().warning(f"{quote(text)} is refused: {reason}")
 
     def _on_cancel(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        assert self._engine is not None
-        count = self._engine.cancel()
-        response.success = True
-        response.message = f"canceled {count} {'text' if count == 1 else 'texts'}"
+        def cancel(engine: SigningEngine) -> str:
+            return f"canceled {_texts(engine.cancel())}"
+
+        return self._serve(response, cancel)
+
+    def _on_pause(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        def pause(engine: SigningEngine) -> str:
+            again = engine.pause()
+            return f"paused: {_texts(again)} will begin again, {_texts(engine.waiting - again)} will follow"
+
+        return self._serve(response, pause)
+
+    def _on_resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        def resume(engine: SigningEngine) -> str:
+            engine.resume()
+            return "resumed"
+
+        return self._serve(response, resume)
+
+    def _serve(self, response: Trigger.Response, act: Callable[[SigningEngine], str]) -> Trigger.Response:
+        response.success = self._engine is not None
+        if self._engine is None:
+            response.message = f"the node is {self._state}; activate it before"
+        else:
+            response.message = act(self._engine)
+            self._changed.set()
         return response
 
-    def _send_all(self) -> None:
-        assert self._engine is not None
-        while not self._stopping.is_set():
-            item = self._engine.take(timeout=0.2)  # then see whether to stop
-            if item is None:
-                continue
-            performance, chunk = item
-            try:
-                if chunk is None:
-                    self._report(performance)
-                elif not self._send(chunk):
-                    return
-            except Exception as error:
-                # What can't be sent must not silence the robot; a context that is gone is only the shutdown.
-                if self.context.ok():
-                    self.get_logger().error(f"a chunk of {quote(performance.text)} can't be sent: {error}")
+    # The stage of the sender, in its thread
 
-    def _report(self, performance: Performance) -> None:
-        """Log how a text ended."""
-        log, text = self.get_logger(), quote(performance.text)
+    def now(self) -> int:
+        return self.get_clock().now().nanoseconds
+
+    def lead_time(self) -> int:
+        return self._nanoseconds("lead_time")
+
+    def start_delay(self) -> int:
+        return self._nanoseconds("start_delay")
+
+    def publish(self, data: bytes) -> None:
+        self._publisher.publish(data)
+
+    def begun(self, performance: Performance, stamp: int) -> None:
+        self._goals.execute(performance.id, stamp)
+
+    def sent(self, late: bool) -> None:
+        self._figures.sent(late)
+
+    def moved(self, stamp: int, due: int) -> None:
+        self.get_logger().warning(
+            f"the motion continues at {stamp / 1e9:.3f} s instead of {due / 1e9:.3f} s: "
+            "the clock jumped, or signing is slower than real time"
+        )
+
+    def broke(self, performance: Performance, error: Exception) -> None:
+        if self.context.ok():  # else it is only the shutdown
+            self.get_logger().error(f"a chunk of {quote(performance.text)} can't be sent: {error}")
+
+    def ended(self, performance: Performance) -> None:
+        """Log how a text ended, count it and tell ``~/status``."""
+        assert self._signer is not None and performance.outcome is not None
+        log, text, reason = self.get_logger(), quote(performance.text), performance.error
         for warning in performance.warnings:
             log.warning(f"{text}: {warning}")
         if performance.outcome is Outcome.SIGNED:
-            factor = performance.work * self._fps / max(performance.frames, 1)
+            factor = performance.work * self._signer.fps / max(performance.frames, 1)
             log.info(
                 f"signed {text}: frames {performance.frames}, first chunk ready after "
                 f"{1e3 * performance.first_chunk:.0f} ms, real-time factor {factor:.4f}"
             )
         elif performance.outcome is Outcome.CANCELED:
-            log.info(f"canceled {text}")
+            log.info(f"canceled {text}" + (f": {reason}" if reason else ""))
         elif performance.outcome is Outcome.REFUSED:
-            log.warning(f"{text} is refused: {performance.error}")
+            log.warning(f"{text} is refused: {reason}")
+        elif performance.outcome is Outcome.DROPPED:
+            log.warning(f"{text} is dropped: {reason}")
         else:
-            log.error(f"{text} was given up: {type(performance.error).__name__}: {performance.error}")
+            log.error(f"{text} was given up: {type(reason).__name__}: {reason}")
+        self._figures.ended(performance, self._signer.fps)
+        self._goals.end(performance.id, _STATUS[performance.outcome])
+        self._changed.set()
 
-    def _send(self, chunk: Chunk) -> bool:
-        """Publish ``chunk`` when it is due; False when the node stops before that."""
-        if chunk.start == 0:
-            self._schedule.begin()
-        due_after = self._schedule.end
-        while not self._stopping.is_set() and self.context.ok():
-            now = self.get_clock().now().nanoseconds
-            wait = POLL
-            if now > 0:  # a simulated clock shows zero until it starts
-                stamp = self._schedule.stamp(chunk.start_time, now, self._nanoseconds("start_delay"))
-                wait = (stamp - self._nanoseconds("lead_time") - now) / 1e9
-                if wait <= 0:
-                    self._publisher.publish(trajectory.encode(chunk, stamp))
-                    self._schedule.sent(chunk.end_time)
-                    if chunk.start and stamp != due_after:
-                        self.get_logger().warning(
-                            f"the motion continues at {stamp / 1e9:.3f} s instead of {due_after / 1e9:.3f} s: "
-                            "the clock jumped, or signing is slower than real time"
-                        )
-                    return True
-            self._stopping.wait(min(wait, POLL))
-        return False
+    def _publish_status(self, message: GoalStatusArray) -> None:
+        if self.context.ok():
+            self._status.publish(message)
 
-    def _nanoseconds(self, name: str) -> int:
-        return round(self._value(name) * 1e9)
+    # Diagnostics, in their thread
+
+    def _diagnose_all(self) -> None:
+        told, told_at = None, 0.0
+        moved, moved_at = self.now(), time.monotonic()
+        while not self._stopping.is_set():
+            self._changed.clear()
+            try:
+                if (now := self.now()) != moved:
+                    moved, moved_at = now, time.monotonic()
+                condition = self._condition(now, standing=time.monotonic() - moved_at > STILL)
+                verdict = diagnostics.assess(condition)
+                if verdict != told or time.monotonic() - told_at >= PERIOD:
+                    self._diagnose(now, *verdict)
+                    told, told_at = verdict, time.monotonic()
+            except Exception as error:
+                if not self.context.ok():  # then everything raises; the process ends
+                    return
+                self.get_logger().error(f"diagnostics can't be published: {error}")
+                told_at = time.monotonic()
+            self._stopping.wait(PAUSE)
+            self._changed.wait(max(told_at + PERIOD - time.monotonic(), 0.0))
+
+    def _condition(self, now: int, *, standing: bool) -> diagnostics.Condition:
+        engine, signer = self._engine, self._signer
+        return diagnostics.Condition(
+            state=self._state,
+            progress=self._progress,
+            failure=self.failure,
+            paused=engine is not None and engine.paused,
+            time=now,
+            standing=standing,
+            subscribers=self.count_subscribers(self._topic) if signer is not None else 0,
+            late=self._figures.late_recently(),
+            busy=engine is not None and not engine.idle,
+        )
+
+    def _diagnose(self, now: int, level: bytes, message: str) -> None:
+        signer, engine = self._signer, self._engine
+        values = {"state": self._state}
+        if signer is not None:
+            values |= {
+                "bundle": self._bundle,
+                "preset": self._value("preset") or signer.bundle.preset,
+                "steps": str(signer.steps),
+                "backend": signer.backend,
+            }
+        if engine is not None:
+            values |= {"paused": str(engine.paused), "texts waiting": str(engine.waiting)}
+        values |= {"queue_size": str(self._value("queue_size")), "policy": self._value("policy")}
+        values |= {"subscribers of ~/trajectory": str(self.count_subscribers(self._topic))}
+        values |= self._figures.values()
+        name = self.get_fully_qualified_name().lstrip("/")
+        hardware = signer.backend if signer is not None else ""
+        self._diagnostics.publish(diagnostics.array(name, now, level, message, values, hardware))
+
+    @property
+    def _topic(self) -> str:
+        return self.resolve_topic_name("~/trajectory")
+
+
+def _texts(count: int) -> str:
+    return f"{count} {'text' if count == 1 else 'texts'}"
+
+
+class _Progress(logging.Handler):
+    """Hands on what the library tells about its work."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(record.getMessage())
 
 
 class _ToRosout(logging.Handler):
@@ -200,7 +485,7 @@ class _ToRosout(logging.Handler):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM (exit code 0); 1 when it can't start."""
-    node, library = None, logging.getLogger("text2sign_ros")
+    node = executor = None
     try:
         rclpy.init(args=args)
     except RuntimeError as error:  # rclpy's RCLError: arguments or a parameters file that can't be read
@@ -208,14 +493,16 @@ def main(args: list[str] | None = None) -> int:
         return 1
     try:
         # Made before the long start: where SIGTERM comes first, rclpy prints a traceback from a half-made executor.
-        executor = SingleThreadedExecutor()
+        executor = SideExecutor()
         try:
             node = SignerNode()
-            library.setLevel(logging.DEBUG)  # what is shown is for the node's logger to say
-            library.addHandler(_ToRosout(node.get_logger()))
-            node.start()
-        except (Text2SignError, ParameterException) as error:
+        except ParameterException as error:
             rclpy.logging.get_logger("signer").fatal(str(error))
+            return 1
+        _LIBRARY.setLevel(logging.DEBUG)  # what is shown is for the node's logger to say
+        _LIBRARY.addHandler(_ToRosout(node.get_logger()))
+        if node.get_parameter("autostart").value and not node.start() and rclpy.ok():
+            node.get_logger().fatal(node.failure)
             return 1
         executor.add_node(node)
         # Not rclpy.spin: one SIGTERM in thirty does not wake an executor that waits without a timeout.
@@ -229,8 +516,10 @@ def main(args: list[str] | None = None) -> int:
         # else SIGTERM came while the node was starting, and what failed is that its context is gone
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the cleaning up
+        if executor is not None:
+            executor.shutdown()  # waits for the callbacks that run
         if node is not None:
-            library.handlers.clear()
+            _LIBRARY.handlers.clear()
             node.stop()
             node.destroy_node()
         rclpy.try_shutdown()

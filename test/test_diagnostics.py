@@ -1,0 +1,67 @@
+"""What /diagnostics says: the reason comes first, the figures add up."""
+
+from __future__ import annotations
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.serialization import serialize_message
+
+from text2sign_ros.inference.engine import Outcome, Performance, Style
+from text2sign_ros.ros import diagnostics
+from text2sign_ros.ros.diagnostics import Condition, Figures, assess
+
+OK, WARN, ERROR, STALE = (getattr(DiagnosticStatus, name) for name in ("OK", "WARN", "ERROR", "STALE"))
+
+
+@pytest.mark.parametrize(
+    ("level", "words", "condition"),
+    [
+        (STALE, "configure", Condition()),
+        (ERROR, "sha256", Condition(failure="the sha256 is wrong")),
+        (WARN, "30 %", Condition("configuring", progress="building: 30 %")),
+        (WARN, "activate", Condition("inactive")),
+        (WARN, "deactivating", Condition("deactivating")),
+        (STALE, "start it again", Condition("finalized")),
+        (WARN, "/clock", Condition("active", time=0, standing=True, paused=True, subscribers=0)),
+        (WARN, "stands still", Condition("active", standing=True)),
+        (WARN, "~/resume", Condition("active", paused=True)),
+        (WARN, "~/trajectory", Condition("active", subscribers=0)),
+        (WARN, "late", Condition("active", late=True)),
+        (OK, "waiting for texts", Condition("active")),
+        (OK, "signing", Condition("active", busy=True)),
+    ],
+)
+def test_the_reason_why_a_robot_is_not_signing(level: bytes, words: str, condition: Condition) -> None:
+    assert assess(condition)[0] == level
+    assert words in assess(condition)[1]
+
+
+def test_figures_add_up() -> None:
+    figures, fps = Figures(), 25.0
+    assert figures.values()["real-time factor"] == "-"
+    for number, outcome in enumerate([*Outcome, Outcome.SIGNED], 1):
+        figures.received()
+        signed = outcome is Outcome.SIGNED
+        performance = Performance("hello", Style(), outcome=outcome, error=None if signed else ValueError("a wire"))
+        performance.frames, performance.first_chunk, performance.work = 50, 0.01 * number, 0.1 * number
+        figures.ended(performance, fps)
+    figures.received()
+    figures.refused("as many wait as may")
+    figures.received()
+    for late in (False, True):
+        figures.sent(late)
+    values = figures.values()
+    assert values["texts received"] == "8" and values["texts under way"] == "1"
+    assert [values[f"texts {outcome.value}"] for outcome in Outcome] == ["2", "2", "1", "1", "1"]
+    assert values["first chunk ready, last (ms)"] == "60.0"
+    assert values["first chunk ready, median of 2 (ms)"] == "35.0"
+    assert values["real-time factor"] == f"{0.7 / 4.0:.4f}"
+    assert (values["chunks sent"], values["chunks late"]) == ("2", "1") and figures.late_recently()
+    assert values["last error"] == "as many wait as may"
+
+
+def test_the_message_can_be_sent() -> None:
+    message = diagnostics.array("robot/signer", 3_000_000_005, WARN, "inactive", Figures().values(), "a CPU")
+    assert serialize_message(message)
+    assert message.status[0].name == "robot/signer: signing"
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (3, 5)

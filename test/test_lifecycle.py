@@ -1,0 +1,374 @@
+"""The signer's lifecycle, controls, status and diagnostics, over DDS and again and again."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import rclpy
+from action_msgs.msg import GoalStatus, GoalStatusArray
+from conftest import Process
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParameters
+from rclpy.client import Client
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import MultiDOFJointTrajectory
+
+from text2sign_ros.ros import signer_node, trajectory
+from text2sign_ros.skeleton import REST_POSE
+
+ALL_AT_ONCE = 60.0
+CYCLES = 30
+LONG = "can i get a large coffee please"
+ACCEPTED, EXECUTING, SUCCEEDED, CANCELED, ABORTED = (
+    getattr(GoalStatus, f"STATUS_{name}") for name in ("ACCEPTED", "EXECUTING", "SUCCEEDED", "CANCELED", "ABORTED")
+)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Manager:
+    """Drives the node as a lifecycle manager would, and keeps all that it says."""
+
+    def __init__(self) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node("manager", context=self.context)
+        self.diagnostics: list[DiagnosticStatus] = []
+        self.statuses: list[GoalStatusArray] = []
+        self.chunks: list[trajectory.Trajectory] = []
+        self._clients: dict[str, Client] = {}
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
+        self.node.create_subscription(GoalStatusArray, "/signer/status", self.statuses.append, LATCHED)
+        self.texts = self.node.create_publisher(String, "/signer/text", 100)
+        self.clock = self.node.create_publisher(Clock, "/clock", 10)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._stop.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.diagnostics += message.status
+
+    def listen(self) -> None:
+        """Subscribe to the motion, as a robot does."""
+
+        def keep(data: bytes) -> None:
+            self.chunks.append(trajectory.decode(data))
+
+        qos = QoSProfile(depth=1000)
+        self.node.create_subscription(MultiDOFJointTrajectory, "/signer/trajectory", keep, qos, raw=True)
+
+    def call(self, kind: type, name: str, request: object, timeout: float = 30.0):
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, f"/signer/{name}")
+            assert self._clients[name].wait_for_service(30.0), name
+            time.sleep(0.3)  # the node may see this client a moment after it sees the node, and miss a request before
+        client = self._clients[name]
+        future = client.call_async(request)
+        self.until(future.done, f"an answer of {name}", timeout)
+        return future.result()
+
+    def change(self, label: str) -> bool:
+        request = ChangeState.Request()
+        request.transition.label = label
+        return self.call(ChangeState, "change_state", request).success
+
+    def state(self) -> str:
+        return self.call(GetState, "get_state", GetState.Request()).current_state.label
+
+    def trigger(self, name: str) -> Trigger.Response:
+        return self.call(Trigger, name, Trigger.Request())
+
+    def set(self, **values: object):
+        request = SetParameters.Request()
+        request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        return self.call(SetParameters, "set_parameters", request).results
+
+    def say(self, *texts: str) -> None:
+        self.until(self.texts.get_subscription_count, "the node to listen")
+        for text in texts:
+            self.texts.publish(String(data=text))
+
+    def goals(self) -> list[int]:
+        return [goal.status for goal in self.statuses[-1].status_list] if self.statuses else []
+
+    def told(self, words: str) -> DiagnosticStatus | None:
+        """The last diagnostics, if that is what they say."""
+        last = self.diagnostics[-1] if self.diagnostics else None
+        return last if last is not None and words in last.message else None
+
+    def value(self, key: str) -> str:
+        return next(pair.value for pair in self.diagnostics[-1].values if pair.key == key)
+
+    def until(self, condition: Callable[[], object], what: str, timeout: float = 20.0) -> None:
+        deadline = time.monotonic() + timeout
+        while not condition():
+            last = self.diagnostics[-1].message if self.diagnostics else "nothing"
+            assert time.monotonic() < deadline, f"{what}; goals {self.goals()}, diagnostics: {last}"
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture
+def manager() -> Iterator[Manager]:
+    manager = Manager()
+    yield manager
+    manager.close()
+
+
+def motion(chunks: list[trajectory.Trajectory]) -> np.ndarray:
+    return np.concatenate([chunk.positions for chunk in chunks])
+
+
+def assert_at_rest(chunks: list[trajectory.Trajectory]) -> None:
+    np.testing.assert_allclose(chunks[-1].positions[-1], REST_POSE, atol=1e-6)
+    assert not chunks[-1].velocities[-1].any()
+
+
+def test_all_transitions_and_what_is_said_in_each_state(run_signer: Callable[..., Process], manager: Manager) -> None:
+    process = run_signer(autostart="false")
+    manager.until(lambda: manager.told("unconfigured"), "diagnostics before configure")
+    assert manager.diagnostics[-1].level == DiagnosticStatus.STALE
+    assert manager.state() == "unconfigured"
+    assert not manager.change("activate"), "not possible from here"
+    assert manager.state() == "unconfigured", "and no harm done"
+    assert manager.node.count_subscribers("/signer/text") == 0
+
+    assert manager.change("configure")
+    assert manager.state() == "inactive"
+    said = [status.message for status in manager.diagnostics]
+    assert any("configuring: loading" in message for message in said), said
+    manager.until(lambda: manager.told("inactive"), "diagnostics")
+    assert "onnxruntime" in manager.diagnostics[-1].hardware_id
+    manager.say("too early")
+    process.wait_for("'too early' is refused: the node is inactive")
+    manager.until(lambda: manager.goals() == [ABORTED], "the status of a text refused")
+    assert not manager.trigger("cancel").success
+
+    assert manager.change("activate")
+    process.wait_for("ready: ")
+    manager.until(lambda: manager.told("nobody subscribes"), "diagnostics")
+    assert manager.diagnostics[-1].level == DiagnosticStatus.WARN
+    manager.listen()
+    manager.until(lambda: manager.told("ready"), "diagnostics")
+    assert manager.diagnostics[-1].level == DiagnosticStatus.OK
+    results = manager.set(preset="fast", policy="replace", max_wait=-1.0)
+    assert [result.successful for result in results] == [False, True, False]
+    assert "unconfigured" in results[0].reason
+
+    manager.say(LONG)
+    manager.until(lambda: len(manager.chunks) > 2, "chunks")
+    assert manager.told("signing")
+    assert manager.change("deactivate")
+    manager.until(lambda: manager.goals() == [ABORTED, CANCELED], "its status")
+    time.sleep(0.2)
+    assert_at_rest(manager.chunks)
+    assert manager.change("activate")
+    process.wait_for("ready: ")
+    count = len(manager.chunks)
+    manager.say("hello")
+    manager.until(lambda: manager.goals() == [ABORTED, CANCELED, SUCCEEDED], "the status of a text signed")
+    info = manager.statuses[-1].status_list[-1].goal_info
+    manager.until(lambda: len(manager.chunks) > count, "its chunks")
+    assert info.stamp.sec * 10**9 + info.stamp.nanosec == manager.chunks[count].stamp_ns
+    manager.until(lambda: manager.value("texts signed") == "1", "the count")
+    assert [manager.value(f"texts {name}") for name in ("received", "refused", "canceled")] == ["3", "1", "1"]
+    assert float(manager.value("real-time factor")) > 0 and manager.value("chunks sent") == str(len(manager.chunks))
+
+    assert manager.change("deactivate") and manager.change("cleanup")
+    assert manager.state() == "unconfigured"
+    manager.until(lambda: manager.node.count_subscribers("/signer/text") == 0, "the topics to be gone")
+    assert all(result.successful for result in manager.set(preset="fastest"))
+    assert manager.change("configure") and manager.change("activate")
+    assert "in 1 steps" in process.wait_for("ready: ")
+    assert manager.change("shutdown")
+    manager.until(lambda: manager.told("finalized"), "diagnostics")
+    process.signal(15)
+    assert process.wait() == 0
+    assert "Traceback" not in "\n".join(process.log)
+
+
+def test_a_bundle_that_is_bad_is_told_and_can_be_mended(
+    run_signer: Callable[..., Process], manager: Manager, bundle: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    (folder / "duration.onnx").write_bytes(b"no network")
+    process = run_signer(autostart="false", bundle=folder)
+    assert not manager.change("configure")
+    assert "duration.onnx" in process.wait_for("ERROR")
+    assert manager.state() == "unconfigured"
+    manager.until(lambda: manager.told("duration.onnx"), "diagnostics")
+    assert manager.diagnostics[-1].level == DiagnosticStatus.ERROR
+    shutil.copy(bundle / "duration.onnx", folder)
+    assert manager.change("configure") and manager.change("activate")
+
+
+def test_pause_comes_to_rest_and_resume_begins_again(run_signer: Callable[..., Process], manager: Manager) -> None:
+    process = run_signer()
+    process.wait_for("ready: ")
+    manager.listen()
+    manager.until(lambda: manager.told("ready"), "diagnostics")
+    manager.say(LONG, "thank you")
+    manager.until(lambda: len(manager.chunks) > 2, "chunks")
+    response = manager.trigger("pause")
+    assert response.success and response.message == "paused: 1 text will begin again, 1 text will follow"
+    manager.until(lambda: manager.told("paused"), "diagnostics")
+    seen = -1
+    while seen != len(manager.chunks):
+        seen = len(manager.chunks)
+        time.sleep(1.0)
+    assert_at_rest(manager.chunks)
+    assert manager.goals() == [EXECUTING, ACCEPTED]
+    assert manager.set(lead_time=ALL_AT_ONCE)[0].successful
+    assert manager.trigger("resume").success
+    manager.until(lambda: manager.goals() == [SUCCEEDED, SUCCEEDED], "both")
+    again = manager.chunks[seen]
+    np.testing.assert_allclose(motion(manager.chunks[seen:])[:16], motion(manager.chunks)[:16], atol=1e-6)
+    info = manager.statuses[-1].status_list[0].goal_info
+    assert info.stamp.sec * 10**9 + info.stamp.nanosec == again.stamp_ns
+
+
+def test_policies(run_signer: Callable[..., Process], manager: Manager) -> None:
+    process = run_signer(policy="replace")
+    process.wait_for("ready: ")
+    manager.listen()
+    manager.until(lambda: manager.told("ready"), "diagnostics")
+    manager.say(LONG)
+    manager.until(lambda: manager.goals() == [EXECUTING], "the first")
+    manager.say("hello")
+    process.wait_for("canceled 'can i get a large coffee please': a newer text took its place")
+    process.wait_for("signed 'hello'")
+    manager.until(lambda: manager.goals() == [CANCELED, SUCCEEDED], "both")
+    assert all(result.successful for result in manager.set(policy="queue", max_wait=0.3))
+    manager.say(LONG, LONG)
+    process.wait_for("is dropped: it waited longer than max_wait")
+    manager.until(lambda: manager.goals()[2:] == [ABORTED, EXECUTING], "one to be dropped, the other signed")
+    assert manager.trigger("cancel").message == "canceled 1 text"
+
+
+def test_deactivate_comes_to_rest_in_simulated_time(run_signer: Callable[..., Process], manager: Manager) -> None:
+    process = run_signer(use_sim_time="true")
+    process.wait_for("ready: ")
+    manager.listen()
+    manager.until(lambda: manager.told("no time on the clock"), "diagnostics")
+    running, begin = threading.Event(), time.monotonic()
+    running.set()
+
+    def run_clock() -> None:
+        while running.is_set():
+            message = Clock()
+            message.clock.sec, message.clock.nanosec = divmod(int(1e9 * (50.0 + time.monotonic() - begin)), 10**9)
+            manager.clock.publish(message)
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=run_clock)
+    thread.start()
+    try:
+        manager.until(lambda: manager.told("ready"), "diagnostics")
+        manager.say(LONG)
+        manager.until(lambda: len(manager.chunks) > 2, "chunks")
+        assert manager.change("deactivate"), "time goes on meanwhile"
+        time.sleep(0.2)
+        assert_at_rest(manager.chunks)
+        assert manager.change("activate")
+        manager.say(LONG)
+        manager.until(lambda: manager.told("signing"), "the next text")
+    finally:
+        running.clear()
+        thread.join()
+    manager.until(lambda: manager.told("stands still"), "diagnostics")
+    assert manager.change("deactivate"), "it gives up"
+    process.wait_for("could not be brought to rest: the clock stands still")
+
+
+@pytest.fixture
+def local_node() -> Iterator[Callable[..., signer_node.SignerNode]]:
+    """Makes a node in this process."""
+    context, nodes = Context(), []
+
+    def make(*arguments: str) -> signer_node.SignerNode:
+        rclpy.init(args=["--ros-args", *arguments], context=context)
+        nodes.append(signer_node.SignerNode(context=context))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.stop()
+        node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+def _entities(node) -> int:
+    return sum(len(list(kind)) for kind in (node.publishers, node.subscriptions, node.services, node.timers))
+
+
+def test_cycles_leave_nothing_behind(local_node, bundle: Path) -> None:
+    node = local_node("-p", f"bundle:={bundle}", "-p", "lead_time:=60.0")
+    process, entities, threads = psutil.Process(), _entities(node), threading.active_count()
+    memory, files = [], []
+    for cycle in range(CYCLES):
+        assert node.start(), node.failure
+        node._on_text(String(data="hello"))
+        while cycle % 2 and not node._engine.idle:
+            time.sleep(0.002)
+        assert node.trigger_deactivate() == signer_node.TransitionCallbackReturn.SUCCESS
+        assert node.trigger_cleanup() == signer_node.TransitionCallbackReturn.SUCCESS
+        gc.collect()
+        memory.append(process.memory_info().rss / 1e6)
+        files.append(process.num_fds())
+        assert _entities(node) == entities and threading.active_count() == threads
+    assert files[-1] <= files[2]
+    third = len(memory) // 3
+    growth = np.mean(memory[-third:]) - np.mean(memory[third : 2 * third])
+    print(f"after 1, a third and {CYCLES} cycles: {memory[0]:.1f}, {memory[third]:.1f} and {memory[-1]:.1f} MB")
+    assert growth < 0.1 * third, f"MB after each cycle: {memory}"
+
+
+@pytest.mark.parametrize("transition", ["configure", "activate"])
+def test_an_error_gives_everything_back(local_node, monkeypatch, bundle: Path, transition: str) -> None:
+    node = local_node("-p", f"bundle:={bundle}")
+    entities, threads = _entities(node), threading.active_count()
+    broken = "Goals" if transition == "configure" else "Sender"
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a wire came off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(signer_node, broken, fail)
+        assert not node.start()
+    assert node.failure == "RuntimeError: a wire came off" and node._state == "unconfigured"
+    assert _entities(node) == entities and threading.active_count() == threads
+    assert node.start(), "it can be configured again"
+
+
+def test_a_transition_that_raises_does_not_end_the_node() -> None:
+    def humble(request: object, response: ChangeState.Response) -> ChangeState.Response:
+        raise RuntimeError("Transition is not registered.")
+
+    response = signer_node.SignerNode._forgiving(humble)(None, ChangeState.Response(success=True))
+    assert response.success is False

@@ -1,0 +1,162 @@
+"""What /diagnostics tells: the figures that are measured, and whether and why a robot is not signing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from text2sign_ros.inference.engine import Outcome, Performance
+
+RECENT = 100
+"""Texts that figures of speed are taken over."""
+LATE_FOR = 10.0
+"""Seconds for which a late chunk is warned of."""
+
+
+class Figures:
+    """What was counted and measured since the node started. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._first: deque[float] = deque(maxlen=RECENT)  # seconds
+        self._work: deque[tuple[float, float]] = deque(maxlen=RECENT)  # seconds of signing, seconds of motion
+        self._late_at = -LATE_FOR
+        self._error = ""
+
+    def received(self) -> None:
+        """A text came."""
+        self._count("received")
+
+    def refused(self, reason: str) -> None:
+        """A text was not even queued."""
+        with self._lock:
+            self._counts[Outcome.REFUSED.value] += 1
+            self._error = reason
+
+    def sent(self, late: bool) -> None:
+        """A chunk was sent."""
+        with self._lock:
+            self._counts["chunks"] += 1
+            if late:
+                self._counts["late"] += 1
+                self._late_at = time.monotonic()
+
+    def ended(self, performance: Performance, fps: float) -> None:
+        """A text ended."""
+        assert performance.outcome is not None
+        with self._lock:
+            self._counts[performance.outcome.value] += 1
+            if performance.error is not None:
+                self._error = str(performance.error)
+            if performance.outcome is Outcome.SIGNED:
+                self._first.append(performance.first_chunk)
+                self._work.append((performance.work, performance.frames / fps))
+
+    def late_recently(self) -> bool:
+        """Whether a chunk was late in the last ``LATE_FOR`` seconds."""
+        with self._lock:
+            return time.monotonic() - self._late_at < LATE_FOR
+
+    def values(self) -> dict[str, str]:
+        """All figures by name, as people read them; a dash where nothing was measured yet."""
+        with self._lock:
+            counts, error = Counter(self._counts), self._error
+            first, work = 1e3 * np.array(self._first), np.array(self._work).reshape(-1, 2).sum(axis=0)
+        ended = {f"texts {outcome.value}": str(counts[outcome.value]) for outcome in Outcome}
+        under_way = counts["received"] - sum(counts[outcome.value] for outcome in Outcome)
+        p50, p99 = (f"{value:.1f}" for value in np.percentile(first, (50, 99))) if len(first) else ("-", "-")
+        return {
+            "texts received": str(counts["received"]),
+            "texts under way": str(under_way),
+            **ended,
+            "first chunk ready, last (ms)": f"{first[-1]:.1f}" if len(first) else "-",
+            f"first chunk ready, median of {len(first)} (ms)": p50,
+            f"first chunk ready, p99 of {len(first)} (ms)": p99,
+            "real-time factor": f"{work[0] / work[1]:.4f}" if work[1] else "-",
+            "chunks sent": str(counts["chunks"]),
+            "chunks late": str(counts["late"]),
+            "last error": error or "-",
+        }
+
+    def _count(self, name: str) -> None:
+        with self._lock:
+            self._counts[name] += 1
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What decides whether a robot signs.
+
+    Attributes:
+        state: of the lifecycle: unconfigured, configuring, inactive, active, deactivating, ... finalized.
+        progress: what ``configure`` is at.
+        failure: why the last transition failed; empty if it did not.
+        paused: by ``~/pause``.
+        time: on the node's clock, nanoseconds; 0 is none.
+        standing: whether that clock has not moved for a while.
+        subscribers: of ``~/trajectory``.
+        late: whether chunks were late recently.
+        busy: whether there are texts.
+    """
+
+    state: str = "unconfigured"
+    progress: str = ""
+    failure: str = ""
+    paused: bool = False
+    time: int = 1
+    standing: bool = False
+    subscribers: int = 1
+    late: bool = False
+    busy: bool = False
+
+
+def assess(condition: Condition) -> tuple[bytes, str]:
+    """Level and one sentence: why the robot is not signing and what helps, or that nothing keeps it from that.
+
+    ERROR: a transition failed, nothing will be signed before that is mended. WARN: something is missing that someone
+    may have wanted so. STALE: there is nothing to tell of. OK: it signs, or would.
+    """
+    c, s = condition, DiagnosticStatus
+    if c.failure:
+        return s.ERROR, f"{c.state}: {c.failure}"
+    if c.state == "unconfigured":
+        return s.STALE, "unconfigured: call the transition configure, then activate"
+    if c.state == "configuring":
+        return s.WARN, f"configuring: {c.progress}"
+    if c.state == "inactive":
+        return s.WARN, "inactive: call the transition activate"
+    if c.state == "finalized":
+        return s.STALE, "finalized: the node was shut down; start it again"
+    if c.state != "active":
+        return s.WARN, f"{c.state}: wait"
+    if c.time == 0:
+        return s.WARN, "no time on the clock: nothing publishes /clock, which use_sim_time asks for"
+    if c.standing:
+        return s.WARN, "the clock stands still: is the simulation paused?"
+    if c.paused:
+        return s.WARN, "paused: call ~/resume"
+    if c.subscribers == 0:
+        return s.WARN, "nobody subscribes to ~/trajectory: start the robot's or avatar's node, or compare names and QoS"
+    if c.late:
+        return s.WARN, "chunks were late: the clock jumped, or signing is too slow; take a faster preset or backend"
+    return s.OK, "signing" if c.busy else "ready: waiting for texts"
+
+
+def array(
+    node: str, stamp: int, level: bytes, message: str, values: Mapping[str, str], hardware: str = ""
+) -> DiagnosticArray:
+    """The message; ``stamp`` in nanoseconds of the node's clock, ``hardware`` what runs the networks."""
+    status = DiagnosticStatus(level=level, name=f"{node}: signing", message=message, hardware_id=hardware)
+    status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+    result = DiagnosticArray(status=[status])
+    seconds, nanoseconds = divmod(stamp, 1_000_000_000)
+    result.header.stamp = Time(sec=seconds, nanosec=nanoseconds)
+    return result

@@ -1,0 +1,140 @@
+"""Sender: a thread that takes the engine's chunks and publishes each when it is due."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from text2sign_ros.inference.engine import Performance, SigningEngine
+from text2sign_ros.motion.chunks import Chunk
+from text2sign_ros.ros import trajectory
+from text2sign_ros.ros.schedule import Schedule
+
+POLL = 0.02
+"""Seconds between looks at the clock while waiting: it may be simulated, and stop or jump at any time."""
+STILL = 2.0
+"""Seconds after which a clock that has not moved counts as standing still."""
+
+
+class Stage(Protocol):
+    """Whom the chunks are for. The sender's thread calls, and whoever waits for it asks for the time."""
+
+    def now(self) -> int:
+        """Nanoseconds of the clock that stamps are of; 0 while it shows no time yet."""
+        ...
+
+    def lead_time(self) -> int:
+        """Nanoseconds that a chunk is sent ahead of its stamp."""
+        ...
+
+    def start_delay(self) -> int:
+        """Nanoseconds from the first chunk being ready to its stamp."""
+        ...
+
+    def publish(self, data: bytes) -> None:
+        """Send an encoded chunk."""
+        ...
+
+    def begun(self, performance: Performance, stamp: int) -> None:
+        """The first chunk of a text was sent."""
+        ...
+
+    def sent(self, late: bool) -> None:
+        """A chunk was sent; late is one that reached its stamp before that, or does not go on from the one before."""
+        ...
+
+    def moved(self, stamp: int, due: int) -> None:
+        """The motion of a text goes on at ``stamp`` instead of ``due``."""
+        ...
+
+    def ended(self, performance: Performance) -> None:
+        """All of a text was sent."""
+        ...
+
+    def broke(self, performance: Performance, error: Exception) -> None:
+        """A chunk could not be sent."""
+        ...
+
+
+class Sender:
+    """Sends what the engine signs, from ``start`` until ``finish`` or ``stop``.
+
+    Args:
+        engine: whose only taker this is.
+        schedule: of the stamps; the sender's thread owns it until ``stop``.
+        stage: whom the chunks are for.
+    """
+
+    def __init__(self, engine: SigningEngine, schedule: Schedule, stage: Stage) -> None:
+        self._engine, self._schedule, self._stage = engine, schedule, stage
+        self._finishing, self._stopping = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def finish(self, going: Callable[[], bool]) -> bool:
+        """Wait until all that the engine has is sent; submit nothing meanwhile.
+
+        Returns:
+            Whether it was: not if ``going()`` becomes false, or the clock stands still.
+        """
+        self._finishing.set()
+        seen, since = self._stage.now(), time.monotonic()
+        while self._thread.is_alive():
+            self._thread.join(POLL)
+            if (now := self._stage.now()) != seen:
+                seen, since = now, time.monotonic()
+            if not going() or time.monotonic() - since > STILL:
+                return False
+        return True
+
+    def stop(self) -> None:
+        """Send no more, in mid-sentence if need be, and wait for the thread's end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            item = self._engine.take(timeout=0.02 if self._finishing.is_set() else 0.2)  # then see whether to stop
+            if item is None:
+                if self._finishing.is_set() and self._engine.idle:
+                    return
+                continue
+            performance, chunk = item
+            try:
+                if chunk is None:
+                    self._stage.ended(performance)
+                elif not self._send(performance, chunk):
+                    return
+            except Exception as error:  # what can't be sent must not silence the robot
+                self._stage.broke(performance, error)
+
+    def _send(self, performance: Performance, chunk: Chunk) -> bool:
+        """Publish ``chunk`` when it is due; False when the sender is stopped before that."""
+        stage = self._stage
+        if chunk.start == 0:
+            self._schedule.begin()
+        due = self._schedule.end
+        while not self._stopping.is_set():
+            now = stage.now()
+            wait = POLL
+            if now > 0:  # a simulated clock shows zero until it starts
+                stamp = self._schedule.stamp(chunk.start_time, now, stage.start_delay())
+                wait = (stamp - stage.lead_time() - now) / 1e9
+                if wait <= 0:
+                    stage.publish(trajectory.encode(chunk, stamp))
+                    self._schedule.sent(chunk.end_time)
+                    off = chunk.start > 0 and stamp != due
+                    stage.sent(late=off or stage.now() > stamp)
+                    if chunk.start == 0:
+                        stage.begun(performance, stamp)
+                    elif off:
+                        stage.moved(stamp, due)
+                    return True
+            self._stopping.wait(min(wait, POLL))
+        return False
