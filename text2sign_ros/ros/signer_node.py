@@ -415,8 +415,8 @@ class SignerNode(LifecycleNodeMixin, Node):
                     return
                 self.get_logger().error(f"diagnostics can't be published: {error}")
                 told_at = time.monotonic()
-            self._stopping.wait(PAUSE)
             self._changed.wait(max(told_at + PERIOD - time.monotonic(), 0.0))
+            self._stopping.wait(PAUSE)  # after a change, not before: what changes is about to need this processor
 
     def _condition(self, now: int, *, standing: bool) -> diagnostics.Condition:
         engine, signer = self._engine, self._signer
