@@ -199,7 +199,7 @@ def test_full_queue_and_stop_in_mid_sentence(
     began = time.monotonic()
     process.signal(number)
     assert process.wait() == 0
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 6.0, "it stops in mid-sentence, which has 8 s to go"
     assert not [line for line in process.log if "Traceback" in line or "ERROR" in line or "Error" in line]
 
 
