@@ -346,9 +346,9 @@ def test_cycles_leave_nothing_behind(local_node, bundle: Path) -> None:
     third = len(memory) // 3
     growth = np.mean(memory[-third:]) - np.mean(memory[third : 2 * third])
     print(f"after 1, a third and {CYCLES} cycles: {memory[0]:.1f}, {memory[third]:.1f} and {memory[-1]:.1f} MB")
-    # The allocator alone moves it by 2 MB either way (400 cycles: 153.6 MB after 25, 154.6 MB at the end); a cycle
-    # loads 27 MB of weights.
-    assert growth < 5.0, f"MB after each cycle: {memory}"
+    # A cycle loads 27 MB of weights, and ten lie between the thirds. The allocator alone moves it by 2 MB in a process
+    # of its own (400 cycles: 153.6 MB after 25, 154.6 MB at the end), by 9 MB in one that has run all tests.
+    assert growth < 40.0, f"MB after each cycle: {memory}"
 
 
 @pytest.mark.parametrize("transition", ["configure", "activate"])
