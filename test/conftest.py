@@ -21,6 +21,13 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)  # above 101 the ports meet the ephemeral ones
 os.environ["RCUTILS_COLORIZED_OUTPUT"] = "0"
 
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -87,6 +94,70 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+
+class Companion:
+    """A node of the test's own, which a thread spins: it publishes texts and the clock. Subclasses listen."""
+
+    def __init__(self, name: str) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node(name, context=self.context)
+        self.texts = self.node.create_publisher(String, "/signer/text", 100)
+        self.clock = self.node.create_publisher(Clock, "/clock", 10)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._stop.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def say(self, *texts: str) -> None:
+        self.until(self.texts.get_subscription_count, "the node to listen")
+        for text in texts:
+            self.texts.publish(String(data=text))
+
+    def set_clock(self, seconds: float) -> None:
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(round(seconds * 1e9), 10**9)
+        self.clock.publish(message)
+
+    def situation(self) -> str:
+        """For the message of a test that waits in vain."""
+        return ""
+
+    def until(self, condition: Callable[[], object], what: str = "it", timeout: float = 20.0) -> None:
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, f"waited in vain for {what}; {self.situation()}"
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture
+def local_node() -> Iterator[Callable[..., Node]]:
+    """Makes a node of a class in this process, with command line arguments of its own."""
+    context, nodes = Context(), []
+
+    def make(kind: Callable[..., Node], *arguments: str) -> Node:
+        rclpy.init(args=["--ros-args", *arguments] if arguments else None, context=context)
+        nodes.append(kind(context=context))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        getattr(node, "stop", lambda: None)()
+        node.destroy_node()
+    rclpy.try_shutdown(context=context)
 
 
 @pytest.fixture

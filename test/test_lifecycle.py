@@ -12,18 +12,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-import rclpy
 from action_msgs.msg import GoalStatus, GoalStatusArray
-from conftest import Process
+from conftest import Companion, Process
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
 from rclpy.client import Client
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
@@ -40,30 +36,17 @@ ACCEPTED, EXECUTING, SUCCEEDED, CANCELED, ABORTED = (
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class Manager:
+class Manager(Companion):
     """Drives the node as a lifecycle manager would, and keeps all that it says."""
 
     def __init__(self) -> None:
-        self.context = Context()
-        rclpy.init(context=self.context)
-        self.node = rclpy.create_node("manager", context=self.context)
+        super().__init__("manager")
         self.diagnostics: list[DiagnosticStatus] = []
         self.statuses: list[GoalStatusArray] = []
         self.chunks: list[trajectory.Trajectory] = []
         self._clients: dict[str, Client] = {}
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
         self.node.create_subscription(GoalStatusArray, "/signer/status", self.statuses.append, LATCHED)
-        self.texts = self.node.create_publisher(String, "/signer/text", 100)
-        self.clock = self.node.create_publisher(Clock, "/clock", 10)
-        self._executor = SingleThreadedExecutor(context=self.context)
-        self._executor.add_node(self.node)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._spin)
-        self._thread.start()
-
-    def _spin(self) -> None:
-        while not self._stop.is_set():
-            self._executor.spin_once(timeout_sec=0.05)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self.diagnostics += message.status
@@ -103,11 +86,6 @@ class Manager:
         request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
         return self.call(SetParameters, "set_parameters", request).results
 
-    def say(self, *texts: str) -> None:
-        self.until(self.texts.get_subscription_count, "the node to listen")
-        for text in texts:
-            self.texts.publish(String(data=text))
-
     def goals(self) -> list[int]:
         return [goal.status for goal in self.statuses[-1].status_list] if self.statuses else []
 
@@ -119,19 +97,8 @@ class Manager:
     def value(self, key: str) -> str:
         return next(pair.value for pair in self.diagnostics[-1].values if pair.key == key)
 
-    def until(self, condition: Callable[[], object], what: str, timeout: float = 20.0) -> None:
-        deadline = time.monotonic() + timeout
-        while not condition():
-            last = self.diagnostics[-1].message if self.diagnostics else "nothing"
-            assert time.monotonic() < deadline, f"{what}; goals {self.goals()}, diagnostics: {last}"
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._executor.shutdown()
-        self.node.destroy_node()
-        rclpy.try_shutdown(context=self.context)
+    def situation(self) -> str:
+        return f"goals {self.goals()}, diagnostics: {self.diagnostics[-1].message if self.diagnostics else 'nothing'}"
 
 
 @pytest.fixture
@@ -281,9 +248,7 @@ def test_deactivate_comes_to_rest_in_simulated_time(run_signer: Callable[..., Pr
 
     def run_clock() -> None:
         while running.is_set():
-            message = Clock()
-            message.clock.sec, message.clock.nanosec = divmod(int(1e9 * (50.0 + time.monotonic() - begin)), 10**9)
-            manager.clock.publish(message)
+            manager.set_clock(50.0 + time.monotonic() - begin)
             time.sleep(0.02)
 
     thread = threading.Thread(target=run_clock)
@@ -306,29 +271,12 @@ def test_deactivate_comes_to_rest_in_simulated_time(run_signer: Callable[..., Pr
     process.wait_for("could not be brought to rest: the clock stands still")
 
 
-@pytest.fixture
-def local_node() -> Iterator[Callable[..., signer_node.SignerNode]]:
-    """Makes a node in this process."""
-    context, nodes = Context(), []
-
-    def make(*arguments: str) -> signer_node.SignerNode:
-        rclpy.init(args=["--ros-args", *arguments], context=context)
-        nodes.append(signer_node.SignerNode(context=context))
-        return nodes[-1]
-
-    yield make
-    for node in nodes:
-        node.stop()
-        node.destroy_node()
-    rclpy.try_shutdown(context=context)
-
-
 def _entities(node) -> int:
     return sum(len(list(kind)) for kind in (node.publishers, node.subscriptions, node.services, node.timers))
 
 
 def test_cycles_leave_nothing_behind(local_node, bundle: Path) -> None:
-    node = local_node("-p", f"bundle:={bundle}", "-p", "lead_time:=60.0")
+    node = local_node(signer_node.SignerNode, "-p", f"bundle:={bundle}", "-p", "lead_time:=60.0")
     process, entities, threads = psutil.Process(), _entities(node), threading.active_count()
     memory, files = [], []
     for cycle in range(CYCLES):
@@ -353,7 +301,7 @@ def test_cycles_leave_nothing_behind(local_node, bundle: Path) -> None:
 
 @pytest.mark.parametrize("transition", ["configure", "activate"])
 def test_an_error_gives_everything_back(local_node, monkeypatch, bundle: Path, transition: str) -> None:
-    node = local_node("-p", f"bundle:={bundle}")
+    node = local_node(signer_node.SignerNode, "-p", f"bundle:={bundle}")
     entities, threads = _entities(node), threading.active_count()
     broken = "Goals" if transition == "configure" else "Sender"
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 import json
 import re
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import rclpy
 import yaml
-from conftest import ROOT, Process
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
+from conftest import ROOT, Companion, Process
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from test_playback import motion
 from trajectory_msgs.msg import MultiDOFJointTrajectory
@@ -51,60 +46,34 @@ def farthest(messages: Sequence[MarkerArray]) -> float:
     return max(float(np.abs(positions(message) - REST_POSE).max()) for message in tuple(messages))
 
 
-class Client:
-    """Publishes chunks and the clock; keeps the markers."""
+class Client(Companion):
+    """Publishes chunks; keeps the markers."""
 
     def __init__(self) -> None:
-        self.context = Context()
-        rclpy.init(context=self.context)
-        self.node = rclpy.create_node("client", context=self.context)
+        super().__init__("client")
         self.shown: list[MarkerArray] = []
         self.node.create_subscription(MarkerArray, "/player/markers", self.shown.append, MARKERS_QOS)
         self.chunks = self.node.create_publisher(MultiDOFJointTrajectory, "/signer/trajectory", QoSProfile(depth=100))
-        self.texts = self.node.create_publisher(String, "/signer/text", QoSProfile(depth=100))
-        self.clock = self.node.create_publisher(Clock, "/clock", 10)
-        self._executor = SingleThreadedExecutor(context=self.context)
-        self._executor.add_node(self.node)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._spin)
-        self._thread.start()
-
-    def _spin(self) -> None:
-        while not self._stop.is_set():
-            self._executor.spin_once(timeout_sec=0.05)
 
     def connect(self, process: Process) -> None:
         process.wait_for("ready: ")
-        self.until(lambda: self.chunks.get_subscription_count() and self.node.count_publishers("/player/markers"))
+        self.until(
+            lambda: self.chunks.get_subscription_count() and self.node.count_publishers("/player/markers"), "topics"
+        )
         time.sleep(0.3)
 
-    def until(self, true: Callable[[], object], timeout: float = 15.0) -> None:
-        deadline = time.monotonic() + timeout
-        while not true():
-            assert time.monotonic() < deadline, "it did not come to pass"
-            time.sleep(0.02)
+    def situation(self) -> str:
+        return f"{len(self.shown)} poses came"
 
     def send(self, parts: list[Chunk], origin: int) -> None:
         for chunk in parts:
             self.chunks.publish(trajectory.encode(chunk, origin + chunk.start_time))
-
-    def set_clock(self, seconds: float) -> None:
-        message = Clock()
-        message.clock.sec, message.clock.nanosec = divmod(round(seconds * 1e9), 10**9)
-        self.clock.publish(message)
 
     def run_clock(self, begin: float, end: float) -> None:
         """Five times as fast as the clock on the wall."""
         for now in np.arange(begin, end, 0.02):
             self.set_clock(float(now))
             time.sleep(0.004)
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._executor.shutdown()
-        self.node.destroy_node()
-        rclpy.try_shutdown(context=self.context)
 
 
 @pytest.fixture
@@ -334,22 +303,6 @@ def test_qos_is_what_is_documented_and_can_be_overridden(run_player: Callable[..
     assert chunks.qos_profile.reliability == ReliabilityPolicy.RELIABLE
 
 
-@pytest.fixture
-def local_node() -> Iterator[Callable[..., player_node.PlayerNode]]:
-    """Makes a node in this process, with command line arguments of its own."""
-    context, nodes = Context(), []
-
-    def make(*arguments: str) -> player_node.PlayerNode:
-        rclpy.init(args=["--ros-args", *arguments] if arguments else None, context=context)
-        nodes.append(player_node.PlayerNode(context=context))
-        return nodes[-1]
-
-    yield make
-    for node in nodes:
-        node.destroy_node()
-    rclpy.try_shutdown(context=context)
-
-
 def test_parameters_file_is_complete_and_holds_the_defaults() -> None:
     (node, content), *others = yaml.safe_load((ROOT / "config" / "player.yaml").read_text()).items()
     assert node == "/**/player" and not others
@@ -357,7 +310,7 @@ def test_parameters_file_is_complete_and_holds_the_defaults() -> None:
 
 
 def test_namespace_and_remapped_topic(local_node) -> None:
-    node = local_node("-r", "__ns:=/robot/left", "-r", "signer/trajectory:=/elsewhere")
+    node = local_node(player_node.PlayerNode, "-r", "__ns:=/robot/left", "-r", "signer/trajectory:=/elsewhere")
     assert node.get_fully_qualified_name() == "/robot/left/player"
     assert node._chunks.topic_name == "/elsewhere"
     assert node._markers.topic_name == "/robot/left/player/markers"
@@ -381,7 +334,7 @@ def test_transforms_where_tf2_msgs_is_there(local_node, monkeypatch) -> None:
 
     monkeypatch.setattr(player_node, "TFMessage", TFMessage)
     monkeypatch.setattr(player_node.PlayerNode, "create_publisher", create_publisher)
-    local_node("-p", "frame:=left")
+    local_node(player_node.PlayerNode, "-p", "frame:=left")
     (message,) = sent
     assert [t.child_frame_id for t in message.transforms] == ["left/head", "left/left_wrist", "left/right_wrist"]
     origins, quaternions = frames.frames(REST_POSE)
@@ -419,7 +372,7 @@ def test_the_message_is_the_skeleton() -> None:
 
 
 def test_rviz_and_foxglove_show_what_the_node_sends(local_node) -> None:
-    node = local_node()
+    node = local_node(player_node.PlayerNode)
     rviz = yaml.safe_load((ROOT / "config" / "player.rviz").read_text())["Visualization Manager"]
     display = next(d for d in rviz["Displays"] if d["Class"].endswith("/MarkerArray"))
     assert display["Topic"]["Value"] == node._markers.topic_name

@@ -6,21 +6,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rclpy
 import yaml
-from conftest import ROOT, Process
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
+from conftest import ROOT, Companion, Process
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
-from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
@@ -34,73 +29,40 @@ LEAD = 0.2
 ALL_AT_ONCE = 60.0  # a lead_time that makes the node send as fast as it signs
 
 
-class Client:
-    """Publishes texts and the clock; keeps the chunks with the time at which they came."""
+class Client(Companion):
+    """Keeps the chunks with the time at which they came."""
 
     def __init__(self) -> None:
-        self.context = Context()
-        rclpy.init(context=self.context)
-        self.node = rclpy.create_node("client", context=self.context)
+        super().__init__("client")
         self.chunks: list[tuple[float, trajectory.Trajectory]] = []
         topic, qos = "/signer/trajectory", QoSProfile(depth=1000)
         self.node.create_subscription(MultiDOFJointTrajectory, topic, self._on_chunk, qos, raw=True)
-        self.texts = self.node.create_publisher(String, "/signer/text", QoSProfile(depth=100))
-        self.clock = self.node.create_publisher(Clock, "/clock", 10)
         self.canceler = self.node.create_client(Trigger, "/signer/cancel")
-        self._executor = SingleThreadedExecutor(context=self.context)
-        self._executor.add_node(self.node)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._spin)
-        self._thread.start()
-
-    def _spin(self) -> None:
-        while not self._stop.is_set():
-            self._executor.spin_once(timeout_sec=0.05)
 
     def _on_chunk(self, data: bytes) -> None:
         self.chunks.append((time.time(), trajectory.decode(data)))
 
     def connect(self, process: Process) -> None:
         process.wait_for("ready: ")
-        deadline = time.monotonic() + 10.0
-        while not (self.texts.get_subscription_count() and self.node.count_publishers("/signer/trajectory")):
-            assert time.monotonic() < deadline, "the node's topics were not found"
-            time.sleep(0.02)
+        self.until(
+            lambda: self.texts.get_subscription_count() and self.node.count_publishers("/signer/trajectory"), "topics"
+        )
         time.sleep(0.3)
-
-    def say(self, *texts: str) -> None:
-        for text in texts:
-            self.texts.publish(String(data=text))
 
     def cancel(self) -> str:
         """What the node says to it."""
         assert self.canceler.wait_for_service(5.0)
         future = self.canceler.call_async(Trigger.Request())
-        deadline = time.monotonic() + 5.0
-        while not future.done():
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        self.until(future.done, "an answer")
         assert future.result().success
         return future.result().message
 
-    def set_clock(self, seconds: float) -> None:
-        message = Clock()
-        message.clock.sec, message.clock.nanosec = divmod(round(seconds * 1e9), 10**9)
-        self.clock.publish(message)
-
-    def wait_for_frames(self, frames: int, timeout: float = 15.0) -> list[trajectory.Trajectory]:
-        deadline = time.monotonic() + timeout
-        while sum(len(c.positions) for _, c in self.chunks) < frames:
-            assert time.monotonic() < deadline, f"{self.chunks and len(self.chunks)} chunks instead of {frames} frames"
-            time.sleep(0.02)
+    def wait_for_frames(self, frames: int) -> list[trajectory.Trajectory]:
+        self.until(lambda: sum(len(c.positions) for _, c in self.chunks) >= frames, f"{frames} frames")
         return [chunk for _, chunk in self.chunks]
 
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._executor.shutdown()
-        self.node.destroy_node()
-        rclpy.try_shutdown(context=self.context)
+    def situation(self) -> str:
+        return f"{len(self.chunks)} chunks came"
 
 
 @pytest.fixture
@@ -314,23 +276,6 @@ def test_broken_parameters_are_named(run_signer: Callable[..., Process]) -> None
         assert "Traceback" not in "\n".join(process.log)
 
 
-@pytest.fixture
-def local_node() -> Iterator[Callable[..., signer_node.SignerNode]]:
-    """Makes a node in this process, with command line arguments of its own."""
-    context, nodes = Context(), []
-
-    def make(*arguments: str) -> signer_node.SignerNode:
-        rclpy.init(args=["--ros-args", *arguments] if arguments else None, context=context)
-        nodes.append(signer_node.SignerNode(context=context))
-        return nodes[-1]
-
-    yield make
-    for node in nodes:
-        node.stop()
-        node.destroy_node()
-    rclpy.try_shutdown(context=context)
-
-
 def test_parameters_file_is_complete_and_holds_the_defaults() -> None:
     (node, content), *others = yaml.safe_load((ROOT / "config" / "signer.yaml").read_text()).items()
     assert node == "/**/signer" and not others
@@ -340,13 +285,13 @@ def test_parameters_file_is_complete_and_holds_the_defaults() -> None:
 def test_parameters_file_works_in_a_namespace(local_node, tmp_path: Path) -> None:
     file = tmp_path / "signer.yaml"
     file.write_text((ROOT / "config" / "signer.yaml").read_text().replace("seed: 0", "seed: 7"))
-    node = local_node("--params-file", str(file), "-r", "__ns:=/robot/left")
+    node = local_node(signer_node.SignerNode, "--params-file", str(file), "-r", "__ns:=/robot/left")
     assert node.get_fully_qualified_name() == "/robot/left/signer"
     assert node.get_parameter("seed").value == 7
 
 
 def test_parameters_are_described_and_guarded(local_node) -> None:
-    node = local_node()
+    node = local_node(signer_node.SignerNode)
     assert all(node.describe_parameter(setting.name).description for setting in parameters.SIGNER)
     results = node.set_parameters(
         [
@@ -373,7 +318,7 @@ def test_one_text_that_fails_does_not_end_the_node(local_node, monkeypatch, capf
             return super().stream(plan, **style)
 
     monkeypatch.setattr(signer_node, "Signer", Broken)
-    node = local_node("-p", f"lead_time:={ALL_AT_ONCE}", "-p", f"bundle:={bundle}")
+    node = local_node(signer_node.SignerNode, "-p", f"lead_time:={ALL_AT_ONCE}", "-p", f"bundle:={bundle}")
     assert node.start()
     for text in ("please", "hello"):
         node._on_text(String(data=text))

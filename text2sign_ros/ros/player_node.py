@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+from contextlib import ExitStack
 from copy import copy
 from typing import Any
 
-import rclpy
 from geometry_msgs.msg import TransformStamped
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile
-from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from text2sign_ros.motion import frames
 from text2sign_ros.motion.playback import Piece, Playback, PlaybackError
-from text2sign_ros.ros import parameters, trajectory
+from text2sign_ros.ros import parameters, process, trajectory
 from text2sign_ros.ros.markers import Skeleton
 from text2sign_ros.skeleton import KEYPOINTS
 
@@ -130,36 +127,15 @@ class PlayerNode(Node):
         return transforms
 
 
+def _make(stack: ExitStack) -> PlayerNode:
+    node = PlayerNode()
+    stack.callback(node.destroy_node)
+    return node
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM (exit code 0); 1 when it can't start."""
-    node = None
-    try:
-        rclpy.init(args=args)
-    except RuntimeError as error:  # rclpy's RCLError: arguments or a parameters file that can't be read
-        print(f"player: {error}", file=sys.stderr)
-        return 1
-    try:
-        executor = SingleThreadedExecutor()
-        try:
-            node = PlayerNode()
-        except (ParameterException, InvalidQosOverridesError, RuntimeError) as error:
-            if not rclpy.ok():
-                raise
-            rclpy.logging.get_logger("player").fatal(str(error))
-            return 1
-        rclpy.spin(node, executor=executor)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        if rclpy.ok():
-            raise
-        # else a signal came while something was being made or published, and its context is gone
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the cleaning up
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return process.run("player", _make, args)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
 import time
@@ -12,12 +11,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-import rclpy
 from action_msgs.msg import GoalStatus, GoalStatusArray
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -31,7 +27,7 @@ from text2sign_ros.inference.engine import Outcome, Performance, Policy, QueueFu
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.limits import Limits, LimitsError
 from text2sign_ros.resources import share
-from text2sign_ros.ros import diagnostics, parameters
+from text2sign_ros.ros import diagnostics, parameters, process
 from text2sign_ros.ros.executor import SideExecutor, SideGroup
 from text2sign_ros.ros.schedule import Schedule
 from text2sign_ros.ros.sender import STILL, Sender
@@ -55,6 +51,10 @@ TRAJECTORY_QOS = QoSProfile(depth=100)
 STATUS_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """Reliable; who comes late gets the last message, which holds all."""
 DIAGNOSTICS_QOS = QoSProfile(depth=10)
+
+
+class StartError(Text2SignError):
+    """The node can't be configured or activated."""
 
 
 def quote(text: str, limit: int = 60) -> str:
@@ -483,47 +483,22 @@ class _ToRosout(logging.Handler):
         getattr(self._logger, methods.get(record.levelno, "error"))(self.format(record))
 
 
+def _make(stack: ExitStack) -> SignerNode:
+    node = SignerNode()
+    stack.callback(node.destroy_node)
+    stack.callback(node.stop)
+    _LIBRARY.setLevel(logging.DEBUG)  # what is shown is for the node's logger to say
+    handler = _ToRosout(node.get_logger())
+    _LIBRARY.addHandler(handler)
+    stack.callback(_LIBRARY.removeHandler, handler)
+    if node.get_parameter("autostart").value and not node.start():
+        raise StartError(node.failure)
+    return node
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM (exit code 0); 1 when it can't start."""
-    node = executor = None
-    try:
-        rclpy.init(args=args)
-    except RuntimeError as error:  # rclpy's RCLError: arguments or a parameters file that can't be read
-        print(f"signer: {error}", file=sys.stderr)
-        return 1
-    try:
-        # Made before the long start: where SIGTERM comes first, rclpy prints a traceback from a half-made executor.
-        executor = SideExecutor()
-        try:
-            node = SignerNode()
-        except ParameterException as error:
-            rclpy.logging.get_logger("signer").fatal(str(error))
-            return 1
-        _LIBRARY.setLevel(logging.DEBUG)  # what is shown is for the node's logger to say
-        _LIBRARY.addHandler(_ToRosout(node.get_logger()))
-        if node.get_parameter("autostart").value and not node.start() and rclpy.ok():
-            node.get_logger().fatal(node.failure)
-            return 1
-        executor.add_node(node)
-        # Not rclpy.spin: one SIGTERM in thirty does not wake an executor that waits without a timeout.
-        while rclpy.ok():
-            executor.spin_once(timeout_sec=0.5)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        if rclpy.ok():
-            raise
-        # else SIGTERM came while the node was starting, and what failed is that its context is gone
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the cleaning up
-        if executor is not None:
-            executor.shutdown()  # waits for the callbacks that run
-        if node is not None:
-            _LIBRARY.handlers.clear()
-            node.stop()
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return process.run("signer", _make, args, SideExecutor)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""The process of a node: from its command line to its exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos_overriding_options import InvalidQosOverridesError
+
+from text2sign_ros.errors import Text2SignError
+
+
+def run(
+    name: str,
+    make: Callable[[ExitStack], Node],
+    args: list[str] | None = None,
+    executor: Callable[[], Executor] = SingleThreadedExecutor,
+) -> int:
+    """Spin a node until SIGINT or SIGTERM.
+
+    Args:
+        name: of the node, for what is said where there is none.
+        make: makes the node, and leaves with the stack what has to be done at the end.
+        args: command line; None is the process's own.
+        executor: makes what spins it.
+
+    Returns:
+        Exit code: 0 after a signal, 1 if the node can't start, which one line has said.
+    """
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:  # rclpy's RCLError: arguments or a parameters file that can't be read
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    spinner, stack = None, ExitStack()
+    try:
+        # Made before the long start: where SIGTERM comes first, rclpy prints a traceback from a half-made executor.
+        spinner = executor()
+        try:
+            node = make(stack)
+        except (Text2SignError, ParameterException, InvalidQosOverridesError, RuntimeError) as error:
+            if not rclpy.ok():
+                raise
+            rclpy.logging.get_logger(name).fatal(str(error))
+            return 1
+        spinner.add_node(node)
+        # Not rclpy.spin: one SIGTERM in thirty does not wake an executor that waits without a timeout.
+        while rclpy.ok():
+            spinner.spin_once(timeout_sec=0.5)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except Exception:
+        if rclpy.ok():
+            raise
+        # else a signal came while something was being made or published, and its context is gone
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the cleaning up
+        if spinner is not None:
+            spinner.shutdown()  # waits for the callbacks that run
+        stack.close()
+        rclpy.try_shutdown()
+    return 0
