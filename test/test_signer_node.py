@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -13,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from action_msgs.msg import GoalStatus, GoalStatusArray
 from conftest import ROOT, Companion, Process
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
@@ -244,6 +246,53 @@ def test_broken_bundle_is_named(run_signer: Callable[..., Process], bundle: Path
         assert names in line
         assert process.wait() == 1
         assert "Traceback" not in "\n".join(process.log)
+
+
+def test_qos_is_what_is_documented_and_can_be_overridden(run_signer: Callable[..., Process], client: Client) -> None:
+    process = run_signer(
+        **{
+            "qos_overrides./signer/trajectory.publisher.reliability": "best_effort",
+            "qos_overrides./signer/text.subscription.depth": 3,
+        }
+    )
+    client.connect(process)
+    reliable, latched = ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL
+    publishers = {
+        "/signer/trajectory": (ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE),
+        "/signer/status": (reliable, latched),
+        "/signer/layout": (reliable, latched),
+        "/diagnostics": (reliable, DurabilityPolicy.VOLATILE),
+    }
+    for topic, expected in publishers.items():
+        (info,) = client.node.get_publishers_info_by_topic(topic)
+        assert (info.qos_profile.reliability, info.qos_profile.durability) == expected, topic
+    process.close()
+    process = run_signer(**{"qos_overrides./signer/status.publisher.durability": "eternal"})
+    assert "qos_overrides./signer/status" in process.wait_for("FATAL")
+    assert process.wait() == 1
+
+
+def test_who_joins_late_gets_layout_and_status(run_signer: Callable[..., Process], client: Client) -> None:
+    process = run_signer(lead_time=ALL_AT_ONCE)
+    client.connect(process)
+    client.say("hello")
+    process.wait_for("signed 'hello'")
+    late, layouts, statuses = Companion("late"), [], []
+    try:
+        latest = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        late.node.create_subscription(String, "/signer/layout", layouts.append, latest)
+        late.node.create_subscription(GoalStatusArray, "/signer/status", statuses.append, latest)
+        late.until(lambda: layouts and statuses, "what was published before")
+    finally:
+        late.close()
+    assert [goal.status for goal in statuses[0].status_list] == [GoalStatus.STATUS_SUCCEEDED]
+    layout = json.loads(layouts[0].data)
+    assert tuple(layout["keypoints"]) == KEYPOINTS and layout["fps"] == 25.0
+    np.testing.assert_allclose(layout["rest_pose"], REST_POSE, atol=1e-6)
+    assert (
+        sum(end - first for first, end in layout["groups"].values()) == len(KEYPOINTS) > max(map(max, layout["bones"]))
+    )
+    np.testing.assert_allclose(client.chunks[-1][1].positions[-1], layout["rest_pose"], atol=5e-3)
 
 
 @pytest.mark.parametrize("delay", [0.5, 0.8])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -106,3 +107,20 @@ def declare(node: Node, settings: Iterable[Setting]) -> None:
     """
     for setting in settings:
         node.declare_parameter(setting.name, setting.default, setting.descriptor())
+
+
+def table(settings: Iterable[Setting]) -> str:
+    """``settings`` as a table in Markdown, as it stands in the documentation."""
+    when = {"always": "at any time", "unconfigured": "unconfigured", "start": "at the start"}
+    rows = ["| parameter | default | allowed | can be set | |", "|---|---|---|---|---|"]
+    for setting in settings:
+        allowed = ", ".join(f"`{choice}`" for choice in setting.choices)
+        if setting.limits is not None:
+            allowed = "{:,} to {:,}".format(*map(type(setting.default), setting.limits))
+        default = json.dumps(setting.default)
+        rows.append(f"| `{setting.name}` | `{default}` | {allowed} | {when[setting.when]} | {setting.description} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(SIGNER), table(PLAYER), sep="\n")

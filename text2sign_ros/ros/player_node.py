@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from copy import copy
 from typing import Any
 
 from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from text2sign_ros.motion import frames
 from text2sign_ros.motion.playback import Piece, Playback, PlaybackError
-from text2sign_ros.ros import parameters, process, trajectory
+from text2sign_ros.ros import parameters, process, qos, trajectory
 from text2sign_ros.ros.markers import Skeleton
 from text2sign_ros.skeleton import KEYPOINTS
 
@@ -25,20 +22,7 @@ try:
 except ImportError:  # it belongs to ROS 2, but has no wheel
     TFMessage = None
 
-TRAJECTORY_QOS = QoSProfile(depth=100)
-"""Reliable: a chunk that is lost is a break in the motion. Deep, because chunks come in bursts."""
-MARKERS_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""Reliable, because RViz asks for that. Who joins late, or while the clock stands, gets the last pose at once."""
-TF_QOS = QoSProfile(depth=100)
-"""What tf2's own broadcasters use; buffers keep history themselves."""
-
 _SPAM = 5.0  # seconds between warnings of one kind
-
-
-def _overridable() -> QoSOverridingOptions:
-    """Parameters ``qos_overrides.<topic>.<publisher or subscription>.<policy>``."""
-    kinds = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
-    return QoSOverridingOptions(kinds)
 
 
 class PlayerNode(Node):
@@ -53,28 +37,19 @@ class PlayerNode(Node):
 
         Raises:
             rclpy.exceptions.ParameterException: a parameter's type or value is not allowed.
-            RuntimeError, InvalidQosOverridesError: a QoS override is none.
+            QosError: a QoS override is none.
         """
         super().__init__("player", **options)
         parameters.declare(self, parameters.PLAYER)
         self._frame = self.get_parameter("frame").value
         self._playback, self._skeleton = Playback(), Skeleton(self._frame)
         self._broken_off = False
-        self._markers = self.create_publisher(
-            MarkerArray, "~/markers", copy(MARKERS_QOS), qos_overriding_options=_overridable()
-        )
+        self._markers = qos.publisher(self, MarkerArray, "~/markers", qos.LATEST)
         self._transforms = None
         if TFMessage is not None:
-            self._transforms = self.create_publisher(
-                TFMessage, "/tf", copy(TF_QOS), qos_overriding_options=_overridable()
-            )
-        self._chunks = self.create_subscription(
-            MultiDOFJointTrajectory,
-            "signer/trajectory",
-            self._on_chunk,
-            copy(TRAJECTORY_QOS),  # overriding changes it in place
-            raw=True,
-            qos_overriding_options=_overridable(),
+            self._transforms = qos.publisher(self, TFMessage, "/tf", qos.TF)
+        self._chunks = qos.subscription(
+            self, MultiDOFJointTrajectory, "signer/trajectory", self._on_chunk, qos.TRAJECTORY, raw=True
         )
         rate = self.get_parameter("rate").value
         self._timer = self.create_timer(1.0 / rate, self._show)

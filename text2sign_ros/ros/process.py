@@ -11,7 +11,6 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos_overriding_options import InvalidQosOverridesError
 
 from text2sign_ros.errors import Text2SignError
 
@@ -44,7 +43,7 @@ def run(
         spinner = executor()
         try:
             node = make(stack)
-        except (Text2SignError, ParameterException, InvalidQosOverridesError, RuntimeError) as error:
+        except (Text2SignError, ParameterException) as error:
             if not rclpy.ok():
                 raise
             rclpy.logging.get_logger(name).fatal(str(error))

@@ -17,7 +17,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
@@ -27,8 +27,9 @@ from text2sign_ros.inference.engine import Outcome, Performance, Policy, QueueFu
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.limits import Limits, LimitsError
 from text2sign_ros.resources import share
-from text2sign_ros.ros import diagnostics, parameters, process
+from text2sign_ros.ros import diagnostics, parameters, process, qos
 from text2sign_ros.ros.executor import SideExecutor, SideGroup
+from text2sign_ros.ros.layout import layout
 from text2sign_ros.ros.schedule import Schedule
 from text2sign_ros.ros.sender import STILL, Sender
 from text2sign_ros.ros.status import Goals
@@ -44,13 +45,6 @@ _STATUS = {
 }
 PERIOD, PAUSE = 1.0, 0.05
 """Seconds between diagnostics at most, and at least."""
-
-TEXT_QOS = QoSProfile(depth=100)
-TRAJECTORY_QOS = QoSProfile(depth=100)
-"""Both reliable and volatile (rclpy's defaults); deep enough that a burst is not overwritten before it is taken."""
-STATUS_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""Reliable; who comes late gets the last message, which holds all."""
-DIAGNOSTICS_QOS = QoSProfile(depth=10)
 
 
 class StartError(Text2SignError):
@@ -102,7 +96,7 @@ class SignerNode(LifecycleNodeMixin, Node):
         self.add_on_set_parameters_callback(self._check)
         parameters.declare(self, parameters.SIGNER)
 
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS_QOS)
+        self._diagnostics = qos.publisher(self, DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         self._stopping, self._changed = threading.Event(), threading.Event()
         self._diagnostician = threading.Thread(target=self._diagnose_all, name="diagnostics", daemon=True)
         self._diagnostician.start()
@@ -207,16 +201,17 @@ class SignerNode(LifecycleNodeMixin, Node):
     def _open(self, stack: ExitStack, signer: Signer) -> None:
         """Create topics and services."""
 
-        def publisher(kind: type, name: str, qos: QoSProfile) -> Any:
-            made = self.create_publisher(kind, name, qos)
+        def publisher(kind: type, name: str, profile: QoSProfile) -> Any:
+            made = qos.publisher(self, kind, name, profile)
             stack.callback(self.destroy_publisher, made)
             return made
 
-        self._publisher = publisher(MultiDOFJointTrajectory, "~/trajectory", TRAJECTORY_QOS)
-        self._status = publisher(GoalStatusArray, "~/status", STATUS_QOS)
+        self._publisher = publisher(MultiDOFJointTrajectory, "~/trajectory", qos.TRAJECTORY)
+        self._status = publisher(GoalStatusArray, "~/status", qos.LATEST)
+        publisher(String, "~/layout", qos.LATEST).publish(layout(signer.fps))
         self._goals, self._schedule = Goals(self._publish_status), Schedule()
         stack.callback(self._goals.close)
-        texts = self.create_subscription(String, "~/text", self._on_text, TEXT_QOS, callback_group=self._group)
+        texts = qos.subscription(self, String, "~/text", self._on_text, qos.TEXT, callback_group=self._group)
         stack.callback(self.destroy_subscription, texts)
         for name, callback in (("cancel", self._on_cancel), ("pause", self._on_pause), ("resume", self._on_resume)):
             service = self.create_service(Trigger, f"~/{name}", callback, callback_group=self._group)

@@ -1,0 +1,72 @@
+"""Quality of service of the topics: the defaults with their reasons, and how they are overridden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+
+from text2sign_ros.errors import Text2SignError
+
+TEXT = QoSProfile(depth=100)
+"""Reliable: a text that is lost is not signed. Volatile: what was said before the node was there is over. Deep enough
+that a burst is not overwritten before it is taken."""
+TRAJECTORY = QoSProfile(depth=100)
+"""Reliable: a chunk that is lost is a break in the motion. Volatile: a motion that began is not joined from its past.
+Deep, because chunks come in bursts when ``lead_time`` is long."""
+LATEST = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""Each message holds all that there is to know: who comes late gets the last one at once. Reliable, as RViz asks."""
+DIAGNOSTICS = QoSProfile(depth=10)
+"""What aggregators and monitors expect; a message comes every second."""
+TF = QoSProfile(depth=100)
+"""What tf2's own broadcasters use; buffers keep history themselves."""
+
+_POLICIES = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
+
+
+class QosError(Text2SignError):
+    """A QoS override is none."""
+
+
+def publisher(node: Node, kind: type, topic: str, profile: QoSProfile) -> Publisher:
+    """A publisher whose policies the parameters ``qos_overrides.<topic>.publisher.<policy>`` override.
+
+    Policies are ``history``, ``depth``, ``reliability`` and ``durability``, the topic has its full name.
+
+    Raises:
+        QosError: a policy has no such value.
+        rclpy.exceptions.ParameterException: a value has another type.
+    """
+    with _named(node, topic):
+        return node.create_publisher(kind, topic, **_overridable(profile))
+
+
+def subscription(
+    node: Node, kind: type, topic: str, callback: Any, profile: QoSProfile, **options: Any
+) -> Subscription:
+    """The same for a subscription: ``qos_overrides.<topic>.subscription.<policy>``."""
+    with _named(node, topic):
+        return node.create_subscription(kind, topic, callback, **_overridable(profile), **options)
+
+
+def _overridable(profile: QoSProfile) -> dict[str, Any]:
+    # rclpy changes the profile in place
+    return {"qos_profile": copy(profile), "qos_overriding_options": QoSOverridingOptions(_POLICIES)}
+
+
+@contextmanager
+def _named(node: Node, topic: str) -> Iterator[None]:
+    """Say which topic it is that has a bad override: rclpy's RuntimeError does not."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not node.context.ok():
+            raise
+        raise QosError(f"qos_overrides.{node.resolve_topic_name(topic)}: {error}") from error
