@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from text2sign_ros.inference import backends
-from text2sign_ros.inference.backends import Backend, BackendError, Feed, open_backend
+from text2sign_ros.inference.backends import Backend, BackendError, open_backend
 from text2sign_ros.inference.backends.onnx import CPU, CUDA, FusedBackend, StepwiseBackend, engine_options, session
 from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.feed import Feed
 from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
 
 CPU_NAME = f"onnxruntime {CPU}"

@@ -24,9 +24,10 @@ import onnxruntime
 import pytest
 
 from text2sign_ros.inference.backends import engines
-from text2sign_ros.inference.backends.base import BackendError, Feed
+from text2sign_ros.inference.backends.base import BackendError
 from text2sign_ros.inference.backends.tensorrt import TensorRTBackend, _Cuda
 from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.feed import Feed
 from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
 
 BUCKETS = [32, 48, 64]

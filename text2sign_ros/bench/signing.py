@@ -13,8 +13,9 @@ import numpy as np
 
 from text2sign_ros.bench import texts
 from text2sign_ros.bench.timing import median, milliseconds, percentiles
-from text2sign_ros.inference.backends import Backend, Feed
+from text2sign_ros.inference.backends import Backend
 from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.feed import Feed, feed
 from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import Chunk, chunks
@@ -28,7 +29,7 @@ CHUNK_FRAMES = 8
 """Frames of a message as the node sends them."""
 
 
-def feed(
+def segment(
     bundle: Bundle, embedding: TextEmbedding, frames: int, table: np.ndarray, prefix: np.ndarray | None = None
 ) -> Feed:
     """Inputs for a segment of ``frames`` new frames in the shortest bucket that holds it.
@@ -39,24 +40,13 @@ def feed(
         table: of ``samplers.solver_table``.
         prefix: (D, P) the codes that it goes on from; None starts from nothing.
     """
-    given, new = 0 if prefix is None else prefix.shape[1], frames // bundle.stride
-    codes = next(bucket for bucket in bundle.buckets if bucket >= (given + new) * bundle.stride) // bundle.stride
-    roles = np.zeros((1, 3, codes), np.float32)
-    roles[:, 0, : given + new] = 1.0
-    roles[:, 1, :given] = 1.0
-    roles[:, 2, given : given + new] = np.arange(1, new + 1) / new
-    start = np.zeros((1, bundle.latent_dim, codes), np.float32)
-    if prefix is not None:
-        start[0, :, :given] = prefix
-    return {
-        "noise": np.random.default_rng(0).standard_normal(start.shape, np.float32),
-        "prefix": start,
-        "roles": roles,
-        "tokens": embedding.tokens,
-        "mask": embedding.mask.astype(np.float32),
-        "sentence": embedding.sentence,
-        "table": table,
-    }
+    if prefix is None:
+        prefix = np.zeros((bundle.latent_dim, 0), np.float32)
+    new = frames // bundle.stride
+    least = (prefix.shape[1] + new) * bundle.stride
+    codes = next(bucket for bucket in bundle.buckets if bucket >= least) // bundle.stride
+    noise = np.random.default_rng(0).standard_normal((bundle.latent_dim, new), np.float32)
+    return feed(embedding, table, prefix, noise, codes)
 
 
 class Clips:
@@ -87,7 +77,7 @@ class Clips:
             given = 0 if prefix is None else bundle.prefix_codes
             new = min(frames, bundle.buckets[-1] - given * bundle.stride)
             embedding = self._encoder.encode([next(self._texts)])
-            codes, positions = self._backend.sample(feed(bundle, embedding, new, self._table, prefix))
+            codes, positions = self._backend.sample(segment(bundle, embedding, new, self._table, prefix))
             end = given + new // bundle.stride
             prefix = codes[0, :, end - bundle.prefix_codes : end]
             made.append(positions[0, given * bundle.stride : end * bundle.stride])
@@ -201,6 +191,6 @@ def example(folder: Path, bundle: Bundle, frames: int, steps: int) -> Feed:
     encoder = SentenceEncoder(folder, max_tokens=bundle.max_tokens)
     schedule = alphas_cumprod(bundle.timesteps, bundle.beta_start, bundle.beta_end)
     embedding = encoder.encode(list(islice(texts.clauses(bundle), 1)))
-    inputs = feed(bundle, embedding, frames, solver_table("lcm", schedule, steps))
+    inputs = segment(bundle, embedding, frames, solver_table("lcm", schedule, steps))
     own = int(inputs["mask"].sum())
     return inputs | {"tokens": inputs["tokens"][:, :own], "mask": inputs["mask"][:, :own]}

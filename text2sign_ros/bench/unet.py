@@ -14,9 +14,9 @@ import onnxruntime
 
 from text2sign_ros.bench.signing import example
 from text2sign_ros.bench.timing import median, milliseconds
-from text2sign_ros.inference.backends import Feed
 from text2sign_ros.inference.backends.onnx import session
 from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.feed import Feed
 
 Event = dict[str, Any]
 PRODUCTS = ("Conv", "FusedConv", "FusedMatMul", "Gemm", "MatMul")

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from text2sign_ros.export.bundle import LEARNT
-from text2sign_ros.inference.backends import Feed
 from text2sign_ros.inference.bundle import Bundle, BundleError
+from text2sign_ros.inference.feed import Feed
 from text2sign_ros.inference.samplers import solver_table
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.networks.aligner import Aligner

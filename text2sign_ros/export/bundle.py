@@ -19,6 +19,7 @@ from text2sign_ros.export import graphs
 from text2sign_ros.inference.backends import Backend
 from text2sign_ros.inference.backends.onnx import CPU, FusedBackend, StepwiseBackend
 from text2sign_ros.inference.bundle import Bundle, sha256
+from text2sign_ros.inference.feed import feed
 from text2sign_ros.inference.samplers import sample, solver_table
 from text2sign_ros.text import encoder
 from text2sign_ros.training.loop import save
@@ -121,21 +122,13 @@ def check(run: Run, folder: Path) -> None:
     rng = np.random.default_rng(0)
     for frames in BUCKETS:
         codes = frames // config.sign_vae.stride
-        shape = (1, config.sign_vae.latent_dim, codes)
-        roles = np.ones((1, 3, codes), np.float32)
-        roles[:, 1] = np.arange(codes) < stage.prefix_codes
-        feed = {
-            "noise": rng.standard_normal(shape, np.float32),
-            "prefix": rng.standard_normal(shape, np.float32),
-            "roles": roles,
-            "tokens": text.tokens,
-            "mask": text.mask.astype(np.float32),
-            "sentence": text.sentence,
-            "table": solver_table("lcm", stage.schedule, 4),
-        }
-        wanted = sample_with_torch(run, feed)
+        prefix, noise = np.split(
+            rng.standard_normal((config.sign_vae.latent_dim, codes), np.float32), [stage.prefix_codes], axis=1
+        )
+        inputs = feed(text, solver_table("lcm", stage.schedule, 4), prefix, noise, codes)
+        wanted = sample_with_torch(run, inputs)
         for name, backend in backends.items():
-            for what, got, want in zip(("codes", "positions"), backend.sample(feed), wanted, strict=True):
+            for what, got, want in zip(("codes", "positions"), backend.sample(inputs), wanted, strict=True):
                 difference = float(np.abs(got - want.numpy()).max())
                 if not difference <= TOLERANCE:
                     raise ExportError(f"{what} of {name} differ from torch by {difference:.2g} in {frames} frames")

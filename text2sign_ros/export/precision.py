@@ -16,9 +16,9 @@ import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, external_data_helper, helper, numpy_helper
 
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.inference.backends.base import Feed
 from text2sign_ros.inference.backends.onnx import CPU, FusedBackend, StepwiseBackend
 from text2sign_ros.inference.bundle import DESCRIPTION, Bundle, sha256
+from text2sign_ros.inference.feed import Feed, feed
 from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
 from text2sign_ros.text import SentenceEncoder
 
@@ -149,11 +149,11 @@ def compare(reference: Path, other: Path, *, seeds: tuple[int, ...] = SEEDS) -> 
     for seed in seeds:
         rng = np.random.default_rng(seed)
         prefix = np.repeat(np.array(about.rest_code, np.float32)[:, None], given, axis=1)
-        for feed in _feeds(reference, about, rng):
-            feed["prefix"][0, :, :given] = prefix
-            want_codes, want_positions = expected.sample(feed)
+        for inputs in _feeds(reference, about, rng):
+            inputs["prefix"][0, :, :given] = prefix
+            want_codes, want_positions = expected.sample(inputs)
             for backend in got:
-                got_codes, got_positions = backend.sample(feed)
+                got_codes, got_positions = backend.sample(inputs)
                 codes.append((got_codes - want_codes)[..., given:].ravel())
                 new = slice(given * about.stride, None)
                 distances.append(np.linalg.norm(got_positions - want_positions, axis=-1)[:, new].ravel())
@@ -178,18 +178,8 @@ def _feeds(folder: Path, about: Bundle, rng: np.random.Generator) -> Iterator[Fe
         units, length = kinds[number % 2] if about.letters else kinds[0]
         count = min(about.max_units, max(1, (frames - given * about.stride) // length))
         text = encoder.encode([" ".join(rng.choice(units, count))])
-        roles = np.ones((1, 3, total), np.float32)
-        roles[:, 1] = np.arange(total) < given
-        roles[:, 2] = np.maximum(0, np.arange(total) - given + 1) / (total - given)
-        yield {
-            "noise": rng.standard_normal((1, about.latent_dim, total), np.float32),
-            "prefix": np.zeros((1, about.latent_dim, total), np.float32),
-            "roles": roles,
-            "tokens": text.tokens,
-            "mask": text.mask.astype(np.float32),
-            "sentence": text.sentence,
-            "table": table,
-        }
+        noise = rng.standard_normal((about.latent_dim, total), np.float32)[:, given:]
+        yield feed(text, table, np.zeros((about.latent_dim, given), np.float32), noise, total)
 
 
 def _rewrite(bundle: Path, folder: Path, precision: str) -> set[str]:

@@ -13,6 +13,7 @@ from text2sign_ros import skeleton
 from text2sign_ros.inference.backends import Backend, open_backend
 from text2sign_ros.inference.backends.onnx import session
 from text2sign_ros.inference.bundle import Bundle, BundleError
+from text2sign_ros.inference.feed import feed
 from text2sign_ros.inference.samplers import SamplerError, alphas_cumprod, solver_table
 from text2sign_ros.motion import kinematics
 from text2sign_ros.motion.hold import BRAKE, brake, set_off
@@ -208,23 +209,7 @@ class Signer:
         """``count`` new codes (D, count) that go on from ``prefix`` (D, P), and their frames (n, 79, 3)."""
         stride, given = self.bundle.stride, prefix.shape[1]
         total = next(bucket // stride for bucket in self.bundle.buckets if bucket // stride >= given + count)
-        roles = np.zeros((1, 3, total), np.float32)
-        roles[:, 0, : given + count] = 1.0
-        roles[:, 1, :given] = 1.0
-        roles[:, 2, given : given + count] = np.arange(1, count + 1) / count
-        start, noise = np.zeros((2, 1, len(prefix), total), np.float32)
-        start[0, :, :given] = prefix
-        noise[0, :, given : given + count] = rng.standard_normal((len(prefix), count), np.float32)
-        codes, positions = self._backend.sample(
-            {
-                "noise": noise,
-                "prefix": start,
-                "roles": roles,
-                "tokens": embedding.tokens,
-                "mask": embedding.mask.astype(np.float32),
-                "sentence": embedding.sentence,
-                "table": self._table,
-            }
-        )
+        noise = rng.standard_normal((len(prefix), count), np.float32)
+        codes, positions = self._backend.sample(feed(embedding, self._table, prefix, noise, total))
         new = slice(given, given + count)
         return codes[0, :, new], positions[0, given * stride : (given + count) * stride].copy()

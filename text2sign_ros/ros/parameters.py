@@ -83,7 +83,12 @@ SIGNER = (
 
 PLAYER = (
     Setting("rate", 50.0, "Poses a second, on the ROS clock.", (5, 200), when="start"),
-    Setting("frame", "signer", "Frame of the markers and parent of <frame>/head and the wrists on /tf.", when="start"),
+    Setting(
+        "frame",
+        "signer",
+        "Of the markers, and on /tf the parent of head and wrists, named after it.",
+        when="start",
+    ),
 )
 
 

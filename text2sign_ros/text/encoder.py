@@ -12,6 +12,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from text2sign_ros.clip import write_whole
+from text2sign_ros.runtime import session_options
 from text2sign_ros.text.errors import TextError
 
 MODEL, WORDS, TOKENIZER = FILES = ("text_encoder.onnx", "word_embeddings.npy", "tokenizer.json")
@@ -64,15 +65,8 @@ class SentenceEncoder:
 
     @cached_property
     def _model(self) -> tuple[onnxruntime.InferenceSession, Tokenizer]:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        # Waiting threads that spin take the processor from the other sessions and from ROS.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Scale the int8 weights back once, at load. Left to itself a recent ONNX Runtime would rather round the
-        # activations to int8 as well, which costs accuracy: cosine 0.996 to the original instead of 0.999.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
         path = str(self._folder / MODEL)
+        options = session_options(self._threads)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         return session, Tokenizer.from_file(str(self._folder / TOKENIZER))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from text2sign_ros.inference.backends.base import Backend, BackendError, Feed
+from text2sign_ros.inference.backends.base import Backend, BackendError
 from text2sign_ros.inference.backends.onnx import (
     CPU,
     CUDA,
@@ -21,9 +21,11 @@ from text2sign_ros.inference.backends.onnx import (
     engine_options,
 )
 from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.feed import Feed, feed
 from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
+from text2sign_ros.text import TextEmbedding
 
-__all__ = ["NAMES", "Backend", "BackendError", "Feed", "open_backend"]
+__all__ = ["NAMES", "Backend", "BackendError", "open_backend"]
 
 NAMES = ("auto", "cpu", "cuda", "onnxruntime_tensorrt", "tensorrt")
 AGREE = 0.02
@@ -119,12 +121,12 @@ def _try_out(backend: Backend, bundle: Bundle, reference: Callable[[], Backend])
     on_cpu = backend.name == f"onnxruntime {CPU}"
     wanted = None if on_cpu else reference()
     for frames in bundle.buckets[:1] if on_cpu else bundle.buckets:
-        feed = _example(bundle, frames // bundle.stride)
-        _, positions = backend.sample(feed)
+        example = _example(bundle, frames // bundle.stride)
+        _, positions = backend.sample(example)
         if not np.isfinite(positions).all():
             raise BackendError(f"{backend.name} gives numbers that are not finite; update its driver, or use the CPU")
         if wanted is not None:
-            difference = float(np.abs(positions - wanted.sample(feed)[1]).max())  # every code exists in the example
+            difference = float(np.abs(positions - wanted.sample(example)[1]).max())  # every code exists in the example
             if not difference <= AGREE:
                 raise BackendError(
                     f"{backend.name} is {1e3 * difference:.0f} mm away from what the CPU gives; update its driver, or "
@@ -135,19 +137,13 @@ def _try_out(backend: Backend, bundle: Bundle, reference: Callable[[], Backend])
 def _example(bundle: Bundle, codes: int) -> Feed:
     """An input of ``codes`` codes after the rest pose, with a text of two tokens."""
     rng = np.random.default_rng(0)
-    roles = np.zeros((1, 3, codes), np.float32)
-    roles[:, 0] = 1.0
-    roles[:, 1, : bundle.prefix_codes] = 1.0
-    new = codes - bundle.prefix_codes
-    roles[:, 2, bundle.prefix_codes :] = np.arange(1, new + 1) / new
-    shape = (1, bundle.latent_dim, codes)
+    text = TextEmbedding(
+        tokens=rng.standard_normal((1, bundle.max_tokens, bundle.text_dim), np.float32),
+        mask=np.arange(bundle.max_tokens)[None] < 2,
+        sentence=rng.standard_normal((1, bundle.text_dim), np.float32),
+    )
     schedule = alphas_cumprod(bundle.timesteps, bundle.beta_start, bundle.beta_end)
-    return {
-        "noise": rng.standard_normal(shape, np.float32),
-        "prefix": np.tile(np.array(bundle.rest_code, np.float32)[None, :, None], (1, 1, codes)) * roles[:, 1:2],
-        "roles": roles,
-        "tokens": rng.standard_normal((1, bundle.max_tokens, bundle.text_dim), np.float32),
-        "mask": np.array([np.arange(bundle.max_tokens) < 2], np.float32),
-        "sentence": rng.standard_normal((1, bundle.text_dim), np.float32),
-        "table": solver_table("lcm", schedule, bundle.presets[bundle.preset]),
-    }
+    table = solver_table("lcm", schedule, bundle.presets[bundle.preset])
+    prefix = np.repeat(np.array(bundle.rest_code, np.float32)[:, None], bundle.prefix_codes, axis=1)
+    noise = rng.standard_normal((bundle.latent_dim, codes - bundle.prefix_codes), np.float32)
+    return feed(text, table, prefix, noise, codes)

@@ -7,13 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from text2sign_ros.errors import Text2SignError
-
-Feed = dict[str, np.ndarray]
-"""Inputs of one segment, all float32. N codes are one of the bundle's buckets and L its ``max_tokens``.
-
-noise, prefix: (1, D, N); roles: (1, 3, N), whose second channel says which codes are given by the prefix; tokens:
-(1, L, 384), mask: (1, L) and sentence: (1, 384) of ``SentenceEncoder``; table: (S, 6) of ``samplers.solver_table``.
-"""
+from text2sign_ros.inference.feed import Feed
 
 
 class BackendError(Text2SignError):

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from text2sign_ros.inference.backends.base import BackendError, Feed
+from text2sign_ros.inference.backends.base import BackendError
 from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.feed import Feed
+from text2sign_ros.runtime import session_options
 
 _log = logging.getLogger(__name__)
 
@@ -33,13 +35,6 @@ def session(
     Raises:
         BackendError: ONNX Runtime can't load the file, or has not got the provider.
     """
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
-    # Waiting threads that spin take the processor from the other sessions and from ROS.
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Scale int8 weights back once, at load; else they are at every product, and the activations rounded to int8 too.
-    settings.add_session_config_entry("session.disable_quant_qdq", "1")
-    settings.log_severity_level = 3  # errors only: the optimiser warns of Loops that it leaves alone
     providers: list[tuple[str, dict[str, str]]] = [(provider, dict(options or {}))]
     if provider == TENSORRT:
         providers.append((CUDA, {}))
@@ -48,7 +43,7 @@ def session(
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()
     try:
-        made = onnxruntime.InferenceSession(str(path), settings, providers=providers, enable_fallback=0)
+        made = onnxruntime.InferenceSession(str(path), session_options(threads), providers=providers, enable_fallback=0)
     except Exception as error:  # ONNX Runtime has no common base class for what a bad model can raise
         raise BackendError(f"ONNX Runtime can't load {path}: {error}") from error
     if made.get_providers()[0] != provider:  # a provider that fails to load is left out without an exception

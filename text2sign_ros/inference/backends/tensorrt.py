@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from text2sign_ros.inference.backends import engines
-from text2sign_ros.inference.backends.base import BackendError, Feed
+from text2sign_ros.inference.backends.base import BackendError
 from text2sign_ros.inference.backends.engines import Shapes
 from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.feed import Feed
 from text2sign_ros.skeleton import NUM_KEYPOINTS
 
 _log = logging.getLogger(__name__)
