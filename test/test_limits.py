@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from conftest import peak_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -164,12 +164,7 @@ def test_memory_does_not_grow_with_the_number_of_pieces() -> None:
     piece = np.concatenate((_signing(5, poses=1), _signing(6, poses=1)))
 
     def peak(count: int) -> int:
-        tracemalloc.start()
-        for _ in stretch((piece for _ in range(count)), FPS, Limits(velocity=3.0)):
-            pass
-        used = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return used
+        return peak_memory(stretch((piece for _ in range(count)), FPS, Limits(velocity=3.0)))
 
     peak(2)
     assert peak(25) < 1.2 * peak(5)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-import tracemalloc
 
 import pytest
+from conftest import peak_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -247,14 +247,7 @@ TAGS = ("[slow]a[/slow]", "[", "[slow", "[slow]", "[pause 1]", "[q", "a [wh]no[/
 @pytest.mark.parametrize("pattern", TAGS)
 def test_a_very_long_text_of_tags_is_planned_in_little_memory(pattern: str) -> None:
     def peak(length: int) -> int:
-        text = (pattern * length)[:length]
-        tracemalloc.start()
-        try:
-            for _ in make("tea" + text, max_units=1).segments:
-                pass
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+        return peak_memory(make("tea" + (pattern * length)[:length], max_units=1).segments)
 
     peak(10)  # the caches
     assert peak(32_000) < peak(8_000) + 50_000

@@ -2,9 +2,9 @@
 
 import itertools
 import sys
-import tracemalloc
 
 import pytest
+from conftest import peak_memory
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -230,14 +230,7 @@ def test_a_long_text_without_anything_to_sign_is_refused():
 )
 def test_a_very_long_text_is_planned_in_little_memory(pattern):
     def peak(length: int) -> int:
-        text = (pattern * length)[:length]
-        tracemalloc.start()
-        try:
-            for _ in make(text, units=1).segments:
-                pass
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+        return peak_memory(make((pattern * length)[:length], units=1).segments)
 
     peak(10)  # the caches
     assert peak(16_000) < peak(4_000) + 50_000

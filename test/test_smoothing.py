@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from conftest import peak_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,12 +105,7 @@ def test_memory_does_not_grow_with_the_number_of_pieces() -> None:
     piece = _trembling(12)
 
     def peak(count: int) -> int:
-        tracemalloc.start()
-        for _ in smooth((piece for _ in range(count)), FPS):
-            pass
-        used = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return used
+        return peak_memory(smooth((piece for _ in range(count)), FPS))
 
     peak(5)
     assert peak(200) < 1.2 * peak(20)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from text2sign_ros.bench import texts
 from text2sign_ros.bench.timing import percentiles
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.bundle import Bundle
-from text2sign_ros.ros import parameters
+from text2sign_ros.ros import environment, parameters
 from text2sign_ros.ros.demo import Reception, SignerProcess
 
 TIMEOUT = 60.0
@@ -50,10 +49,7 @@ class Client:
 
     def __init__(self, fps: float) -> None:
         self.fps, self.reception = fps, Reception()
-        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        os.environ.setdefault(
-            "ROS_DOMAIN_ID", str(1 + os.getpid() % 100)
-        )  # above 101 the ports meet the ephemeral ones
+        environment.keep_to_this_machine()
         # Signals stay Python's own: Ctrl-C must end whatever is being measured.
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)

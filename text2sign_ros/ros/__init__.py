@@ -1,5 +1,5 @@
 """ROS 2: nodes, parameters, messages. No mathematics here."""
 
-from text2sign_ros.ros import wheels
+from text2sign_ros.ros import environment
 
-wheels.prepare()
+environment.complete()

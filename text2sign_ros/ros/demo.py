@@ -32,7 +32,7 @@ from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import frame_time
 from text2sign_ros.resources import share
-from text2sign_ros.ros import trajectory
+from text2sign_ros.ros import environment, trajectory
 from text2sign_ros.ros.signer_node import quote
 
 T = TypeVar("T")
@@ -278,8 +278,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the results (%(default)s)")
     parser.add_argument("--bundle", type=Path, help="model bundle (default: the one in the package)")
     arguments = parser.parse_args()
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))  # above 101 the ports meet the ephemeral ones
+    environment.keep_to_this_machine()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         summary = run(arguments.text, arguments.out, arguments.bundle)

@@ -1,4 +1,4 @@
-"""The two environment variables that a ROS 2 installed from wheels lacks."""
+"""Environment variables of ROS 2: those that an installation from wheels lacks, and a domain of one's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 _DISTRO = {"3": "humble", "7": "jazzy", "9": "kilted"}
 
 
-def prepare() -> None:
+def complete() -> None:
     """Set ``AMENT_PREFIX_PATH`` and ``ROS_DISTRO`` where rclpy lies in a virtual environment without them.
 
     Changes nothing on a machine with a sourced ROS 2: its setup files set both.
@@ -21,3 +21,9 @@ def prepare() -> None:
     os.environ["AMENT_PREFIX_PATH"] = sys.prefix
     major = metadata.version("ros-rclpy").split(".")[0]
     os.environ.setdefault("ROS_DISTRO", _DISTRO.get(major, f"rclpy {major}"))
+
+
+def keep_to_this_machine() -> None:
+    """Give this process and its children a ROS domain of their own, unless the environment names one."""
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))  # above 101 the ports meet the ephemeral ones
