@@ -61,7 +61,7 @@ def test_figures_add_up() -> None:
 
 
 def test_the_message_can_be_sent() -> None:
-    message = diagnostics.array("robot/signer", 3_000_000_005, WARN, "inactive", Figures().values(), "a CPU")
+    message = diagnostics.array("robot/signer: signing", 3_000_000_005, WARN, "inactive", Figures().values(), "a CPU")
     assert serialize_message(message)
     assert message.status[0].name == "robot/signer: signing"
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (3, 5)

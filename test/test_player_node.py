@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, Companion, Process
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from test_playback import motion
@@ -149,6 +150,34 @@ def test_a_motion_that_breaks_off(run_player: Callable[..., Process], client: Cl
     process.signal(signal.SIGTERM)
     assert process.wait() == 0
     assert len([line for line in process.log if "broke off" in line]) == 1
+
+
+def test_diagnostics_say_why_nothing_moves(run_player: Callable[..., Process]) -> None:
+    process, monitor, client = run_player(), Companion("monitor"), None
+    said: list[DiagnosticStatus] = []
+
+    def told(words: str) -> bool:
+        return bool(said) and words in said[-1].message
+
+    try:
+        monitor.node.create_subscription(DiagnosticArray, "/diagnostics", lambda m: said.extend(m.status), 10)
+        monitor.until(lambda: told("nobody publishes /signer/trajectory"), "diagnostics")
+        assert said[-1].name == "player: playing" and said[-1].level == DiagnosticStatus.WARN
+        client = Client()
+        client.connect(process)
+        monitor.until(lambda: told("at rest: waiting for motion"), "diagnostics")
+        assert said[-1].level == DiagnosticStatus.OK
+        client.send(motion()[:2], now_ns() + 3 * 10**9)
+        monitor.until(lambda: told("playing"), "diagnostics")
+        monitor.until(lambda: told("broke off"), "diagnostics")
+        client.send(motion()[:1], now_ns() - 10**10)
+        monitor.until(lambda: told("not played: a chunk came"), "diagnostics")
+        values = {pair.key: pair.value for pair in said[-1].values}
+        assert (values["chunks played"], values["chunks refused"], values["motions broken off"]) == ("2", "1", "1")
+    finally:
+        monitor.close()
+        if client is not None:
+            client.close()
 
 
 def test_what_can_not_be_played_is_refused_and_the_node_lives_on(

@@ -109,6 +109,10 @@ class Playback:
         """Whether the figure goes, or has gone, to rest because its motion broke off; until the next piece."""
         return self._broken_off
 
+    def ahead(self, now: int) -> float:
+        """Seconds of motion that have come and are not played at ``now`` nanoseconds."""
+        return max(self._received - now, 0) / _SECOND
+
     def pose(self, now: int) -> np.ndarray:
         """(79, 3) metres at ``now`` nanoseconds; ask in the order of time, jumps of the clock excepted."""
         if self._now is not None and not -BACK <= now - self._now <= FORWARD:

@@ -14,10 +14,11 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from text2sign_ros.inference.engine import Outcome, Performance
 
-RECENT = 100
-"""Texts that figures of speed are taken over."""
-LATE_FOR = 10.0
-"""Seconds for which a late chunk is warned of."""
+RECENT = 10.0
+"""Seconds for which something that went wrong is warned of."""
+NO_TIME = "no time on the clock: nothing publishes /clock, which use_sim_time asks for"
+
+_TEXTS = 100  # that figures of speed are taken over
 
 
 class Figures:
@@ -26,9 +27,9 @@ class Figures:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._first: deque[float] = deque(maxlen=RECENT)  # seconds
-        self._work: deque[tuple[float, float]] = deque(maxlen=RECENT)  # seconds of signing, seconds of motion
-        self._late_at = -LATE_FOR
+        self._first: deque[float] = deque(maxlen=_TEXTS)  # seconds
+        self._work: deque[tuple[float, float]] = deque(maxlen=_TEXTS)  # seconds of signing, seconds of motion
+        self._late_at = -RECENT
         self._error = ""
 
     def received(self) -> None:
@@ -61,9 +62,9 @@ class Figures:
                 self._work.append((performance.work, performance.frames / fps))
 
     def late_recently(self) -> bool:
-        """Whether a chunk was late in the last ``LATE_FOR`` seconds."""
+        """Whether a chunk was late in the last ``RECENT`` seconds."""
         with self._lock:
-            return time.monotonic() - self._late_at < LATE_FOR
+            return time.monotonic() - self._late_at < RECENT
 
     def values(self) -> dict[str, str]:
         """All figures by name, as people read them; a dash where nothing was measured yet."""
@@ -138,7 +139,7 @@ def assess(condition: Condition) -> tuple[bytes, str]:
     if c.state != "active":
         return s.WARN, f"{c.state}: wait"
     if c.time == 0:
-        return s.WARN, "no time on the clock: nothing publishes /clock, which use_sim_time asks for"
+        return s.WARN, NO_TIME
     if c.standing:
         return s.WARN, "the clock stands still: is the simulation paused?"
     if c.paused:
@@ -151,10 +152,10 @@ def assess(condition: Condition) -> tuple[bytes, str]:
 
 
 def array(
-    node: str, stamp: int, level: bytes, message: str, values: Mapping[str, str], hardware: str = ""
+    name: str, stamp: int, level: bytes, message: str, values: Mapping[str, str], hardware: str = ""
 ) -> DiagnosticArray:
     """The message; ``stamp`` in nanoseconds of the node's clock, ``hardware`` what runs the networks."""
-    status = DiagnosticStatus(level=level, name=f"{node}: signing", message=message, hardware_id=hardware)
+    status = DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware)
     status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
     result = DiagnosticArray(status=[status])
     seconds, nanoseconds = divmod(stamp, 1_000_000_000)

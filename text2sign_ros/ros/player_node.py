@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections import Counter
 from contextlib import ExitStack
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from text2sign_ros.motion import frames
 from text2sign_ros.motion.playback import Piece, Playback, PlaybackError
-from text2sign_ros.ros import parameters, process, qos, trajectory
+from text2sign_ros.ros import diagnostics, parameters, process, qos, trajectory
 from text2sign_ros.ros.markers import Skeleton
 from text2sign_ros.skeleton import KEYPOINTS
 
@@ -51,6 +55,11 @@ class PlayerNode(Node):
         self._chunks = qos.subscription(
             self, MultiDOFJointTrajectory, "signer/trajectory", self._on_chunk, qos.TRAJECTORY, raw=True
         )
+        self._diagnostics = qos.publisher(self, DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        self._counts: Counter[str] = Counter()
+        self._refusal, self._refused_at = "", -diagnostics.RECENT
+        # Of their own clock: that which poses go by may stand still.
+        self._monitor = self.create_timer(1.0, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
         rate = self.get_parameter("rate").value
         self._timer = self.create_timer(1.0 / rate, self._show)
         self._show()  # a clock that stands, or has not begun, fires no timer
@@ -72,7 +81,10 @@ class PlayerNode(Node):
                     "played: remap one of them"
                 )
             self._playback.add(piece, now)
+            self._counts["played"] += 1
         except (trajectory.TrajectoryError, PlaybackError) as error:
+            self._counts["refused"] += 1
+            self._refusal, self._refused_at = str(error), time.monotonic()
             self.get_logger().warning(f"not played: {error}", throttle_duration_sec=_SPAM)
 
     def _show(self) -> None:
@@ -82,11 +94,37 @@ class PlayerNode(Node):
         if self._transforms is not None and now:  # a transform of time 0 would be taken for one of any time
             self._transforms.publish(TFMessage(transforms=self._turned(now, positions)))
         if self._playback.broken_off and not self._broken_off:
+            self._counts["broken off"] += 1
             self.get_logger().warning(
                 "the motion broke off before it came to rest: its next chunk did not come, or the clock jumped; "
                 "the figure goes back to rest"
             )
         self._broken_off = self._playback.broken_off
+
+    def _diagnose(self) -> None:
+        topic, now = self._chunks.topic_name, self.get_clock().now().nanoseconds
+        publishers, ahead = self.count_publishers(topic), self._playback.ahead(now)
+        level, message = DiagnosticStatus.WARN, ""
+        if now == 0:
+            message = diagnostics.NO_TIME
+        elif publishers == 0:
+            message = f"nobody publishes {topic}: start and activate the signer, or compare names and namespaces"
+        elif time.monotonic() - self._refused_at < diagnostics.RECENT:
+            message = f"chunks are not played: {self._refusal}"
+        elif self._playback.broken_off:
+            message = "the motion broke off before it came to rest: is the signer still there, and in time?"
+        else:
+            level, message = DiagnosticStatus.OK, "playing" if ahead else "at rest: waiting for motion"
+        values = {f"chunks {name}": str(self._counts[name]) for name in ("played", "refused")}
+        values |= {
+            "motions broken off": str(self._counts["broken off"]),
+            "motion ahead (s)": f"{ahead:.2f}",
+            "publishers of the trajectory": str(publishers),
+            "subscribers of ~/markers": str(self._markers.get_subscription_count()),
+            "last refusal": self._refusal or "-",
+        }
+        name = f"{self.get_fully_qualified_name().lstrip('/')}: playing"
+        self._diagnostics.publish(diagnostics.array(name, now, level, message, values))
 
     def _turned(self, stamp_ns: int, positions: Any) -> list[TransformStamped]:
         """Head and wrists in the signer's frame."""

@@ -444,7 +444,7 @@ class SignerNode(LifecycleNodeMixin, Node):
         values |= self._figures.values()
         name = self.get_fully_qualified_name().lstrip("/")
         hardware = signer.backend if signer is not None else ""
-        self._diagnostics.publish(diagnostics.array(name, now, level, message, values, hardware))
+        self._diagnostics.publish(diagnostics.array(f"{name}: signing", now, level, message, values, hardware))
 
     @property
     def _topic(self) -> str:
