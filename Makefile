@@ -1,4 +1,4 @@
-# Development on a machine without ROS 2: the wheels of ROS 2 Kilted, for Linux x86_64 and Python 3.11.
+# Development on a machine without ROS 2: its wheels for Linux x86_64, of Kilted for Python 3.11, of Jazzy for Python 3.12.
 # With ROS 2 installed, use `colcon build` and `ros2 launch` instead (README.md).
 
 # TEXT reaches the program through the environment and never a shell's command line: in it quotes, $ and ; are letters.
@@ -6,16 +6,31 @@ override TEXT := $(value TEXT)
 export TEXT
 
 PYTHON ?= python3.11
+PYTHON_JAZZY ?= python3.12
 VENV := .venv
+JAZZY := .venv-jazzy
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-build-isolation -c constraints.txt
+PIP := -m pip --disable-pip-version-check install --quiet --no-build-isolation -c constraints.txt
+INSTALL := $(BIN)/python $(PIP) -c constraints-kilted.txt
+INSTALL_JAZZY := $(JAZZY)/bin/python $(PIP) -c constraints-jazzy.txt
 TRAIN_CONFIG ?= config/train/asl_cafe.yaml
 RUN ?= runs/asl_cafe
 PYTEST_ARGS ?=
+# The tests of all that touches ROS 2.
+NODE_TESTS = $(shell grep -rlE "^ *(from|import) (rclpy|text2sign_ros\.ros|[a-z0-9_]+_msgs)|run_module" test --include="test_*.py")
 
-.PHONY: help demo test train clean
+# $(call venv,interpreter,version,distribution,variable,folder): an environment of exactly that version of Python.
+# Where pyenv's shims are on the PATH, PYENV_VERSION makes them find it; elsewhere it says nothing.
+define venv
+@PYENV_VERSION=$2 $1 -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$2")' 2>/dev/null || { \
+    echo "make: $1 is not there or is not Python $2, which the wheels of ROS 2 $3 are for. Install it (apt, pyenv, conda)," \
+    "or name it: make $4=/path/to/python$2" >&2; exit 1; }
+PYENV_VERSION=$2 $1 -m venv $5
+endef
+
+.PHONY: help demo test test-jazzy train clean
 help:  ## say what can be made
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 demo: $(VENV)/.demo  ## sign TEXT="…" through a ROS 2 node; results in out/demo/
 	@$(BIN)/python -m text2sign_ros.ros.demo --out out/demo -- $${TEXT:+"$$TEXT"}
@@ -26,19 +41,18 @@ test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
 
+test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest $(NODE_TESTS) $(PYTEST_ARGS)
+
 train: $(VENV)/.test  ## train the networks, or go on training them (TRAIN_CONFIG=… RUN=…)
 	$(BIN)/text2sign train --config "$(TRAIN_CONFIG)" --out "$(RUN)"
 
-clean:  ## remove the virtual environment and everything made
-	rm -rf $(VENV) out build install log dist *.egg-info
+clean:  ## remove the virtual environments and everything made
+	rm -rf $(VENV) $(JAZZY) out build install log dist *.egg-info
 
 # Signing and ROS 2; no torch.
-$(VENV)/.demo: setup.py constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed: the ROS 2 wheels are for Python 3.11." \
-	    "Install it (apt, pyenv, conda), or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "make: $(PYTHON) is not" \
-	    "Python 3.11, which the ROS 2 wheels need; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/.demo: setup.py constraints.txt constraints-kilted.txt
+	$(call venv,$(PYTHON),3.11,Kilted,PYTHON,$(VENV))
 	$(INSTALL) setuptools
 	$(INSTALL) --editable ".[cpu]" "ros-rclpy[fastrtps]" ros-kilted-common-interfaces
 	@touch $@
@@ -46,4 +60,12 @@ $(VENV)/.demo: setup.py constraints.txt
 # Everything: learning and tests.
 $(VENV)/.test: $(VENV)/.demo
 	$(INSTALL) --editable ".[cpu,train,bench,test]"
+	@touch $@
+
+# Signing, ROS 2 and what the nodes' tests import.
+$(JAZZY)/.test: setup.py constraints.txt constraints-jazzy.txt
+	$(call venv,$(PYTHON_JAZZY),3.12,Jazzy,PYTHON_JAZZY,$(JAZZY))
+	$(INSTALL_JAZZY) setuptools
+	$(INSTALL_JAZZY) --editable ".[cpu]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
+	    hypothesis psutil pytest pytest-timeout
 	@touch $@
