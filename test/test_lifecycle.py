@@ -62,6 +62,8 @@ class Manager(Companion):
 
     def call(self, kind: type, name: str, request: object, timeout: float = 30.0):
         if name not in self._clients:
+            # What comes from the node shows that it has found this one, which may take seconds longer than being found.
+            self.until(lambda: self.diagnostics, "the node to find this one")
             self._clients[name] = self.node.create_client(kind, f"/signer/{name}")
             assert self._clients[name].wait_for_service(30.0), name
             time.sleep(0.3)  # the node may see this client a moment after it sees the node, and miss a request before
