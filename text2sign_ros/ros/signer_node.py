@@ -33,6 +33,12 @@ from text2sign_ros.ros.layout import layout
 from text2sign_ros.ros.schedule import Schedule
 from text2sign_ros.ros.sender import STILL, Sender
 from text2sign_ros.ros.status import Goals
+from text2sign_ros.text.speech import LANGUAGE, Transcript, is_understood, plain
+
+try:
+    from hri_msgs.msg import LiveSpeech
+except ImportError:  # ROS4HRI is no part of ROS 2
+    LiveSpeech = None
 
 _LIMITS = ("max_velocity", "max_acceleration", "max_jerk")
 _LIBRARY = logging.getLogger("text2sign_ros")
@@ -58,6 +64,8 @@ def quote(text: str, limit: int = 60) -> str:
 
 class SignerNode(LifecycleNodeMixin, Node):
     """Signs the texts of ``~/text`` on ``~/trajectory``, while it is active; says on ``~/status`` what became of each.
+
+    Where hri_msgs is installed it signs the speech of ``~/speech`` as well.
 
     Transitions, each of which creates what the opposite one destroys:
         - configure loads and verifies the bundle, opens the backend (which may build engines for minutes;
@@ -213,6 +221,16 @@ class SignerNode(LifecycleNodeMixin, Node):
         stack.callback(self._goals.close)
         texts = qos.subscription(self, String, "~/text", self._on_text, qos.TEXT, callback_group=self._group)
         stack.callback(self.destroy_subscription, texts)
+        self._transcript = Transcript([tuple(sign.split()) for sign in signer.bundle.signs])
+        self._speech = self._value("speech")
+        if LiveSpeech is None and self._speech != "none":
+            self._speech = "none: hri_msgs is not installed"
+            self.get_logger().info("there is no ~/speech: hri_msgs is not installed")
+        elif self._speech != "none":
+            speech = self.create_subscription(
+                LiveSpeech, "~/speech", self._on_speech, TEXT_QOS, callback_group=self._group
+            )
+            stack.callback(self.destroy_subscription, speech)
         for name, callback in (("cancel", self._on_cancel), ("pause", self._on_pause), ("resume", self._on_resume)):
             service = self.create_service(Trigger, f"~/{name}", callback, callback_group=self._group)
             stack.callback(self.destroy_service, service)
@@ -283,15 +301,49 @@ class SignerNode(LifecycleNodeMixin, Node):
     # Topics and services
 
     def _on_text(self, message: String) -> None:
-        id, text = uuid.uuid4(), message.data
+        self._accept(message.data)
+
+    def _on_speech(self, message: Any) -> None:
+        """Sign what a final result of speech recognition has beyond what incremental ones before it had."""
+        now, final = time.monotonic(), plain(message.final)
+        locale = message.locale if hasattr(message, "locale") else message.language  # as hri_msgs called it to 2.0.0
+        if not final:
+            if self._engine is not None and self._speech == "incremental" and is_understood(locale):
+                self._transcript.hear(plain(message.incremental), now)
+                # While it signs, words come together to be signed in one go.
+                if self._engine.idle and (words := self._transcript.take(self._value("speech_results"))):
+                    self._accept(words)
+            return
+        refusal, least = "", self._value("speech_confidence")
+        if not is_understood(locale):
+            refusal = f"its locale is {quote(locale)}; this node signs {LANGUAGE}"
+        elif least > 0 and not message.confidence >= least:
+            refusal = f"its confidence is {message.confidence:.2f}, and speech_confidence {least:g}"
+        rest = self._transcript.end(final, now)
+        if rest.revised:
+            self.get_logger().warning(
+                f"{quote(final)}: the recogniser has revised words that were signed already; raise speech_results"
+            )
+        if rest.text:  # it must not take the place of its own beginning
+            self._accept(rest.text, policy=Policy.QUEUE if rest.begun else None, refusal=refusal)
+
+    def _accept(self, text: str, *, policy: Policy | None = None, refusal: str = "") -> None:
+        """Take one text, wherever it came from: it is a goal on ``~/status``.
+
+        Args:
+            text: to sign.
+            policy: None is the parameter's.
+            refusal: why it is not signed, if it is not.
+        """
+        id = uuid.uuid4()
         self._figures.received()
         self._goals.accept(id)
-        if self._engine is None:
-            self._refuse(id, text, f"the node is {self._state}; activate it before")
+        if self._engine is None or refusal:
+            self._refuse(id, text, refusal or f"the node is {self._state}; activate it before")
             return
         limits = Limits(*(self._value(name) for name in _LIMITS))
         style = Style(self._value("seed"), self._value("max_characters"), self._value("chunk_frames"), limits)
-        policy, max_wait = Policy(self._value("policy")), self._value("max_wait")
+        policy, max_wait = policy or Policy(self._value("policy")), self._value("max_wait")
         try:
             self._engine.submit(text, style, policy=policy, max_wait=max_wait, id=id)
         except QueueFullError as error:
@@ -436,6 +488,7 @@ class SignerNode(LifecycleNodeMixin, Node):
                 "preset": self._value("preset") or signer.bundle.preset,
                 "steps": str(signer.steps),
                 "backend": signer.backend,
+                "speech": self._speech,
             }
         if engine is not None:
             values |= {"paused": str(engine.paused), "texts waiting": str(engine.waiting)}

@@ -1,0 +1,169 @@
+"""Speech into the node `signer`, as hri_msgs/LiveSpeech over DDS."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from action_msgs.msg import GoalStatus, GoalStatusArray
+from conftest import Companion, Process
+from diagnostic_msgs.msg import DiagnosticArray
+from interfaces import build
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+# As hri_msgs has it since 2.1: https://docs.ros.org/en/humble/p/hri_msgs/msg/LiveSpeech.html
+LIVE_SPEECH = """#include "std_msgs/msg/Header.idl"
+module hri_msgs { module msg {
+  struct LiveSpeech {
+    std_msgs::msg::Header header;
+    string incremental;
+    string final;
+    double confidence;
+    string locale;
+  };
+}; };
+"""
+ALL_AT_ONCE = 60.0
+SUCCEEDED, ABORTED = GoalStatus.STATUS_SUCCEEDED, GoalStatus.STATUS_ABORTED
+INSTALLED = importlib.util.find_spec("hri_msgs") is not None
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("interfaces")
+    if not INSTALLED:
+        build(folder, "hri_msgs", "LiveSpeech", LIVE_SPEECH, ("std_msgs", "builtin_interfaces"))
+    return folder
+
+
+@pytest.fixture
+def hri_msgs(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For this test's process and those that it starts."""
+    monkeypatch.syspath_prepend(str(built))
+    monkeypatch.setenv("PYTHONPATH", str(built), prepend=":")
+
+
+class Listener(Companion):
+    """Keeps what the node says of its texts."""
+
+    def __init__(self) -> None:
+        super().__init__("listener")
+        self.goals: list[int] = []
+        self.diagnostics: dict[str, str] = {}
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.node.create_subscription(GoalStatusArray, "/signer/status", self._on_status, latched)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+
+    def _on_status(self, message: GoalStatusArray) -> None:
+        self.goals = [goal.status for goal in message.status_list]
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.diagnostics = {pair.key: pair.value for pair in message.status[0].values}
+
+    def situation(self) -> str:
+        return f"goals {self.goals}"
+
+
+class Recogniser(Listener):
+    """Says what a speech recogniser would."""
+
+    def __init__(self) -> None:
+        from hri_msgs.msg import LiveSpeech
+
+        super().__init__()
+        self._kind, self._speech = LiveSpeech, self.node.create_publisher(LiveSpeech, "/signer/speech", 100)
+
+    def hear(self, *results: str) -> None:
+        for result in results:
+            self._publish(incremental=result)
+
+    def end(self, final: str, locale: str = "en_GB", confidence: float = 0.9) -> None:
+        self._publish(final=final, locale=locale, confidence=confidence)
+
+    def _publish(self, **fields: object) -> None:
+        self.until(self._speech.get_subscription_count, "the node to listen")
+        self._speech.publish(self._kind(**fields))
+
+
+@pytest.fixture
+def recogniser(hri_msgs: None) -> Iterator[Recogniser]:
+    recogniser = Recogniser()
+    yield recogniser
+    recogniser.close()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:lark")  # it comes with what builds the message
+def test_final_results_are_signed_as_texts_are(run_signer: Callable[..., Process], recogniser: Recogniser) -> None:
+    process = run_signer(lead_time=ALL_AT_ONCE, speech_confidence=0.5)
+    process.wait_for("ready: ")
+    recogniser.hear("hello", "hello", "hello you", "hello you", "hello you", "")
+    recogniser.end("Hello!")
+    process.wait_for("signed 'Hello!'")
+    recogniser.end("hola", locale="es_ES")
+    assert "WARN" in process.wait_for("'hola' is refused: its locale is 'es_ES'; this node signs en")
+    recogniser.end("no", confidence=0.25)
+    assert "WARN" in process.wait_for("'no' is refused: its confidence is 0.25, and speech_confidence 0.5")
+    recogniser.end("[laughter]")
+    recogniser.end("tea [slow] please <unk>", locale="")
+    process.wait_for("signed 'tea   please'")
+    recogniser.say("you")
+    process.wait_for("signed 'you'")
+    recogniser.until(lambda: recogniser.goals == [SUCCEEDED, ABORTED, ABORTED, SUCCEEDED, SUCCEEDED], "every goal")
+    recogniser.until(lambda: recogniser.diagnostics.get("speech") == "final", "diagnostics")
+
+
+def test_incremental_results_are_signed_before_the_final_one(
+    run_signer: Callable[..., Process], recogniser: Recogniser
+) -> None:
+    process = run_signer(speech="incremental", policy="replace", speech_results=2)
+    process.wait_for("ready: ")
+    recogniser.hear("no", "no thank", "no thank", "no thank you")
+    recogniser.until(lambda: len(recogniser.goals) == 1, "the first word")
+    recogniser.hear("no thank you tea", "no thank you tea")
+    # It signs already: what is sure by now waits for the end, and does not replace its own beginning.
+    recogniser.end("No, thank you!")
+    process.wait_for("signed 'no'")
+    process.wait_for("signed 'thank you!'")
+    recogniser.until(lambda: recogniser.goals == [SUCCEEDED, SUCCEEDED], "both goals")
+
+
+def test_what_was_signed_too_early_is_told_and_not_signed_again(
+    run_signer: Callable[..., Process], recogniser: Recogniser
+) -> None:
+    process = run_signer(lead_time=ALL_AT_ONCE, speech="incremental", speech_results=2)
+    process.wait_for("ready: ")
+    recogniser.hear("tea now", "tea now")
+    process.wait_for("signed 'tea'")
+    recogniser.until(lambda: recogniser.goals == [SUCCEEDED], "its goal")
+    recogniser.end("coffee now")
+    assert "WARN" in process.wait_for("'coffee now': the recogniser has revised words that were signed already")
+    process.wait_for("signed 'now'")
+    recogniser.until(lambda: recogniser.goals == [SUCCEEDED] * 2, "its goal")
+    recogniser.hear("tea no", "tea no")
+    process.wait_for("signed 'tea'")
+    recogniser.end("tea")  # nothing is left
+    recogniser.hear("hello no", "hello no")
+    process.wait_for("signed 'hello'")
+    recogniser.until(lambda: recogniser.goals == [SUCCEEDED] * 4, "all goals")
+
+
+def test_it_can_be_switched_off(run_signer: Callable[..., Process], recogniser: Recogniser) -> None:
+    run_signer(speech="none").wait_for("ready: ")
+    recogniser.say("hello")
+    assert not recogniser.node.count_subscribers("/signer/speech")
+
+
+@pytest.mark.skipif(INSTALLED, reason="hri_msgs is installed")
+def test_without_hri_msgs_the_node_signs_and_says_what_it_lacks(run_signer: Callable[..., Process]) -> None:
+    process, listener = run_signer(lead_time=ALL_AT_ONCE), Listener()
+    try:
+        assert "INFO" in process.wait_for("there is no ~/speech: hri_msgs is not installed")
+        process.wait_for("ready: ")
+        listener.say("hello")
+        process.wait_for("signed 'hello'")
+        assert "/signer/speech" not in dict(listener.node.get_topic_names_and_types())
+        listener.until(lambda: "hri_msgs" in listener.diagnostics.get("speech", ""), "diagnostics")
+    finally:
+        listener.close()
