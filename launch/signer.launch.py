@@ -3,21 +3,21 @@
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 
-def _signer(context: LaunchContext) -> list[Node]:
+def _signer(context: LaunchContext) -> list[LifecycleNode]:
     parameters = [
         LaunchConfiguration("params_file"),
         {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)},
     ]
-    given = {name: LaunchConfiguration(name).perform(context) for name in ("bundle", "backend")}
-    # An empty one must not hide what the parameters file says.
-    parameters += [{name: ParameterValue(value, value_type=str)} for name, value in given.items() if value]
+    for name, kind in (("bundle", str), ("backend", str), ("autostart", bool)):
+        if LaunchConfiguration(name).perform(context):  # an empty one must not hide what the file says
+            parameters.append({name: ParameterValue(LaunchConfiguration(name), value_type=kind)})
     return [
-        Node(
+        LifecycleNode(  # it signs without, too; so an including launch file can make its transitions
             package="text2sign_ros",
             executable="signer",
             name="signer",
@@ -37,6 +37,9 @@ def generate_launch_description() -> LaunchDescription:
         [
             DeclareLaunchArgument("bundle", default_value="", description="Model bundle; empty: as params_file says."),
             DeclareLaunchArgument("backend", default_value="", description="What runs the networks; empty: the same."),
+            DeclareLaunchArgument(
+                "autostart", default_value="", description="true, false: without a lifecycle manager."
+            ),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
             DeclareLaunchArgument("params_file", default_value=config, description="Parameters of the node."),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),

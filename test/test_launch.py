@@ -35,24 +35,30 @@ def _nodes(name: str, **arguments: str):
 
 def test_arguments() -> None:
     declared = {argument.name for argument in _description("signer").get_launch_arguments()}
-    assert declared == {"bundle", "backend", "namespace", "params_file", "use_sim_time", "log_level"}
+    common = {"namespace", "params_file", "use_sim_time", "log_level"}
+    assert declared == {"bundle", "backend", "autostart"} | common
     declared = {argument.name for argument in _description("player").get_launch_arguments()}
-    assert declared == {"trajectory", "frame", "rviz", "namespace", "params_file", "use_sim_time", "log_level"}
+    assert declared == {"trajectory", "frame", "rviz"} | common
+    declared = {argument.name for argument in _description("text2sign").get_launch_arguments()}
+    files = {"signer_params_file", "player_params_file"}
+    assert declared == {"bundle", "backend", "autostart", "frame", "viewer"} | files | common - {"params_file"}
 
 
-@pytest.mark.parametrize(("bundle", "backend"), [("", ""), ("/some/where/1.0", "cpu")])
-def test_node(bundle: str, backend: str) -> None:
-    (node,), context = _nodes(
-        "signer", bundle=bundle, backend=backend, namespace="robot", use_sim_time="true", log_level="debug"
-    )
+@pytest.mark.parametrize(
+    "given",
+    [{"bundle": "", "backend": "", "autostart": ""}, {"bundle": "/1.0", "backend": "cpu", "autostart": "false"}],
+)
+def test_node(given: dict[str, str]) -> None:
+    (node,), context = _nodes("signer", **given, namespace="robot", use_sim_time="true", log_level="debug")
     node._perform_substitutions(context)
     assert node.node_name == "/robot/signer"
     from launch_ros.utilities import evaluate_parameters
 
     file, *values = evaluate_parameters(context, node._Node__parameters)
     assert str(file) == str(ROOT / "config" / "signer.yaml")
-    given = {"bundle": bundle, "backend": backend}
     expected = {"use_sim_time": True} | {name: value for name, value in given.items() if value}
+    if given["autostart"]:
+        expected["autostart"] = False
     assert {name: value for part in values for name, value in part.items()} == expected
 
 

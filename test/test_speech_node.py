@@ -13,7 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from interfaces import build
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
-# As hri_msgs has it since 2.1: https://docs.ros.org/en/humble/p/hri_msgs/msg/LiveSpeech.html
+# As hri_msgs has it in Humble and later: https://docs.ros.org/en/humble/p/hri_msgs/msg/LiveSpeech.html
 LIVE_SPEECH = """#include "std_msgs/msg/Header.idl"
 module hri_msgs { module msg {
   struct LiveSpeech {

@@ -1,0 +1,70 @@
+"""Starts all of it: `ros2 launch text2sign_ros text2sign.launch.py viewer:=rviz`, or included by another file."""
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+
+def _file(folder: str, name: str) -> PathJoinSubstitution:
+    return PathJoinSubstitution([FindPackageShare("text2sign_ros"), folder, name])
+
+
+def _include(name: str, **arguments: object) -> GroupAction:
+    """Another launch file, in a scope of its own: else its arguments would be those of whatever is included later."""
+    source = PythonLaunchDescriptionSource(_file("launch", f"{name}.launch.py"))
+    return GroupAction([IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))])
+
+
+def _all(context: LaunchContext) -> list[GroupAction | Node]:
+    given, viewer = LaunchConfiguration, LaunchConfiguration("viewer").perform(context)
+    common = {name: given(name) for name in ("namespace", "use_sim_time", "log_level")}
+    # All arguments of both are given: what an including launch file calls by the same name is not meant.
+    signer = {name: given(name) for name in ("bundle", "backend", "autostart")}
+    player = {"trajectory": "signer/trajectory", "frame": given("frame"), "rviz": str(viewer == "rviz").lower()}
+    actions = [
+        _include("signer", **common, **signer, params_file=given("signer_params_file")),
+        _include("player", **common, **player, params_file=given("player_params_file")),
+    ]
+    if viewer == "foxglove":
+        actions.append(
+            Node(
+                package="foxglove_bridge",
+                executable="foxglove_bridge",
+                namespace=given("namespace"),
+                # Only from this machine: whoever reaches the port can publish texts.
+                parameters=[
+                    {"address": "127.0.0.1", "port": 8765},
+                    {"use_sim_time": ParameterValue(given("use_sim_time"), value_type=bool)},
+                ],
+                output="screen",
+            )
+        )
+    return actions
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Signer and player with their arguments, and a viewer if asked for."""
+    viewer = "none, rviz, or foxglove: foxglove_bridge (its package has to be installed) at ws://localhost:8765."
+    signer, player = _file("config", "signer.yaml"), _file("config", "player.yaml")
+    frame = "Frame of the markers; empty: as player_params_file says. Several signers need one each."
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("bundle", default_value="", description="Model bundle; empty: as the file says."),
+            DeclareLaunchArgument("backend", default_value="", description="What runs the networks; empty: the same."),
+            DeclareLaunchArgument("autostart", default_value="", description="true, false; empty: the same."),
+            DeclareLaunchArgument(
+                "viewer", default_value="none", choices=["none", "rviz", "foxglove"], description=viewer
+            ),
+            DeclareLaunchArgument("namespace", default_value="", description="Namespace of all nodes."),
+            DeclareLaunchArgument("frame", default_value="", description=frame),
+            DeclareLaunchArgument("signer_params_file", default_value=signer, description="Parameters of the signer."),
+            DeclareLaunchArgument("player_params_file", default_value=player, description="Parameters of the player."),
+            DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
+            DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal."),
+            OpaqueFunction(function=_all),
+        ]
+    )
