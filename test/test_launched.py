@@ -11,27 +11,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from action_msgs.msg import GoalStatusArray
-from conftest import ROOT, Companion, Process
+from audience import SIGNED, Audience
+from conftest import ROOT, Process
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from std_msgs.msg import String
-from trajectory_msgs.msg import MultiDOFJointTrajectory
-from visualization_msgs.msg import MarkerArray
 
 pytest.importorskip("launch_ros", reason="launch files need an installed ROS 2: launch and launch_ros have no wheels")
 
-SIGNED = 4
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
 
 @pytest.fixture
-def prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def launch_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Launch files of the package as colcon installs it, and viewers that only note how they were called."""
     prefix = tmp_path / "prefix"
     lines = ["import sys", "from text2sign_ros.ros.{name}_node import main", "sys.exit(main())"]
     noted = ["import pathlib, signal, sys", "signal.signal(signal.SIGINT, lambda *_: sys.exit())"]
-    noted += [f"pathlib.Path('{tmp_path / 'called'}').write_text(repr(sys.argv))", "signal.pause()"]
+    noted += ["given = [pathlib.Path(word).read_text() for word in sys.argv if 'launch_params_' in word]"]
+    noted += [f"pathlib.Path('{tmp_path / 'called'}').write_text(repr(sys.argv + given))", "signal.pause()"]
     programs = {"signer": ("text2sign_ros", lines), "player": ("text2sign_ros", lines)}
     programs |= {name: (name, noted) for name in ("rviz2", "foxglove_bridge")}
     for name, (package, program) in programs.items():
@@ -47,54 +41,9 @@ def prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in ("config", "launch", "models"):
         (share / folder).symlink_to(ROOT / folder)
     # Whatever is installed besides, as an installed ROS 2 has it in its environment and its wheels have not.
-    paths = [str(prefix), *filter(None, [os.environ.get("AMENT_PREFIX_PATH", sys.prefix)])]
-    monkeypatch.setenv("AMENT_PREFIX_PATH", os.pathsep.join(paths))
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{prefix}{os.pathsep}{os.environ.get('AMENT_PREFIX_PATH', sys.prefix)}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "test"), prepend=os.pathsep)
     return share / "launch"
-
-
-class Audience(Companion):
-    """Talks to signers by name and keeps what they and their players say."""
-
-    def __init__(self) -> None:
-        super().__init__("audience")
-        self.chunks: dict[str, list[MultiDOFJointTrajectory]] = {}
-        self.goals: dict[str, list[int]] = {}
-        self.frames: dict[str, set[str]] = {}
-        self._publishers: dict[str, object] = {}
-
-    def attend(self, namespace: str) -> None:
-        def on_chunk(message: MultiDOFJointTrajectory) -> None:
-            self.chunks[namespace].append(message)
-
-        def on_status(message: GoalStatusArray) -> None:
-            self.goals[namespace] = [goal.status for goal in message.status_list]
-
-        def on_markers(message: MarkerArray) -> None:
-            self.frames[namespace] |= {marker.header.frame_id for marker in message.markers}
-
-        self.chunks[namespace], self.goals[namespace], self.frames[namespace] = [], [], set()
-        create = self.node.create_subscription
-        create(MultiDOFJointTrajectory, f"{namespace}/signer/trajectory", on_chunk, QoSProfile(depth=1000))
-        create(GoalStatusArray, f"{namespace}/signer/status", on_status, LATCHED)
-        create(MarkerArray, f"{namespace}/player/markers", on_markers, LATCHED)
-        self._publishers[namespace] = self.node.create_publisher(String, f"{namespace}/signer/text", 10)
-
-    def tell(self, namespace: str, text: str) -> None:
-        publisher = self._publishers[namespace]
-        self.until(publisher.get_subscription_count, "the node to listen")
-        publisher.publish(String(data=text))
-
-    def call(self, kind: type, name: str, request: object) -> object:
-        client = self.node.create_client(kind, name)
-        assert client.wait_for_service(30.0), name
-        time.sleep(0.3)  # as in test_lifecycle
-        future = client.call_async(request)
-        self.until(future.done, f"an answer of {name}")
-        return future.result()
-
-    def situation(self) -> str:
-        return f"goals {self.goals}, frames {self.frames}"
 
 
 @pytest.fixture
@@ -113,11 +62,11 @@ def stop(launched: Process, nodes: int) -> None:
     assert "process has died" not in log and "Traceback" not in log, log
 
 
-def test_all_of_it(prefix: Path, run_module: Callable[..., Process], audience: Audience, tmp_path: Path) -> None:
+def test_all_of_it(launch_files: Path, run_module: Callable[..., Process], audience: Audience, tmp_path: Path) -> None:
     for name, setting in (("signer", "chunk_frames: 16"), ("player", "rate: 20.0\n    frame: robot")):
         (tmp_path / f"{name}.yaml").write_text(f"/**/{name}:\n  ros__parameters:\n    {setting}\n")
     files = [f"{name}_params_file:={tmp_path / name}.yaml" for name in ("signer", "player")]
-    launched = run_module("launcher", str(prefix / "text2sign.launch.py"), "backend:=cpu", *files)
+    launched = run_module("launcher", str(launch_files / "text2sign.launch.py"), "backend:=cpu", *files)
     audience.attend("")
     ready = [launched.wait_for("ready: ", timeout=60.0) for _ in range(2)]
     assert any("plays /signer/trajectory at 20 Hz on /player/markers" in line for line in ready), ready
@@ -128,8 +77,8 @@ def test_all_of_it(prefix: Path, run_module: Callable[..., Process], audience: A
     stop(launched, 2)
 
 
-def test_two_signers(prefix: Path, run_module: Callable[..., Process], audience: Audience, bundle: Path) -> None:
-    launched = run_module("launcher", str(prefix / "two_signers.launch.py"), f"left_bundle:={bundle}/.")
+def test_two_signers(launch_files: Path, run_module: Callable[..., Process], audience: Audience, bundle: Path) -> None:
+    launched = run_module("launcher", str(launch_files / "two_signers.launch.py"), f"left_bundle:={bundle}/.")
     for namespace in ("/left", "/right"):
         audience.attend(namespace)
     ready = sorted(launched.wait_for("ready: ", timeout=60.0) for _ in range(4))
@@ -148,14 +97,14 @@ def test_two_signers(prefix: Path, run_module: Callable[..., Process], audience:
     ("viewer", "program", "words"),
     [
         ("rviz", "rviz2", ["player.rviz", "'-f', 'left/signer'", "/player/markers:=player/markers"]),
-        ("foxglove", "foxglove_bridge", ["__ns:=/left"]),
+        ("foxglove", "foxglove_bridge", ["__ns:=/left", "address: 127.0.0.1"]),
     ],
 )
 def test_viewers(
-    prefix: Path, run_module: Callable[..., Process], tmp_path: Path, viewer: str, program: str, words: list[str]
+    launch_files: Path, run_module: Callable[..., Process], tmp_path: Path, viewer: str, program: str, words: list[str]
 ) -> None:
     arguments = ("namespace:=left", "frame:=left/signer", "autostart:=false", f"viewer:={viewer}")
-    launched = run_module("launcher", str(prefix / "text2sign.launch.py"), *arguments)
+    launched = run_module("launcher", str(launch_files / "text2sign.launch.py"), *arguments)
     launched.wait_for("plays /left/signer/trajectory", timeout=60.0)
     deadline = time.monotonic() + 60.0
     while not (tmp_path / "called").exists() or not (called := (tmp_path / "called").read_text()):
@@ -167,9 +116,10 @@ def test_viewers(
 
 DRIVEN = """
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, GroupAction, IncludeLaunchDescription, RegisterEventHandler
+from launch.actions import DeclareLaunchArgument, EmitEvent, GroupAction, IncludeLaunchDescription, LogInfo
+from launch.actions import RegisterEventHandler
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import PushRosNamespace
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events import matches_node_name
@@ -190,13 +140,14 @@ def generate_launch_description():
     configured = OnStateTransition(
         start_state="configuring", goal_state="inactive", entities=[change(Transition.TRANSITION_ACTIVATE)]
     )
+    kept = LogInfo(msg=["kept ", LaunchConfiguration("params_file")])
     return LaunchDescription(
         [
             # What others call by these names is not meant for the signer.
             DeclareLaunchArgument("params_file", default_value="/nowhere.yaml"),
             DeclareLaunchArgument("trajectory", default_value="/nowhere"),
             RegisterEventHandler(configured),
-            GroupAction([PushRosNamespace("robot"), text2sign]),
+            GroupAction([PushRosNamespace("robot"), text2sign, kept]),
             change(Transition.TRANSITION_CONFIGURE),
         ]
     )
@@ -204,11 +155,12 @@ def generate_launch_description():
 
 
 def test_an_including_file_makes_the_transitions(
-    prefix: Path, run_module: Callable[..., Process], audience: Audience, tmp_path: Path
+    launch_files: Path, run_module: Callable[..., Process], audience: Audience, tmp_path: Path
 ) -> None:
     (tmp_path / "driven.launch.py").write_text(DRIVEN)
     launched = run_module("launcher", str(tmp_path / "driven.launch.py"))
     audience.attend("/robot")
+    launched.wait_for("kept /nowhere.yaml")
     launched.wait_for("plays /robot/signer/trajectory", timeout=60.0)
     launched.wait_for("ready: .* fps", timeout=60.0)
     audience.tell("/robot", "hello")
@@ -217,7 +169,7 @@ def test_an_including_file_makes_the_transitions(
     request = ChangeState.Request()
     request.transition.label = "deactivate"
     assert audience.call(ChangeState, "/robot/signer/change_state", request).success
-    time.sleep(1.0)
+    time.sleep(1.0)  # for what would activate it
     state = audience.call(GetState, "/robot/signer/get_state", GetState.Request()).current_state.label
     assert state == "inactive", "what was deactivated by hand is left so"
     stop(launched, 2)

@@ -94,7 +94,6 @@ def recogniser(hri_msgs: None) -> Iterator[Recogniser]:
     recogniser.close()
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:lark")  # it comes with what builds the message
 def test_final_results_are_signed_as_texts_are(run_signer: Callable[..., Process], recogniser: Recogniser) -> None:
     process = run_signer(lead_time=ALL_AT_ONCE, speech_confidence=0.5)
     process.wait_for("ready: ")

@@ -1,0 +1,68 @@
+"""Several signers in one system, each in its namespace; and the parameter files that demo and launch files share."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+
+import pytest
+from audience import CANCELED, EXECUTING, SIGNED, Audience
+from conftest import ROOT, Process
+from std_srvs.srv import Trigger
+
+from text2sign_ros.ros import demo
+
+NAMESPACES = ("/left", "/right")
+
+
+@pytest.fixture
+def audience() -> Iterator[Audience]:
+    audience = Audience()
+    yield audience
+    audience.close()
+
+
+def test_each_signs_its_own_texts(run_signer: Callable[..., Process], audience: Audience) -> None:
+    processes = {}
+    for namespace in NAMESPACES:
+        audience.attend(namespace)
+        processes[namespace] = run_signer("-r", f"__ns:={namespace}")
+    for process in processes.values():
+        process.wait_for("ready: ", timeout=60.0)
+    audience.tell("/left", "can i get a large coffee please")
+    audience.until(lambda: audience.goals["/left"] == [EXECUTING] and audience.chunks["/left"], "the left one")
+    assert not audience.goals["/right"] and not audience.chunks["/right"]
+
+    audience.tell("/right", "hello")
+    audience.until(lambda: audience.goals["/right"] == [EXECUTING], "the right one")
+    assert audience.call(Trigger, "/left/signer/cancel", Trigger.Request()).message == "canceled 1 text"
+    audience.until(lambda: audience.goals == {"/left": [CANCELED], "/right": [SIGNED]}, "both ends")
+    assert "signed 'hello'" in processes["/right"].wait_for("signed ")
+    processes["/left"].wait_for("canceled 'can i get a large coffee please'")
+    signing = {f"{namespace[1:]}/signer: signing" for namespace in NAMESPACES}
+    audience.until(lambda: audience.diagnosed >= signing, "diagnostics of both")
+
+
+def _parameter_files(name: str) -> set[str]:
+    """Names of the parameter files in a launch file's source."""
+    tree = ast.parse((ROOT / "launch" / f"{name}.launch.py").read_text())
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {string for string in strings if string.endswith(".yaml")}
+
+
+def test_demo_and_launch_files_read_the_same_parameter_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def note(command: list[str], **_: object) -> None:
+        commands.append(command)
+        raise OSError
+
+    monkeypatch.setattr(demo.subprocess, "Popen", note)
+    with pytest.raises(OSError):
+        demo.SignerProcess(None)
+    (command,) = commands
+    assert command[command.index("--params-file") + 1] == str(ROOT / "config" / "signer.yaml")
+    expected = {"signer": {"signer.yaml"}, "player": {"player.yaml"}, "text2sign": {"signer.yaml", "player.yaml"}}
+    expected["two_signers"] = set()
+    found = {path.name.removesuffix(".launch.py") for path in (ROOT / "launch").glob("*.launch.py")}
+    assert {name: _parameter_files(name) for name in found} == expected
