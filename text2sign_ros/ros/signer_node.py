@@ -227,8 +227,8 @@ class SignerNode(LifecycleNodeMixin, Node):
             self._speech = "none: hri_msgs is not installed"
             self.get_logger().info("there is no ~/speech: hri_msgs is not installed")
         elif self._speech != "none":
-            speech = self.create_subscription(
-                LiveSpeech, "~/speech", self._on_speech, TEXT_QOS, callback_group=self._group
+            speech = qos.subscription(
+                self, LiveSpeech, "~/speech", self._on_speech, qos.TEXT, callback_group=self._group
             )
             stack.callback(self.destroy_subscription, speech)
         for name, callback in (("cancel", self._on_cancel), ("pause", self._on_pause), ("resume", self._on_resume)):
