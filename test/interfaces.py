@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from text2sign_ros.ros import wheels
+from text2sign_ros.ros import environment
 
 
 def build(folder: Path, package: str, message: str, idl: str, needs: tuple[str, ...]) -> None:
@@ -23,7 +23,7 @@ def build(folder: Path, package: str, message: str, idl: str, needs: tuple[str, 
         idl: definition of the message, as rosidl makes it from a .msg file.
         needs: packages of messages that the definition uses.
     """
-    wheels.prepare()
+    environment.complete()
     if not Path(sysconfig.get_path("include"), "Python.h").is_file() or shutil.which("cc") is None:
         pytest.skip(f"{package} is not installed, and there is no C compiler with Python's headers to build it")
     try:
