@@ -17,7 +17,7 @@ TRAIN_CONFIG ?= config/train/asl_cafe.yaml
 RUN ?= runs/asl_cafe
 PYTEST_ARGS ?=
 # The tests of all that touches ROS 2.
-NODE_TESTS = $(shell grep -rlE "^ *(from|import) (rclpy|text2sign_ros\.ros|[a-z0-9_]+_msgs)|run_module" test --include="test_*.py")
+NODE_TESTS = $(shell grep -rlE "^ *(from|import) (rclpy|faults|text2sign_ros\.ros|[a-z0-9_]+_msgs)|run_module" test --include="test_*.py")
 
 # $(call venv,interpreter,version,distribution,variable,folder): an environment of exactly that version of Python.
 # Where pyenv's shims are on the PATH, PYENV_VERSION makes them find it; elsewhere it says nothing.

@@ -19,6 +19,8 @@ import pytest
 # Before anything imports rclpy or a message.
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+if os.environ.get("ROS_DISTRO") == "humble":
+    os.environ["ROS_LOCALHOST_ONLY"] = "1"
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)  # above 101 the ports meet the ephemeral ones
 os.environ["RCUTILS_COLORIZED_OUTPUT"] = "0"
 

@@ -26,4 +26,6 @@ def complete() -> None:
 def keep_to_this_machine() -> None:
     """Give this process and its children a ROS domain of their own, unless the environment names one."""
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range; later ones warn of this variable
+        os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))  # above 101 the ports meet the ephemeral ones
