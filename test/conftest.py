@@ -89,9 +89,9 @@ class Process:
             self.log.append(line)
         return code
 
-    def close(self) -> None:
+    def close(self, number: int | None = None) -> None:
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(number or signal.SIGTERM)
             try:
                 self._process.wait(10.0)
             except subprocess.TimeoutExpired:

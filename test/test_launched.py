@@ -47,6 +47,23 @@ def launch_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def launch(run_module: Callable[..., Process]) -> Iterator[Callable[..., Process]]:
+    """Starts ``ros2 launch`` as far as there is one; what a failed test leaves running is stopped as by Ctrl-C.
+
+    SIGTERM, which ends other processes after a test, would leave the launched ones behind.
+    """
+    launched: list[Process] = []
+
+    def start(file: Path, *arguments: str) -> Process:
+        launched.append(run_module("launcher", str(file), *arguments))
+        return launched[-1]
+
+    yield start
+    for process in launched:
+        process.close(signal.SIGINT)
+
+
+@pytest.fixture
 def audience() -> Iterator[Audience]:
     audience = Audience()
     yield audience
@@ -62,11 +79,11 @@ def stop(launched: Process, nodes: int) -> None:
     assert "process has died" not in log and "Traceback" not in log, log
 
 
-def test_all_of_it(launch_files: Path, run_module: Callable[..., Process], audience: Audience, tmp_path: Path) -> None:
+def test_all_of_it(launch_files: Path, launch: Callable[..., Process], audience: Audience, tmp_path: Path) -> None:
     for name, setting in (("signer", "chunk_frames: 16"), ("player", "rate: 20.0\n    frame: robot")):
         (tmp_path / f"{name}.yaml").write_text(f"/**/{name}:\n  ros__parameters:\n    {setting}\n")
     files = [f"{name}_params_file:={tmp_path / name}.yaml" for name in ("signer", "player")]
-    launched = run_module("launcher", str(launch_files / "text2sign.launch.py"), "backend:=cpu", *files)
+    launched = launch(launch_files / "text2sign.launch.py", "backend:=cpu", *files)
     audience.attend("")
     ready = [launched.wait_for("ready: ", timeout=60.0) for _ in range(2)]
     assert any("plays /signer/trajectory at 20 Hz on /player/markers" in line for line in ready), ready
@@ -77,8 +94,8 @@ def test_all_of_it(launch_files: Path, run_module: Callable[..., Process], audie
     stop(launched, 2)
 
 
-def test_two_signers(launch_files: Path, run_module: Callable[..., Process], audience: Audience, bundle: Path) -> None:
-    launched = run_module("launcher", str(launch_files / "two_signers.launch.py"), f"left_bundle:={bundle}/.")
+def test_two_signers(launch_files: Path, launch: Callable[..., Process], audience: Audience, bundle: Path) -> None:
+    launched = launch(launch_files / "two_signers.launch.py", f"left_bundle:={bundle}/.")
     for namespace in ("/left", "/right"):
         audience.attend(namespace)
     ready = sorted(launched.wait_for("ready: ", timeout=60.0) for _ in range(4))
@@ -101,10 +118,10 @@ def test_two_signers(launch_files: Path, run_module: Callable[..., Process], aud
     ],
 )
 def test_viewers(
-    launch_files: Path, run_module: Callable[..., Process], tmp_path: Path, viewer: str, program: str, words: list[str]
+    launch_files: Path, launch: Callable[..., Process], tmp_path: Path, viewer: str, program: str, words: list[str]
 ) -> None:
     arguments = ("namespace:=left", "frame:=left/signer", "autostart:=false", f"viewer:={viewer}")
-    launched = run_module("launcher", str(launch_files / "text2sign.launch.py"), *arguments)
+    launched = launch(launch_files / "text2sign.launch.py", *arguments)
     launched.wait_for("plays /left/signer/trajectory", timeout=60.0)
     deadline = time.monotonic() + 60.0
     while not (tmp_path / "called").exists() or not (called := (tmp_path / "called").read_text()):
@@ -155,10 +172,10 @@ def generate_launch_description():
 
 
 def test_an_including_file_makes_the_transitions(
-    launch_files: Path, run_module: Callable[..., Process], audience: Audience, tmp_path: Path
+    launch_files: Path, launch: Callable[..., Process], audience: Audience, tmp_path: Path
 ) -> None:
     (tmp_path / "driven.launch.py").write_text(DRIVEN)
-    launched = run_module("launcher", str(tmp_path / "driven.launch.py"))
+    launched = launch(tmp_path / "driven.launch.py")
     audience.attend("/robot")
     launched.wait_for("kept /nowhere.yaml")
     launched.wait_for("plays /robot/signer/trajectory", timeout=60.0)
