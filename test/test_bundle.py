@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from text2sign_ros.inference.bundle import DESCRIPTION, Bundle, BundleError, sha256
+from text2sign_ros.inference.bundle import DESCRIPTION, LARGEST, Bundle, BundleError, sha256
 from text2sign_ros.inference.signer import Signer
 
 
@@ -122,6 +122,11 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
         (lambda v: v.update(buckets=[]), "bucket"),
         (lambda v: v.update(buckets=[128, 64]), "buckets must grow"),
         (lambda v: v.update(stride=0), "stride"),
+        (lambda v: v.update(max_tokens=10**12), "max_tokens"),
+        (lambda v: v.update(timesteps=10**9), "timesteps"),
+        (lambda v: v.update(fps=10**400), "fps"),
+        (lambda v: v["buckets"].append(10**9), "buckets"),
+        (lambda v: v["presets"].update(best=10**9), "presets"),
         (lambda v: v.update(timesteps=True), "timesteps"),
         (lambda v: v.update(preset="slow"), "preset"),
         (lambda v: v.update(presets={"best": "4"}), "presets"),
@@ -134,6 +139,34 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
 def test_a_description_of_something_else(copy: Path, change: Callable[[dict], Any], named: str) -> None:
     _describe(copy, change)
     _refused(copy, DESCRIPTION, named)
+
+
+@pytest.mark.parametrize("content", [b"[" * 1_000_000, b'{"a":' * 100_000, b" " * (LARGEST + 1), b"9" * 10_000])
+def test_a_description_made_to_exhaust_the_reader(copy: Path, content: bytes) -> None:
+    _replace(copy / DESCRIPTION, content)
+    _refused(copy, DESCRIPTION, "can't be read")
+
+
+@pytest.mark.parametrize("name", [DESCRIPTION, "tokenizer.json"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    _refused(copy, name, "missing")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a\0b", "\\"])
+def test_a_name_that_is_no_file(copy: Path, name: str) -> None:
+    _describe(copy, lambda v: v["files"].update({name: "0" * 64}))
+    _refused(copy)
+
+
+def test_a_link_is_as_good_as_what_it_leads_to(copy: Path) -> None:
+    """`colcon build --symlink-install` makes links; where one leads is all one, what is there must have the hash."""
+    secret = copy.parent / "secret"
+    secret.write_bytes(b"secret")
+    (copy / "tokenizer.json").unlink()
+    (copy / "tokenizer.json").symlink_to(secret)
+    _refused(copy, "tokenizer.json", "damaged")
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "sub/file"])

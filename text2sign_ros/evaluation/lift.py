@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    with np.load(options.data / f"{_SOURCE.file}.npz") as data:
+    with np.load(options.data / f"{_SOURCE.file}.npz", allow_pickle=False) as data:
         print(json.dumps(measure(data["pose"], {side: data[f"{side}_hand"] for side in ("left", "right")}), indent=1))
     takes = [take for take in asl_cafe.read(options.data) if take.split == "test"]
     chosen = [next(take for take in takes if take.label == word) for word in _WORDS]

@@ -30,6 +30,12 @@ REQUIRED = (
     ),
 )
 """Files without which a bundle can't sign, all of them listed with their hash."""
+LARGEST = 16_000_000
+"""Bytes of the largest ``bundle.json`` that is read."""
+_MOST = {"latent_dim": 1000, "stride": 100, "prefix_codes": 1000, "max_tokens": 1000, "text_dim": 10_000}
+_MOST |= {"timesteps": 100_000, "max_units": 1000, "frames_per_sign": 10_000, "frames_per_letter": 10_000}
+_MOST_FRAMES, _MOST_FPS = 10_000, 1000
+"""What memory is allocated by has a bound: far beyond any model, and what every machine can bear."""
 
 
 class BundleError(Text2SignError):
@@ -125,20 +131,17 @@ class Bundle:
 
     def _problem(self) -> str:
         """What makes these values unusable; empty if nothing does."""
-        at_least_one = (
-            *("latent_dim", "stride", "prefix_codes", "max_tokens", "text_dim", "timesteps", "max_units"),
-            *("frames_per_sign", "frames_per_letter"),
-        )
         missing = [name for name in REQUIRED if name not in self.files]
-        small = [name for name in at_least_one if getattr(self, name) < 1]
+        odd = [name for name, most in _MOST.items() if not 1 <= getattr(self, name) <= most]
         longest = self.buckets[-1] - self.prefix_codes * self.stride if self.buckets else 0
         problems = {
-            f"{', '.join(small)} must be at least 1": bool(small),
+            f"{', '.join(f'{name} must be from 1 to {_MOST[name]}' for name in odd)}": bool(odd),
             "presets must be numbers of steps, and preset the name of one": self.preset not in self.presets
-            or min(self.presets.values()) < 1,
-            "fps must be positive": not 0 < self.fps < float("inf"),
+            or not 1 <= min(self.presets.values()) <= max(self.presets.values()) <= self.timesteps,
+            f"fps must be positive and at most {_MOST_FPS}": not 0 < self.fps <= _MOST_FPS,
             "beta_start and beta_end must grow between 0 and 1": not 0 < self.beta_start <= self.beta_end < 1,
-            "buckets must grow": sorted(set(self.buckets)) != self.buckets,
+            f"buckets must grow, from 1 to at most {_MOST_FRAMES}": sorted(set(self.buckets)) != self.buckets
+            or not all(1 <= bucket <= _MOST_FRAMES for bucket in self.buckets),
             "the longest bucket must hold the prefix and a sign": longest < self.frames_per_sign,
             "the keypoints are not the 79 known": tuple(self.keypoints) != skeleton.KEYPOINTS,
             f"rest_code must be {self.latent_dim} finite numbers": len(self.rest_code) != self.latent_dim
@@ -161,10 +164,16 @@ def _is(value: Any, kind: str) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_bytes())
+        if not path.is_file():  # reading a pipe or a device would not end
+            raise FileNotFoundError
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise ValueError(f"it has more than {LARGEST} bytes")
+        values = json.loads(content)
     except FileNotFoundError:
         raise BundleError(f"{path} is missing; name the folder of a bundle, such as models/asl_cafe") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} can't be read: {error}") from error
     if not isinstance(values, dict):
         raise BundleError(f"{path} must hold a JSON object")

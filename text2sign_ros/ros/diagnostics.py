@@ -29,7 +29,7 @@ class Figures:
         self._counts: Counter[str] = Counter()
         self._first: deque[float] = deque(maxlen=_TEXTS)  # seconds
         self._work: deque[tuple[float, float]] = deque(maxlen=_TEXTS)  # seconds of signing, seconds of motion
-        self._late_at = -RECENT
+        self._late_at = self._flooded_at = -RECENT
         self._error = ""
 
     def received(self) -> None:
@@ -41,6 +41,13 @@ class Figures:
         with self._lock:
             self._counts[Outcome.REFUSED.value] += 1
             self._error = reason
+
+    def flooded(self, reason: str) -> None:
+        """A text was refused unread, for coming too soon after others."""
+        self.refused(reason)
+        with self._lock:
+            self._counts["flooded"] += 1
+            self._flooded_at = time.monotonic()
 
     def sent(self, late: bool) -> None:
         """A chunk was sent."""
@@ -66,6 +73,11 @@ class Figures:
         with self._lock:
             return time.monotonic() - self._late_at < RECENT
 
+    def flooded_recently(self) -> bool:
+        """Whether a text came too soon after others in the last ``RECENT`` seconds."""
+        with self._lock:
+            return time.monotonic() - self._flooded_at < RECENT
+
     def values(self) -> dict[str, str]:
         """All figures by name, as people read them; a dash where nothing was measured yet."""
         with self._lock:
@@ -78,6 +90,7 @@ class Figures:
             "texts received": str(counts["received"]),
             "texts under way": str(under_way),
             **ended,
+            "of them refused for max_rate": str(counts["flooded"]),
             "first chunk ready, last (ms)": f"{first[-1]:.1f}" if len(first) else "-",
             f"first chunk ready, median of {len(first)} (ms)": p50,
             f"first chunk ready, p99 of {len(first)} (ms)": p99,
@@ -105,6 +118,7 @@ class Condition:
         standing: whether that clock has not moved for a while.
         subscribers: of ``~/trajectory``.
         late: whether chunks were late recently.
+        flooded: whether texts were refused recently because too many came.
         busy: whether there are texts.
     """
 
@@ -116,6 +130,7 @@ class Condition:
     standing: bool = False
     subscribers: int = 1
     late: bool = False
+    flooded: bool = False
     busy: bool = False
 
 
@@ -148,6 +163,8 @@ def assess(condition: Condition) -> tuple[bytes, str]:
         return s.WARN, "nobody subscribes to ~/trajectory: start the robot's or avatar's node, or compare names and QoS"
     if c.late:
         return s.WARN, "chunks were late: the clock jumped, or signing is too slow; take a faster preset or backend"
+    if c.flooded:
+        return s.WARN, "texts come faster than max_rate and are refused: stop who floods ~/text, or raise max_rate"
     return s.OK, "signing" if c.busy else "ready: waiting for texts"
 
 

@@ -74,6 +74,13 @@ SIGNER = (
     Setting("seed", 0, "Seed of the noise; the same text with the same seed is the same motion.", (0, 2**31 - 1)),
     Setting("max_characters", 100_000, "A longer text is refused.", (1, 10_000_000)),
     Setting(
+        "max_rate",
+        10.0,
+        "Texts a second, in the long run, that are looked at; more are refused, with no status of their own; 0 is no "
+        "limit.",
+        (0, 1e6),
+    ),
+    Setting(
         "speech",
         "final",
         "Of ~/speech, which is there if hri_msgs is installed, sign final results, incremental ones as well, or none.",

@@ -28,6 +28,7 @@ from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.limits import Limits, LimitsError
 from text2sign_ros.resources import share
 from text2sign_ros.ros import diagnostics, parameters, process, qos
+from text2sign_ros.ros.bucket import TokenBucket
 from text2sign_ros.ros.executor import SideExecutor, SideGroup
 from text2sign_ros.ros.layout import layout
 from text2sign_ros.ros.schedule import Schedule
@@ -51,6 +52,14 @@ _STATUS = {
 }
 PERIOD, PAUSE = 1.0, 0.05
 """Seconds between diagnostics at most, and at least."""
+
+
+BURST = 100
+"""Texts that may come at once whatever ``max_rate`` is; ``queue_size`` of them where that is more."""
+LINES, LINE_RATE = 100, 1.0
+"""Texts whose failing is told on ``/rosout``: at once, and a second in the long run."""
+SPAM = 5.0
+"""Seconds between warnings of a flood."""
 
 
 class StartError(Text2SignError):
@@ -101,6 +110,7 @@ class SignerNode(LifecycleNodeMixin, Node):
         self._signer: Signer | None = None
         self._engine: SigningEngine | None = None
         self._figures = diagnostics.Figures()
+        self._lines = TokenBucket(LINES)
         self.add_on_set_parameters_callback(self._check)
         parameters.declare(self, parameters.SIGNER)
 
@@ -218,6 +228,7 @@ class SignerNode(LifecycleNodeMixin, Node):
         self._status = publisher(GoalStatusArray, "~/status", qos.LATEST)
         publisher(String, "~/layout", qos.LATEST).publish(layout(signer.fps))
         self._goals, self._schedule = Goals(self._publish_status), Schedule()
+        self._bucket = TokenBucket(max(BURST, self._value("queue_size")))
         stack.callback(self._goals.close)
         texts = qos.subscription(self, String, "~/text", self._on_text, qos.TEXT, callback_group=self._group)
         stack.callback(self.destroy_subscription, texts)
@@ -305,6 +316,10 @@ class SignerNode(LifecycleNodeMixin, Node):
 
     def _on_speech(self, message: Any) -> None:
         """Sign what a final result of speech recognition has beyond what incremental ones before it had."""
+        longest = max(message.final, message.incremental, key=len)
+        if len(longest) > self._value("max_characters"):
+            self._accept(longest)  # which refuses it
+            return
         now, final = time.monotonic(), plain(message.final)
         locale = message.locale if hasattr(message, "locale") else message.language  # as hri_msgs called it to 2.0.0
         if not final:
@@ -328,21 +343,30 @@ class SignerNode(LifecycleNodeMixin, Node):
             self._accept(rest.text, policy=Policy.QUEUE if rest.begun else None, refusal=refusal)
 
     def _accept(self, text: str, *, policy: Policy | None = None, refusal: str = "") -> None:
-        """Take one text, wherever it came from: it is a goal on ``~/status``.
+        """Queue a text, wherever it comes from, or refuse it: unread, without a status, where too many come.
 
         Args:
             text: to sign.
             policy: None is the parameter's.
             refusal: why it is not signed, if it is not.
         """
-        id = uuid.uuid4()
         self._figures.received()
+        rate, most = self._value("max_rate"), self._value("max_characters")
+        if not self._bucket.take(rate):
+            reason = f"texts come faster than max_rate ({rate:g} a second)"
+            self._figures.flooded(reason)
+            self.get_logger().warning(f"{reason}; those beyond it are refused", throttle_duration_sec=SPAM)
+            return
+        id = uuid.uuid4()
         self._goals.accept(id)
         if self._engine is None or refusal:
             self._refuse(id, text, refusal or f"the node is {self._state}; activate it before")
             return
+        if len(text) > most:  # also while it waits it would take memory
+            self._refuse(id, text, f"it has {len(text)} characters; send it in parts, or raise max_characters ({most})")
+            return
         limits = Limits(*(self._value(name) for name in _LIMITS))
-        style = Style(self._value("seed"), self._value("max_characters"), self._value("chunk_frames"), limits)
+        style = Style(self._value("seed"), most, self._value("chunk_frames"), limits)
         policy, max_wait = policy or Policy(self._value("policy")), self._value("max_wait")
         try:
             self._engine.submit(text, style, policy=policy, max_wait=max_wait, id=id)
@@ -353,7 +377,16 @@ class SignerNode(LifecycleNodeMixin, Node):
     def _refuse(self, id: uuid.UUID, text: str, reason: str) -> None:
         self._figures.refused(reason)
         self._goals.end(id, GoalStatus.STATUS_ABORTED)
-        self.get_logger().warning(f"{quote(text)} is refused: {reason}")
+        if self._may_tell():
+            self.get_logger().warning(f"{quote(text)} is refused: {reason}")
+
+    def _may_tell(self) -> bool:
+        """Whether one more text that was not signed as written is told of: a flood must not fill the log."""
+        if not self._lines.take(LINE_RATE):
+            return False
+        if missed := self._lines.missed():
+            self.get_logger().warning(f"{_texts(missed)} more ended unsigned or had warnings; /diagnostics counts them")
+        return True
 
     def _on_cancel(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         def cancel(engine: SigningEngine) -> str:
@@ -418,7 +451,9 @@ class SignerNode(LifecycleNodeMixin, Node):
         """Log how a text ended, count it and tell ``~/status``."""
         assert self._signer is not None and performance.outcome is not None
         log, text, reason = self.get_logger(), quote(performance.text), performance.error
-        for warning in performance.warnings:
+        smooth = performance.outcome is Outcome.SIGNED and not performance.warnings
+        tell = smooth or self._may_tell()
+        for warning in performance.warnings if tell else ():
             log.warning(f"{text}: {warning}")
         if performance.outcome is Outcome.SIGNED:
             factor = performance.work * self._signer.fps / max(performance.frames, 1)
@@ -426,6 +461,8 @@ class SignerNode(LifecycleNodeMixin, Node):
                 f"signed {text}: frames {performance.frames}, first chunk ready after "
                 f"{1e3 * performance.first_chunk:.0f} ms, real-time factor {factor:.4f}"
             )
+        elif not tell:
+            pass
         elif performance.outcome is Outcome.CANCELED:
             log.info(f"canceled {text}" + (f": {reason}" if reason else ""))
         elif performance.outcome is Outcome.REFUSED:
@@ -476,6 +513,7 @@ class SignerNode(LifecycleNodeMixin, Node):
             standing=standing,
             subscribers=self.count_subscribers(self._topic) if signer is not None else 0,
             late=self._figures.late_recently(),
+            flooded=self._figures.flooded_recently(),
             busy=engine is not None and not engine.idle,
         )
 

@@ -8,7 +8,7 @@ the end of the four-byte encapsulation header.
 from __future__ import annotations
 
 import struct
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ FRAME_ID = "signer"
 
 _ENCAPSULATION = b"\x00\x01\x00\x00"  # CDR, little-endian
 _SECOND = 1_000_000_000
+_MOST_JOINTS = 1000  # of a message that is read any further: no skeleton has more
 
 
 class TrajectoryError(Text2SignError):
@@ -41,7 +42,7 @@ class Trajectory(NamedTuple):
     joint_names: tuple[str, ...]
 
 
-@cache
+@lru_cache(4)  # a peer chooses the number
 def _points(joints: int) -> np.dtype:
     """One point of the trajectory, from its first transform to the length of the next point's transforms.
 
@@ -112,6 +113,8 @@ def decode(data: bytes) -> Trajectory:
         sec, nanosec = struct.unpack_from("<iI", body)
         _, at = _string(body, 8)
         (joints,), at = struct.unpack_from("<I", body, at), at + 4
+        if joints > _MOST_JOINTS:
+            raise TrajectoryError(f"the message has {joints} joints, more than the {_MOST_JOINTS} that are read")
         names = []
         for _ in range(joints):
             name, at = _string(body, at)

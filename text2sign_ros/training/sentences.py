@@ -59,7 +59,7 @@ def compose(corpus: str | Path, split: str, count: int, seed: int, folder: Path)
         sentences = _compose(composer, split, count, np.random.default_rng((seed, asl_cafe.SPLITS.index(split))))
         with write_whole(path) as file:
             np.savez(file, **vars(sentences))
-    with np.load(path) as data:
+    with np.load(path, allow_pickle=False) as data:
         return Sentences(**{name: data[name] for name in data.files})
 
 
