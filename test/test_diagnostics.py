@@ -27,6 +27,7 @@ OK, WARN, ERROR, STALE = (getattr(DiagnosticStatus, name) for name in ("OK", "WA
         (WARN, "~/resume", Condition("active", paused=True)),
         (WARN, "~/trajectory", Condition("active", subscribers=0)),
         (WARN, "late", Condition("active", late=True)),
+        (WARN, "max_rate", Condition("active", flooded=True)),
         (OK, "waiting for texts", Condition("active")),
         (OK, "signing", Condition("active", busy=True)),
     ],
