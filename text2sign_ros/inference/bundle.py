@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -98,8 +102,12 @@ class Bundle:
             file.write(json.dumps({"format": FORMAT} | asdict(self), indent=1).encode() + b"\n")
 
     @classmethod
-    def load(cls, folder: str | Path) -> Bundle:
+    def load(cls, folder: str | Path, *, copy_to: Path | None = None) -> Bundle:
         """Read the description and verify the hash of every file.
+
+        Args:
+            folder: of the bundle.
+            copy_to: folder that gets what was verified, byte for byte, of the files in ``REQUIRED``.
 
         Raises:
             BundleError: names the file at fault and what to do.
@@ -125,7 +133,7 @@ class Bundle:
                 raise BundleError(f"{folder / DESCRIPTION} names a file outside its folder: {name}")
             if not path.is_file():
                 raise BundleError(f"{path} is missing; copy the bundle again, whole")
-            if sha256(path) != digest:
+            if sha256(path, copy_to / name if copy_to and name in REQUIRED else None) != digest:
                 raise BundleError(f"{path} is damaged (its sha256 is not that of {DESCRIPTION}); copy it again")
         return bundle
 
@@ -180,10 +188,33 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
+@contextmanager
+def opened(folder: Path) -> Iterator[tuple[Bundle, Path]]:
+    """A bundle, verified, and a folder with a copy that nobody else writes to; load it there before leaving.
+
+    ONNX Runtime maps weights into memory rather than reading them. A file cut short later would end the process
+    (SIGBUS), one written over would change the motion. What is mapped outlives the folder, which leaving removes.
+
+    Raises:
+        BundleError: as ``Bundle.load``, or there is no room for the copy.
+    """
+    with ExitStack() as stack:
+        try:
+            copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="text2sign_")))
+            bundle = Bundle.load(folder, copy_to=copy)
+        except OSError as error:
+            raise BundleError(
+                f"{folder} can't be read and copied to the folder for temporary files: {error}; make room there, or "
+                "name another by TMPDIR"
+            ) from error
+        yield bundle, copy
+
+
+def sha256(path: Path, copy: Path | None = None) -> str:
+    """Hex digest of a file; what was read is written to ``copy``."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with path.open("rb") as file, open(copy or os.devnull, "wb") as written:
         while block := file.read(1 << 20):
             digest.update(block)
+            written.write(block)
     return digest.hexdigest()

@@ -12,7 +12,7 @@ import numpy as np
 from text2sign_ros import skeleton
 from text2sign_ros.inference.backends import Backend, open_backend
 from text2sign_ros.inference.backends.onnx import session
-from text2sign_ros.inference.bundle import Bundle, BundleError
+from text2sign_ros.inference.bundle import BundleError, opened
 from text2sign_ros.inference.feed import feed
 from text2sign_ros.inference.samplers import SamplerError, alphas_cumprod, solver_table
 from text2sign_ros.motion import kinematics
@@ -73,26 +73,22 @@ class Signer:
         cache: Path | None = None,
         threads: int = 1,
     ) -> None:
-        folder = Path(bundle)
-        self.bundle = Bundle.load(folder)
-        self.steps = self._preset_steps(preset) if steps is None else steps
-        schedule = alphas_cumprod(self.bundle.timesteps, self.bundle.beta_start, self.bundle.beta_end)
-        self._table = solver_table("lcm", schedule, self.steps)
-        self._vocabulary = Vocabulary(tuple(self.bundle.signs), tuple(self.bundle.letters))
-        try:
-            self._encoder = SentenceEncoder(
-                folder,
-                max_tokens=self.bundle.max_tokens,
-                threads=threads,
-            )
-            if self.bundle.max_units > 1:  # there are too many texts of several signs to know them beforehand
-                self._encoder.load()
-        except Exception as error:  # ONNX Runtime and tokenizers have no common base class for what they can raise
-            raise BundleError(f"the text encoder of {folder} can't be loaded: {error}") from error
-        self._duration = session(folder / "duration.onnx", threads=1)
-        if isinstance(backend, str):
-            backend = open_backend(backend, folder, self.bundle, threads=threads, cache=cache)
-        self._backend = backend
+        with opened(Path(bundle)) as (self.bundle, folder):
+            self.steps = self._preset_steps(preset) if steps is None else steps
+            schedule = alphas_cumprod(self.bundle.timesteps, self.bundle.beta_start, self.bundle.beta_end)
+            self._table = solver_table("lcm", schedule, self.steps)
+            self._vocabulary = Vocabulary(tuple(self.bundle.signs), tuple(self.bundle.letters))
+            try:
+                self._encoder = SentenceEncoder(folder, max_tokens=self.bundle.max_tokens, threads=threads)
+                # Texts of several signs are too many to know beforehand; and later the folder is gone.
+                if self.bundle.max_units > 1 or not self._encoder.knows(self.bundle.signs + self.bundle.letters):
+                    self._encoder.load()
+            except Exception as error:  # ONNX Runtime and tokenizers have no common base class for what they can raise
+                raise BundleError(f"the text encoder of {self.bundle.name} can't be loaded: {error}") from error
+            self._duration = session(folder / "duration.onnx", threads=1)
+            if isinstance(backend, str):
+                backend = open_backend(backend, folder, self.bundle, threads=threads, cache=cache)
+            self._backend = backend
 
     def _preset_steps(self, preset: str | None) -> int:
         presets = self.bundle.presets

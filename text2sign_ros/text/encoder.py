@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -73,6 +73,10 @@ class SentenceEncoder:
     def load(self) -> None:
         """Load the model now rather than with the first text that needs it."""
         _ = self._model
+
+    def knows(self, texts: Iterable[str]) -> bool:
+        """Whether ``PHRASES`` has all ``texts``, so that they need no model."""
+        return all(text in self._phrases for text in texts)
 
     @property
     def dimensions(self) -> int:
