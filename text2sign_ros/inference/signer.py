@@ -107,7 +107,9 @@ class Signer:
         return self._backend.name
 
     def close(self) -> None:
-        """Give back what the backend holds; nothing can be signed after that."""
+        """Give back what the networks hold; nothing can be signed after that."""
+        self._encoder.close()
+        del self._duration
         self._backend.close()
 
     def plan(self, text: str, *, max_characters: int = 100_000) -> Plan:

@@ -78,6 +78,12 @@ class SentenceEncoder:
         """Whether ``PHRASES`` has all ``texts``, so that they need no model."""
         return all(text in self._phrases for text in texts)
 
+    def close(self) -> None:
+        """Give back what is loaded and mapped; nothing can be encoded after that."""
+        # The cache holds this object, which without this would stay until the garbage collector comes by.
+        del self._cached, self._words, self._phrases
+        self.__dict__.pop("_model", None)
+
     @property
     def dimensions(self) -> int:
         """D, the width of an embedding."""

@@ -1,0 +1,65 @@
+"""Fixtures of the fault suite."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from conftest import Process
+
+from faults.ledger import LONG, REPORT, Ledger, Row
+from faults.witness import LEAP, Witness, memory
+
+
+@pytest.fixture(scope="session")
+def ledger() -> Iterator[Ledger]:
+    """The books of this run, written when it ends."""
+    ledger = Ledger()
+    yield ledger
+    ledger.write(REPORT)
+    if LONG:
+        print(f"\n\n{ledger.markdown()}\n{REPORT}")
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    witness = Witness()
+    yield witness
+    witness.close()
+
+
+@pytest.fixture
+def progress() -> Callable[[str], None]:
+    """Says how far a test is, every ten seconds of the long form."""
+    told = time.monotonic()
+
+    def tell(words: str) -> None:
+        nonlocal told
+        if LONG and time.monotonic() - told > 10.0:
+            told = time.monotonic()
+            print(f"  {words}", flush=True)
+
+    return tell
+
+
+@pytest.fixture
+def close_books(ledger: Ledger) -> Callable[..., Row]:
+    """At the end of a scenario: every text has ended once, by status and by diagnostics; the node leaves in order."""
+
+    def close(scenario: str, witness: Witness, process: Process, before: float) -> Row:
+        witness.settle()
+        values = witness.balanced()
+        row = Row.of(scenario, witness.sent, len(witness.ended), values, memory(process) - before)
+        ledger.book(row)
+        print("LEAP", witness.leap)
+        assert row.lost == row.failed == 0 and row.received == row.sent, row
+        assert row.received == row.signed + row.canceled + row.refused + row.dropped, row
+        assert witness.leap < LEAP, f"a keypoint leapt {witness.leap:.3f} m"
+        process.signal(signal.SIGTERM)
+        assert process.wait(30.0) == 0
+        assert not [line for line in process.log if "Traceback" in line or "[ERROR]" in line or "[FATAL]" in line]
+        return row
+
+    return close

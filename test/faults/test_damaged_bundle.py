@@ -1,0 +1,75 @@
+"""A bundle that is damaged or deleted while a node signs with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from conftest import Process
+
+from faults.ledger import Ledger
+from faults.witness import Witness, memory
+from text2sign_ros.inference.bundle import DESCRIPTION, REQUIRED
+
+TEXT = "hello grace"
+
+
+def _empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def _overwrite(path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("r+b") as file:  # in place, as cp does it
+        file.write(np.random.default_rng(0).bytes(size))
+
+
+def test_a_running_node_needs_its_bundle_no_more(
+    run_signer: Callable[..., Process],
+    witness: Witness,
+    close_books: Callable,
+    ledger: Ledger,
+    bundle: Path,
+    tmp_path: Path,
+) -> None:
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    process = run_signer(bundle=folder, lead_time=60.0)
+    witness.connect(process)
+
+    def motion() -> np.ndarray:
+        witness.kept = []
+        witness.signs(TEXT)
+        frames = int(process.wait_for(f"signed '{TEXT}'").partition("frames ")[2].partition(",")[0])
+        witness.until(lambda: sum(map(len, witness.kept or ())) == frames, f"{frames} frames")
+        return np.concatenate(witness.kept)
+
+    wanted, before = motion(), memory(process)
+    for damage in (_overwrite, _empty):
+        for name in REQUIRED:
+            damage(folder / name)
+        np.testing.assert_array_equal(motion(), wanted)
+    shutil.rmtree(folder)
+    np.testing.assert_array_equal(motion(), wanted)
+
+    assert witness.change("deactivate") and witness.change("cleanup")
+    faults: list[tuple[str, Callable[[Path], object]]] = [
+        (DESCRIPTION, Path.unlink),
+        ("unet.weights", Path.unlink),
+        ("decoder.weights", _empty),
+        ("word_embeddings.npy", _overwrite),
+    ]
+    for name, damage in faults:
+        shutil.copytree(bundle, folder, dirs_exist_ok=True)
+        damage(folder / name)
+        assert not witness.change("configure")
+        assert name in process.wait_for("ERROR")
+        witness.until(lambda n=name: witness.is_broken() and n in witness.message, f"diagnostics to name {name}")
+    shutil.copytree(bundle, folder, dirs_exist_ok=True)
+    assert witness.change("configure") and witness.change("activate")
+    np.testing.assert_array_equal(motion(), wanted)
+    process.log = [line for line in process.log if "configuring failed" not in line]
+    close_books("bundle overwritten, emptied, deleted while running; mended", witness, process, before)
+    ledger.remark(f"the motion of {TEXT!r} stayed the same to the bit while the bundle was damaged and deleted")

@@ -1,0 +1,156 @@
+"""Processes that die or freeze in mid-sentence: the signer, a subscriber; and what they leave behind."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, Process
+from rclpy.qos import QoSProfile
+from visualization_msgs.msg import MarkerArray
+
+from faults.ledger import LONG, Ledger
+from faults.witness import EXECUTING, SUCCEEDED, Witness, memory
+from text2sign_ros.skeleton import REST_POSE
+
+LONG_TEXT = "can i get a large coffee please"
+AT_ONCE = 60.0
+KILLS = 20 if LONG else 2
+SHARED = Path("/dev/shm")
+
+
+class Audience(Witness):
+    """Watches the player's figure too."""
+
+    def __init__(self) -> None:
+        super().__init__("audience")
+        self.away = 0.0  # metres from rest, of any keypoint along any axis
+        self.stride = 0.0  # farthest from pose to pose
+        self._last = REST_POSE
+        self.node.create_subscription(MarkerArray, "/player/markers", self._on_markers, QoSProfile(depth=100))
+
+    def _on_markers(self, message: MarkerArray) -> None:
+        balls = [marker for marker in message.markers if marker.ns.endswith("_joints")]
+        pose = np.array([(p.x, p.y, p.z) for marker in balls for p in marker.points])
+        self.stride = max(self.stride, float(np.abs(pose - self._last).max()))
+        self.away, self._last = float(np.abs(pose - REST_POSE).max()), pose
+
+
+@pytest.fixture
+def run_player(run_module: Callable[..., Process]) -> Callable[[], Process]:
+    parameters = str(ROOT / "config" / "player.yaml")
+    return lambda: run_module("text2sign_ros.ros.player_node", "--ros-args", "--params-file", parameters)
+
+
+def _shared(process: Process) -> set[str]:
+    """Shared memory files of Fast DDS that a process has mapped."""
+    maps = Path(f"/proc/{process.pid}/maps").read_text()
+    return set(re.findall(r"/dev/shm/(\S*fastdds\S*)", maps))
+
+
+def _megabytes(names: set[str]) -> float:
+    return sum(path.stat().st_size for name in names if (path := SHARED / name).exists()) / 1e6
+
+
+@pytest.mark.timeout(1800)
+def test_killed_in_mid_sentence_and_started_again(
+    run_signer: Callable[..., Process],
+    run_player: Callable[[], Process],
+    close_books: Callable,
+    ledger: Ledger,
+    progress: Callable[[str], None],
+) -> None:
+    player, left, sizes, killed = run_player(), set[str](), [], 0
+    player.wait_for("ready: ", 60.0)
+    for number in range(KILLS):
+        process = run_signer()
+        # A new one each time: who knew the dead signer takes it for alive for 20 s.
+        with closing(Audience()) as audience:
+            audience.connect(process)
+            audience.send(LONG_TEXT, "thank you")
+            audience.until(lambda a=audience: a.chunks > 6 and a.away > 0.1, "the figure to sign")
+            left |= _shared(process)
+            killed += audience.sent
+            process.signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+            player.wait_for("the motion broke off", 20.0)
+            audience.until(lambda a=audience: a.away < 1e-6, "rest")
+            assert audience.stride < 0.5, "the figure does not jump"
+        sizes.append(_megabytes(left))
+        progress(f"{number + 1} kills, {sizes[-1]:.1f} MB left in /dev/shm")
+    process = run_signer()
+    with closing(Audience()) as audience:
+        audience.connect(process)
+        before = memory(process)
+        audience.send(LONG_TEXT)
+        audience.until(lambda: audience.away > 0.1, "the figure to follow the new one")
+        audience.settle()
+        audience.until(lambda: audience.away < 5e-3, "rest")
+        assert audience.stride < 0.5, "the figure does not jump"
+        still = {name for name in left if (SHARED / name).exists()}
+        ledger.remark(
+            f"{KILLS} × kill -9 in mid-sentence: {killed} texts ended with their process (whoever sent them has to "
+            f"send them again); of {len(left)} shared memory files {len(still)} are left ({_megabytes(still):.1f} MB; "
+            f"after the first kill {sizes[0]:.1f} MB)"
+        )
+        close_books("signing again after kill -9", audience, process, before)
+    player.signal(signal.SIGTERM)
+    assert player.wait(30.0) == 0
+
+
+def test_a_subscriber_is_killed_and_another_joins(
+    run_signer: Callable[..., Process], run_module: Callable[..., Process], witness: Witness, close_books: Callable
+) -> None:
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'test'}"}
+    process = run_signer(lead_time=1.0)  # what is looked for is a node that is held up, not a busy machine
+    witness.connect(process)
+    witness.signs()
+    before = memory(process)
+    for _ in range(10 if LONG else 1):
+        subscriber = run_module("faults.subscriber", env=environment)
+        witness.send(LONG_TEXT)
+        subscriber.wait_for("^chunk", 60.0)
+        subscriber.signal(signal.SIGKILL)
+        assert subscriber.wait() == -signal.SIGKILL
+        another = run_module("faults.subscriber", env=environment)
+        assert f"{EXECUTING}]" in another.wait_for("^goals", 60.0), "who joins late is told"
+        chunks = [another.wait_for("^chunk", 60.0).split() for _ in range(5)]
+        ends, stamps = [int(c[2]) for c in chunks], [int(c[1]) for c in chunks]
+        assert np.abs(np.subtract(stamps[1:], ends[:-1])).max() < 1_000, "no chunk is missing from then on"
+        assert witness.set(lead_time=AT_ONCE)[0].successful
+        witness.settle()
+        assert witness.set(lead_time=1.0)[0].successful
+        another.close()
+    row = close_books("subscriber killed and another joins, in mid-sentence", witness, process, before)
+    assert row.signed == row.sent and row.late == 0 and row.chunks == witness.chunks
+
+
+@pytest.mark.parametrize("seconds", [2.0])
+def test_frozen_in_mid_sentence(
+    run_signer: Callable[..., Process], witness: Witness, close_books: Callable, seconds: float
+) -> None:
+    process = run_signer()
+    witness.connect(process)
+    witness.signs()
+    before = memory(process)
+    for _ in range(5 if LONG else 1):
+        seen = witness.chunks
+        witness.send(LONG_TEXT, "hello")
+        witness.until(lambda n=seen: witness.chunks > n + 5, "chunks")
+        process.signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        process.signal(signal.SIGCONT)
+        process.wait_for("the motion continues at", 30.0)
+        assert witness.set(lead_time=AT_ONCE)[0].successful
+        witness.settle()
+        assert witness.set(lead_time=0.2)[0].successful
+        assert witness.outcomes(2) == [SUCCEEDED, SUCCEEDED]
+        witness.until(witness.at_rest, "rest")
+    row = close_books(f"frozen for {seconds:g} s in mid-sentence", witness, process, before)
+    assert row.chunks == witness.chunks

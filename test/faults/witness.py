@@ -1,0 +1,188 @@
+"""Witness: a node that sends texts to the signer and keeps account of what the signer says became of them."""
+
+from __future__ import annotations
+
+import struct
+import time
+
+import numpy as np
+import psutil
+from action_msgs.msg import GoalStatus, GoalStatusArray
+from conftest import Companion, Process
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import SetParameters
+from rclpy.client import Client
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import MultiDOFJointTrajectory
+
+from text2sign_ros.ros import trajectory
+from text2sign_ros.skeleton import REST_POSE
+
+ACCEPTED, EXECUTING, SUCCEEDED, CANCELED, ABORTED = (
+    getattr(GoalStatus, f"STATUS_{name}") for name in ("ACCEPTED", "EXECUTING", "SUCCEEDED", "CANCELED", "ABORTED")
+)
+LEAP = 0.03
+"""Metres of ``Witness.leap`` that are no jump."""
+FPS = 25.0
+LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def cdr(data: bytes) -> bytes:
+    """A std_msgs/String whose bytes need not be UTF-8, as a publisher in C or an attacker can send it."""
+    return b"\x00\x01\x00\x00" + struct.pack("<I", len(data) + 1) + data + b"\x00"
+
+
+class Witness(Companion):
+    """Counts by goal id: ``begun`` holds what the signer accepted, in order, ``ended`` how each ended.
+
+    ``wrong`` is what must not be: a text that ends twice, or that vanishes from ``~/status`` before it ended.
+    Continuity is watched as the chunks come: ``leap`` is the farthest that any keypoint went from the end of one chunk
+    to the begin of the next beyond what the velocities there explain, in metres.
+    """
+
+    def __init__(self, name: str = "witness", namespace: str = "/signer") -> None:
+        super().__init__(name)
+        self._name = namespace
+        self._clients: dict[str, Client] = {}
+        self.forget()
+        self.node.create_subscription(GoalStatusArray, f"{namespace}/status", self._on_status, LATCHED)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
+        topic, qos = f"{namespace}/trajectory", QoSProfile(depth=1000)
+        self.node.create_subscription(MultiDOFJointTrajectory, topic, self._on_chunk, qos, raw=True)
+
+    def forget(self) -> None:
+        """Begin anew, for another process."""
+        self.sent, self.frames, self.chunks, self.leap = 0, 0, 0, 0.0
+        self.begun: dict[bytes, int] = {}
+        self.ended: dict[bytes, int] = {}
+        self.wrong: list[str] = []
+        self.values: dict[str, str] = {}
+        self.message, self.level = "", b""
+        self.pose, self._velocity = REST_POSE, np.zeros_like(REST_POSE)
+        self.stamps: list[tuple[int, int, float]] = []  # of each chunk: stamp, its end (ns), when it came (s)
+        self.kept: list[np.ndarray] | None = None  # positions, where a test wants them
+
+    def _on_status(self, message: GoalStatusArray) -> None:
+        seen = set()
+        for goal in message.status_list:
+            id = goal.goal_info.goal_id.uuid.tobytes()
+            seen.add(id)
+            if id in self.ended:
+                if goal.status != self.ended[id]:
+                    self.wrong.append(f"a text ended with {self.ended[id]}, then with {goal.status}")
+            elif goal.status >= SUCCEEDED:
+                self.begun.setdefault(id, ACCEPTED)
+                self.ended[id] = goal.status
+            else:
+                self.begun[id] = goal.status
+        if gone := [id for id in list(self.begun)[-200:] if id not in seen and id not in self.ended]:
+            self.wrong.append(f"{len(gone)} texts vanished before they ended")
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == f"{self._name.lstrip('/')}: signing":
+                self.level, self.message = status.level, status.message
+                self.values = {pair.key: pair.value for pair in status.values}
+
+    def _on_chunk(self, data: bytes) -> None:
+        chunk, now = trajectory.decode(data), time.time()
+        step, before, after = (
+            np.linalg.norm(vector, axis=-1)
+            for vector in (chunk.positions[0] - self.pose, self._velocity, chunk.velocities[0])
+        )
+        self.leap = max(self.leap, float((step - (before + after) / FPS).max()))
+        self.pose, self._velocity = chunk.positions[-1], chunk.velocities[-1]
+        self.frames += len(chunk.positions)
+        self.chunks += 1
+        self.stamps.append((chunk.stamp_ns, chunk.stamp_ns + int(chunk.time_from_start[-1]) + 40_000_000, now))
+        if self.kept is not None:
+            self.kept.append(chunk.positions)
+
+    def connect(self, process: Process) -> None:
+        """Wait until the signer is ready and both sides know each other."""
+        process.wait_for("ready: ", 60.0)
+        self.until(
+            lambda: (
+                self.texts.get_subscription_count()
+                and self.node.count_publishers(f"{self._name}/trajectory")
+                and self.values
+            ),
+            "topics",
+            60.0,
+        )
+        time.sleep(0.3)
+
+    def send(self, *texts: str | bytes) -> None:
+        """Texts; bytes go out as they are, in place of UTF-8."""
+        for text in texts:
+            self.texts.publish(String(data=text) if isinstance(text, str) else cdr(text))
+            self.sent += 1
+
+    def settle(self, timeout: float = 60.0) -> None:
+        """Wait until every text that was sent has ended, each once."""
+        self.until(lambda: len(self.ended) >= self.sent, "every text to end", timeout)
+        assert len(self.ended) == len(self.begun) == self.sent and not self.wrong, (self.situation(), self.wrong)
+
+    def outcomes(self, count: int) -> list[int]:
+        """How the last ``count`` texts ended."""
+        return [self.ended[id] for id in list(self.begun)[-count:]]
+
+    def signs(self, text: str = "hello", timeout: float = 60.0) -> None:
+        """A good text is signed."""
+        self.settle(timeout)
+        self.send(text)
+        self.settle(timeout)
+        assert self.outcomes(1) == [SUCCEEDED], self.situation()
+
+    def balanced(self, timeout: float = 30.0) -> dict[str, str]:
+        """The figures of ``/diagnostics`` once they have heard of all that was sent."""
+
+        def up_to_date() -> bool:
+            values = self.values
+            return values.get("texts received") == str(self.sent) and values.get("texts under way") == "0"
+
+        self.until(up_to_date, f"/diagnostics to know of {self.sent} texts: {self.values}", timeout)
+        return self.values
+
+    def call(self, kind: type, name: str, request: object, timeout: float = 60.0):
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, f"{self._name}/{name}")
+            assert self._clients[name].wait_for_service(30.0), name
+            time.sleep(0.3)  # the node may see this client a moment after it sees the node, and miss a request before
+        future = self._clients[name].call_async(request)
+        self.until(future.done, f"an answer of {name}", timeout)
+        return future.result()
+
+    def change(self, label: str) -> bool:
+        request = ChangeState.Request()
+        request.transition.label = label
+        return self.call(ChangeState, "change_state", request).success
+
+    def trigger(self, name: str) -> str:
+        response = self.call(Trigger, name, Trigger.Request())
+        assert response.success, response.message
+        return response.message
+
+    def set(self, **values: object):
+        request = SetParameters.Request()
+        request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        return self.call(SetParameters, "set_parameters", request).results
+
+    def is_broken(self) -> bool:
+        return self.level == DiagnosticStatus.ERROR
+
+    def at_rest(self) -> bool:
+        return bool(np.abs(self.pose - REST_POSE).max() < 5e-3)
+
+    def situation(self) -> str:
+        late = [status for id, status in self.begun.items() if id not in self.ended]
+        return f"{self.sent} sent, {len(self.begun)} begun, {len(self.ended)} ended, {late[:5]}; {self.message}"
+
+
+def memory(process: Process) -> float:
+    """MB of resident memory."""
+    return psutil.Process(process.pid).memory_info().rss / 1e6
