@@ -16,6 +16,7 @@ INSTALL_JAZZY := $(JAZZY)/bin/python $(PIP) -c constraints-jazzy.txt
 TRAIN_CONFIG ?= config/train/asl_cafe.yaml
 RUN ?= runs/asl_cafe
 PYTEST_ARGS ?=
+MINUTES ?= 30
 # The tests of all that touches ROS 2.
 NODE_TESTS = $(shell grep -rlE "^ *(from|import) (rclpy|faults|text2sign_ros\.ros|[a-z0-9_]+_msgs)|run_module" test --include="test_*.py")
 
@@ -28,7 +29,7 @@ define venv
 PYENV_VERSION=$2 $1 -m venv $5
 endef
 
-.PHONY: help demo test test-jazzy train clean
+.PHONY: help demo test test-jazzy faults train clean
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
@@ -43,6 +44,10 @@ test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 
 test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest $(NODE_TESTS) $(PYTEST_ARGS)
+
+faults: $(VENV)/.test  ## the fault suite in its long form, with a soak of MINUTES=30; report in out/faults/
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 FAULTS_MINUTES=$(MINUTES) \
+	    $(BIN)/python -m pytest test/faults --capture=no $(PYTEST_ARGS)
 
 train: $(VENV)/.test  ## train the networks, or go on training them (TRAIN_CONFIG=… RUN=…)
 	$(BIN)/text2sign train --config "$(TRAIN_CONFIG)" --out "$(RUN)"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from text2sign_ros.inference.bundle import DESCRIPTION, LARGEST, Bundle, BundleError, sha256
+from text2sign_ros.inference.bundle import DESCRIPTION, LARGEST, REQUIRED, Bundle, BundleError, opened, sha256
 from text2sign_ros.inference.signer import Signer
 
 
@@ -175,3 +175,21 @@ def test_a_file_outside_the_folder_is_refused(copy: Path, name: str) -> None:
     secret.write_bytes(b"secret")
     _describe(copy, lambda v: v["files"].update({name: sha256(secret)}))
     _refused(copy, DESCRIPTION, name, "outside")
+
+
+def test_a_bundle_is_opened_as_a_copy_that_goes(bundle: Path, copy: Path) -> None:
+    with opened(copy) as (description, own):
+        assert description == Bundle.load(bundle)
+        assert sorted(path.name for path in own.iterdir()) == sorted(REQUIRED)
+        _replace(copy / "unet.weights", b"")
+        assert sha256(own / "unet.weights") == description.files["unet.weights"]
+    assert not own.exists()
+
+
+def test_no_room_for_the_copy_is_told(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", full)
+    with pytest.raises(BundleError, match=r"No space left on device.*TMPDIR"), opened(bundle):
+        pass

@@ -53,7 +53,6 @@ def close_books(ledger: Ledger) -> Callable[..., Row]:
         values = witness.balanced()
         row = Row.of(scenario, witness.sent, len(witness.ended), values, memory(process) - before)
         ledger.book(row)
-        print("LEAP", witness.leap)
         assert row.lost == row.failed == 0 and row.received == row.sent, row
         assert row.received == row.signed + row.canceled + row.refused + row.dropped, row
         assert witness.leap < LEAP, f"a keypoint leapt {witness.leap:.3f} m"

@@ -40,17 +40,17 @@ def test_cycles_leave_nothing_behind(
     memories, threads, files = [], [], []
     interfaces = _interfaces(witness)
     for cycle in range(CYCLES):
-        assert witness.change("configure") and witness.change("activate"), witness.message
+        witness.bring("configure", "activate")
         witness.connect(process)
         witness.send("hello")
         if cycle % 2:
             witness.settle()
         else:
             witness.until(lambda n=cycle: len(witness.begun) > n, "the text to be received")
-        assert witness.change("deactivate")
+        witness.bring("deactivate")
         witness.settle()
         assert witness.outcomes(1)[0] in (SUCCEEDED, CANCELED)
-        assert witness.change("cleanup")
+        witness.bring("cleanup")
         witness.until(lambda: not witness.texts.get_subscription_count(), "the topics to be gone")
         witness.until(lambda: _interfaces(witness) == interfaces, "the topics and services of before")
         memories.append(memory(process))
@@ -67,5 +67,5 @@ def test_cycles_leave_nothing_behind(
     assert threads[-1] <= threads[1] and files[-1] <= files[1], (threads, files)
     # A cycle loads 27 MB of weights: a leak of them would be ten times this in the short form.
     assert growth < 25.0, memories
-    assert witness.change("configure") and witness.change("activate")
+    witness.bring("configure", "activate")
     close_books(f"{CYCLES} lifecycle cycles", witness, process, memories[0])

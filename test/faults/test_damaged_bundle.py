@@ -54,7 +54,7 @@ def test_a_running_node_needs_its_bundle_no_more(
     shutil.rmtree(folder)
     np.testing.assert_array_equal(motion(), wanted)
 
-    assert witness.change("deactivate") and witness.change("cleanup")
+    witness.bring("deactivate", "cleanup")
     faults: list[tuple[str, Callable[[Path], object]]] = [
         (DESCRIPTION, Path.unlink),
         ("unet.weights", Path.unlink),
@@ -68,7 +68,7 @@ def test_a_running_node_needs_its_bundle_no_more(
         assert name in process.wait_for("ERROR")
         witness.until(lambda n=name: witness.is_broken() and n in witness.message, f"diagnostics to name {name}")
     shutil.copytree(bundle, folder, dirs_exist_ok=True)
-    assert witness.change("configure") and witness.change("activate")
+    witness.bring("configure", "activate")
     np.testing.assert_array_equal(motion(), wanted)
     process.log = [line for line in process.log if "configuring failed" not in line]
     close_books("bundle overwritten, emptied, deleted while running; mended", witness, process, before)

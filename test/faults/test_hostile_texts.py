@@ -14,11 +14,11 @@ from std_msgs.msg import String
 from faults.ledger import LONG, TIMEOUT, Ledger
 from faults.witness import CANCELED, EXECUTING, Witness, memory
 
-TEXTS = 10_000 if LONG else 300
+TEXTS = 10_000 if LONG else 200
 TOGETHER = 5
 """Texts sent at once: few, because a status message holds the last 100 that ended, and none is to be missed."""
 MEGABYTE = 2**20
-LONGEST = 40
+LONGEST = 25
 """Characters that are signed; a longer text is to be refused at once."""
 AT_ONCE = 86_400.0
 """A lead_time that makes the node send as fast as it signs."""
@@ -43,13 +43,13 @@ def _long(unit: str, size: int) -> str:
 # Without lone surrogates: rclpy can't encode them, and publish() raises UnicodeEncodeError before anything is sent.
 hostile = st.one_of(
     st.just(""),
-    st.text(max_size=20),
+    st.text(max_size=12),
     st.text(st.characters(categories=["Cc", "Cf", "Cn", "Co", "Mn", "Zl", "Zp", "Zs"]), max_size=40),
     st.text("🙂👍🏽🇩🇪👩\u200d🚀\ufe0f abc", max_size=20),
-    st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20),
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12),
     st.lists(st.sampled_from(TAGS + SCRAPS), max_size=8).map("".join),
     st.sampled_from(TRICKS),
-    st.one_of(st.integers(-(10**6), 10**6), st.floats(width=16), st.dates(), st.times()).map(str),
+    st.one_of(st.integers(-9_999, 9_999), st.floats(width=16)).map(str),
     st.binary(max_size=40),
     st.builds(_long, st.text(min_size=1, max_size=8), st.integers(1_000, MEGABYTE)),
 )

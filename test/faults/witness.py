@@ -162,6 +162,13 @@ class Witness(Companion):
         request.transition.label = label
         return self.call(ChangeState, "change_state", request).success
 
+    def bring(self, *labels: str) -> None:
+        """Through these transitions; what went wrong is said."""
+        for label in labels:
+            if not self.change(label):
+                time.sleep(1.0)
+                raise AssertionError(f"{label} failed: {self.message}")
+
     def trigger(self, name: str) -> str:
         response = self.call(Trigger, name, Trigger.Request())
         assert response.success, response.message
