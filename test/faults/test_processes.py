@@ -21,7 +21,7 @@ from text2sign_ros.skeleton import REST_POSE
 
 LONG_TEXT = "can i get a large coffee please"
 AT_ONCE = 60.0
-KILLS = 20 if LONG else 2
+KILLS = 20 if LONG else 1
 SHARED = Path("/dev/shm")
 
 

@@ -12,7 +12,7 @@ from conftest import Process
 from faults.ledger import LONG, MINUTES, TIMEOUT, Ledger
 from faults.witness import Witness, memory
 
-SECONDS = 60.0 * MINUTES if LONG else 12.0
+SECONDS = 60.0 * MINUTES if LONG else 8.0
 WORDS = ["hello", "can", "i", "get", "a", "large", "coffee", "please", "thank", "you", "Grace", "two", "no", "tea"]
 TAGS = ["[slow]{}[/slow]", "[fast]{}", "[emphasis]{}[/emphasis]", "[spell]{}[/spell]", "{}[pause 0.5]", "[smile]{}"]
 BAD = ["", " ", "\x00", "🙂", "你好", "\x1b[2J", "[pause]", "a" * 200_000, "[[[", "\ufffe"]
