@@ -13,6 +13,17 @@ from text2sign_ros.ros.diagnostics import Condition, Figures, assess
 OK, WARN, ERROR, STALE = (getattr(DiagnosticStatus, name) for name in ("OK", "WARN", "ERROR", "STALE"))
 
 
+def test_a_reason_is_told_for_a_while_and_not_after_the_next_start() -> None:
+    figures = Figures()
+    assert figures.unsigned_recently() == ""
+    figures.ended(Performance("hello", Style(), outcome=Outcome.CANCELED, error=ValueError("a newer text")), 25.0)
+    assert figures.unsigned_recently() == "", "who cancels knows why"
+    figures.refused("the node is inactive")
+    assert figures.unsigned_recently() == "the node is inactive"
+    figures.activated()
+    assert figures.unsigned_recently() == ""
+
+
 @pytest.mark.parametrize(
     ("level", "words", "condition"),
     [
@@ -28,8 +39,9 @@ OK, WARN, ERROR, STALE = (getattr(DiagnosticStatus, name) for name in ("OK", "WA
         (WARN, "~/trajectory", Condition("active", subscribers=0)),
         (WARN, "late", Condition("active", late=True)),
         (WARN, "max_rate", Condition("active", flooded=True)),
+        (WARN, "not signed: it is empty", Condition("active", unsigned="it is empty")),
         (OK, "waiting for texts", Condition("active")),
-        (OK, "signing", Condition("active", busy=True)),
+        (OK, "signing", Condition("active", busy=True, unsigned="it is empty")),
     ],
 )
 def test_the_reason_why_a_robot_is_not_signing(level: bytes, words: str, condition: Condition) -> None:
@@ -58,7 +70,7 @@ def test_figures_add_up() -> None:
     assert values["first chunk ready, median of 2 (ms)"] == "35.0"
     assert values["real-time factor"] == f"{0.7 / 4.0:.4f}"
     assert (values["chunks sent"], values["chunks late"]) == ("2", "1") and figures.late_recently()
-    assert values["last error"] == "as many wait as may"
+    assert values["last text not signed because"] == figures.unsigned_recently() == "as many wait as may"
 
 
 def test_the_message_can_be_sent() -> None:

@@ -29,8 +29,13 @@ class Figures:
         self._counts: Counter[str] = Counter()
         self._first: deque[float] = deque(maxlen=_TEXTS)  # seconds
         self._work: deque[tuple[float, float]] = deque(maxlen=_TEXTS)  # seconds of signing, seconds of motion
-        self._late_at = self._flooded_at = -RECENT
-        self._error = ""
+        self._late_at = self._flooded_at = self._unsigned_at = -RECENT
+        self._unsigned = ""
+
+    def activated(self) -> None:
+        """Texts are signed from now on: why others were not is no longer of interest."""
+        with self._lock:
+            self._unsigned_at = -RECENT
 
     def received(self) -> None:
         """A text came."""
@@ -40,7 +45,7 @@ class Figures:
         """A text was not even queued."""
         with self._lock:
             self._counts[Outcome.REFUSED.value] += 1
-            self._error = reason
+            self._not_signed(reason)
 
     def flooded(self, reason: str) -> None:
         """A text was refused unread, for coming too soon after others."""
@@ -62,8 +67,8 @@ class Figures:
         assert performance.outcome is not None
         with self._lock:
             self._counts[performance.outcome.value] += 1
-            if performance.error is not None:
-                self._error = str(performance.error)
+            if performance.outcome in (Outcome.REFUSED, Outcome.DROPPED, Outcome.FAILED):
+                self._not_signed(str(performance.error))
             if performance.outcome is Outcome.SIGNED:
                 self._first.append(performance.first_chunk)
                 self._work.append((performance.work, performance.frames / fps))
@@ -78,10 +83,19 @@ class Figures:
         with self._lock:
             return time.monotonic() - self._flooded_at < RECENT
 
+    def unsigned_recently(self) -> str:
+        """Why the last text that was refused, dropped or given up in the last ``RECENT`` seconds was; else empty."""
+        with self._lock:
+            return self._unsigned if time.monotonic() - self._unsigned_at < RECENT else ""
+
+    def _not_signed(self, reason: str) -> None:
+        self._unsigned = reason
+        self._unsigned_at = time.monotonic()
+
     def values(self) -> dict[str, str]:
         """All figures by name, as people read them; a dash where nothing was measured yet."""
         with self._lock:
-            counts, error = Counter(self._counts), self._error
+            counts, unsigned = Counter(self._counts), self._unsigned
             first, work = 1e3 * np.array(self._first), np.array(self._work).reshape(-1, 2).sum(axis=0)
         ended = {f"texts {outcome.value}": str(counts[outcome.value]) for outcome in Outcome}
         under_way = counts["received"] - sum(counts[outcome.value] for outcome in Outcome)
@@ -97,7 +111,7 @@ class Figures:
             "real-time factor": f"{work[0] / work[1]:.4f}" if work[1] else "-",
             "chunks sent": str(counts["chunks"]),
             "chunks late": str(counts["late"]),
-            "last error": error or "-",
+            "last text not signed because": unsigned or "-",
         }
 
     def _count(self, name: str) -> None:
@@ -119,6 +133,7 @@ class Condition:
         subscribers: of ``~/trajectory``.
         late: whether chunks were late recently.
         flooded: whether texts were refused recently because too many came.
+        unsigned: why a text was not signed recently; empty if all were, or were canceled.
         busy: whether there are texts.
     """
 
@@ -131,6 +146,7 @@ class Condition:
     subscribers: int = 1
     late: bool = False
     flooded: bool = False
+    unsigned: str = ""
     busy: bool = False
 
 
@@ -165,7 +181,11 @@ def assess(condition: Condition) -> tuple[bytes, str]:
         return s.WARN, "chunks were late: the clock jumped, or signing is too slow; take a faster preset or backend"
     if c.flooded:
         return s.WARN, "texts come faster than max_rate and are refused: stop who floods ~/text, or raise max_rate"
-    return s.OK, "signing" if c.busy else "ready: waiting for texts"
+    if c.busy:
+        return s.OK, "signing"
+    if c.unsigned:
+        return s.WARN, f"a text was not signed: {c.unsigned}"
+    return s.OK, "ready: waiting for texts"
 
 
 def array(

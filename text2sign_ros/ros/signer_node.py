@@ -256,6 +256,7 @@ class SignerNode(LifecycleNodeMixin, Node):
             stack.callback(self._engine.close)
             self._sender = Sender(self._engine, self._schedule, self)
             stack.callback(self._sender.stop)
+            self._figures.activated()
             self._sender.start()
             self._activated = stack.pop_all()
         signer = self._signer
@@ -335,7 +336,7 @@ class SignerNode(LifecycleNodeMixin, Node):
         elif least > 0 and not message.confidence >= least:
             refusal = f"its confidence is {message.confidence:.2f}, and speech_confidence {least:g}"
         rest = self._transcript.end(final, now)
-        if rest.revised:
+        if rest.revised and self._may_tell():
             self.get_logger().warning(
                 f"{quote(final)}: the recogniser has revised words that were signed already; raise speech_results"
             )
@@ -514,6 +515,7 @@ class SignerNode(LifecycleNodeMixin, Node):
             subscribers=self.count_subscribers(self._topic) if signer is not None else 0,
             late=self._figures.late_recently(),
             flooded=self._figures.flooded_recently(),
+            unsigned=self._figures.unsigned_recently(),
             busy=engine is not None and not engine.idle,
         )
 
@@ -531,7 +533,10 @@ class SignerNode(LifecycleNodeMixin, Node):
         if engine is not None:
             values |= {"paused": str(engine.paused), "texts waiting": str(engine.waiting)}
         values |= {"queue_size": str(self._value("queue_size")), "policy": self._value("policy")}
-        values |= {"subscribers of ~/trajectory": str(self.count_subscribers(self._topic))}
+        values |= {
+            "publishers of ~/text": str(self.count_publishers(self.resolve_topic_name("~/text"))),
+            "subscribers of ~/trajectory": str(self.count_subscribers(self._topic)),
+        }
         values |= self._figures.values()
         name = self.get_fully_qualified_name().lstrip("/")
         hardware = signer.backend if signer is not None else ""
