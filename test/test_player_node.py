@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, Companion, Process
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from interfaces import build
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from test_playback import motion
@@ -346,25 +348,30 @@ def test_namespace_and_remapped_topic(local_node) -> None:
     assert all(node.describe_parameter(setting.name).description for setting in parameters.PLAYER)
 
 
-def test_transforms_where_tf2_msgs_is_there(local_node, monkeypatch) -> None:
-    """tf2_msgs has no wheel: its message and publisher are stood in for, the transforms are real."""
-    sent = []
+# As tf2_msgs has it in every distribution since Humble.
+TF_MESSAGE = """#include "geometry_msgs/msg/TransformStamped.idl"
+module tf2_msgs { module msg {
+  struct TFMessage {
+    sequence<geometry_msgs::msg::TransformStamped> transforms;
+  };
+}; };
+"""
 
-    class TFMessage(SimpleNamespace):
-        pass
 
-    create = player_node.PlayerNode.create_publisher
+def test_transforms_where_tf2_msgs_is_there(
+    run_player: Callable[..., Process], client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if importlib.util.find_spec("tf2_msgs") is None:
+        build(tmp_path, "tf2_msgs", "TFMessage", TF_MESSAGE, ("geometry_msgs", "std_msgs", "builtin_interfaces"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    from tf2_msgs.msg import TFMessage
 
-    def create_publisher(self, kind, topic, *arguments, **keywords):
-        if kind is TFMessage:
-            assert topic == "/tf"
-            return SimpleNamespace(publish=sent.append)
-        return create(self, kind, topic, *arguments, **keywords)
-
-    monkeypatch.setattr(player_node, "TFMessage", TFMessage)
-    monkeypatch.setattr(player_node.PlayerNode, "create_publisher", create_publisher)
-    local_node(player_node.PlayerNode, "-p", "frame:=left")
-    (message,) = sent
+    process, sent = run_player(frame="left"), []
+    client.node.create_subscription(TFMessage, "/tf", sent.append, 10)
+    assert "and /tf" in process.wait_for("ready: ")
+    client.until(lambda: sent, "a transform")
+    message = sent[0]
     assert [t.child_frame_id for t in message.transforms] == ["left/head", "left/left_wrist", "left/right_wrist"]
     origins, quaternions = frames.frames(REST_POSE)
     for transform, origin, quaternion in zip(message.transforms, origins, quaternions, strict=True):
