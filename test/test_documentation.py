@@ -1,0 +1,74 @@
+"""What docs/ says of the nodes is what they are: parameters, topics, services, diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from text2sign_ros.ros import parameters
+from text2sign_ros.ros.diagnostics import Condition, assess
+from text2sign_ros.ros.player_node import PlayerNode
+from text2sign_ros.ros.signer_node import SignerNode
+
+PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("node", "player")}
+INACTIVE, ACTIVE = Condition("inactive"), Condition("active")
+
+
+@pytest.mark.parametrize(("page", "settings"), [("node", parameters.SIGNER), ("player", parameters.PLAYER)])
+def test_parameters(page: str, settings: tuple[parameters.Setting, ...]) -> None:
+    table = parameters.table(settings)
+    assert table in PAGES[page], f"docs/{page}.md is to hold `python -m text2sign_ros.ros.parameters`:\n{table}"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Condition(failure="a reason"),
+        Condition(),
+        Condition("configuring", progress="building"),
+        INACTIVE,
+        Condition("finalized"),
+        Condition("deactivating"),
+        replace(ACTIVE, time=0),
+        replace(ACTIVE, standing=True),
+        replace(ACTIVE, paused=True),
+        replace(ACTIVE, subscribers=0),
+        replace(ACTIVE, late=True),
+        replace(ACTIVE, flooded=True),
+        replace(ACTIVE, busy=True),
+        replace(ACTIVE, unsigned="a reason"),
+        ACTIVE,
+    ],
+)
+def test_every_verdict_is_explained(condition: Condition) -> None:
+    level, message = assess(condition)
+    words = "<state>" if condition.failure else message.partition(":")[0][:24]
+    name = {b"\0": "OK", b"\1": "WARN", b"\2": "ERROR", b"\3": "STALE"}[level]
+    rows = [row for row in PAGES["node"].splitlines() if row.startswith(f"| {name} | ")]
+    assert any(f"`{words}" in row for row in rows), f"docs/node.md says nothing of {name} {message!r}"
+
+
+def test_topics_and_services(local_node: Callable, bundle: Path) -> None:
+    signer = local_node(SignerNode, "-p", f"bundle:={bundle}")
+    assert signer.start(), signer.failure
+    for name in _own(signer):
+        assert f"`{name}`" in PAGES["node"], f"docs/node.md says nothing of {name}"
+
+
+def test_topics_of_the_player(local_node: Callable) -> None:
+    for name in _own(local_node(PlayerNode)):
+        assert f"`{name}`" in PAGES["player"], f"docs/player.md says nothing of {name}"
+
+
+def _own(node: PlayerNode | SignerNode) -> set[str]:
+    """Topics and services that are not those of every node."""
+    entities = [*node.publishers, *node.subscriptions]
+    names = {entity.topic_name for entity in entities} | {service.srv_name for service in node.services}
+    short = {node.resolve_topic_name(name).replace(node.get_fully_qualified_name(), "~") for name in names}
+    general = {"/rosout", "/parameter_events", "/clock", "~/transition_event", "~/change_state"}
+    ours = {name for name in short - general if "parameter" not in name and not name.startswith("~/get_")}
+    return {"signer/trajectory" if name == "/signer/trajectory" else name for name in ours}
