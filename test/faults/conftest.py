@@ -55,6 +55,9 @@ def close_books(ledger: Ledger) -> Callable[..., Row]:
         ledger.book(row)
         assert row.lost == row.failed == 0 and row.received == row.sent, row
         assert row.received == row.signed + row.canceled + row.refused + row.dropped, row
+        witness.until(lambda: witness.chunks >= row.chunks, f"all {row.chunks} chunks; {witness.chunks} came")
+        alone = witness.node.count_publishers("/signer/trajectory") == 1
+        assert witness.chunks == row.chunks, f"{witness.chunks} came; no other signer in this ROS domain: {alone}"
         assert witness.leap < LEAP, f"a keypoint leapt {witness.leap:.3f} m"
         process.signal(signal.SIGTERM)
         assert process.wait(30.0) == 0

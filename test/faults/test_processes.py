@@ -128,7 +128,7 @@ def test_a_subscriber_is_killed_and_another_joins(
         assert witness.set(lead_time=1.0)[0].successful
         another.close()
     row = close_books("subscriber killed and another joins, in mid-sentence", witness, process, before)
-    assert row.signed == row.sent and row.late == 0 and row.chunks == witness.chunks
+    assert row.signed == row.sent and row.late == 0
 
 
 @pytest.mark.parametrize("seconds", [2.0])
@@ -152,5 +152,4 @@ def test_frozen_in_mid_sentence(
         assert witness.set(lead_time=0.2)[0].successful
         assert witness.outcomes(2) == [SUCCEEDED, SUCCEEDED]
         witness.until(witness.at_rest, "rest")
-    row = close_books(f"frozen for {seconds:g} s in mid-sentence", witness, process, before)
-    assert row.chunks == witness.chunks
+    close_books(f"frozen for {seconds:g} s in mid-sentence", witness, process, before)

@@ -76,5 +76,4 @@ def test_soak(
     witness.until(witness.at_rest, "rest")
     row = close_books(f"soak, {SECONDS / 60:.3g} min", witness, process, before)
     ledger.remark("memory in the soak, a tenth of its time apart (MB): " + ", ".join(f"{m:.1f}" for m in memories))
-    assert row.chunks == witness.chunks
     assert row.growth < 30.0, memories

@@ -25,8 +25,8 @@ from text2sign_ros.skeleton import REST_POSE
 ACCEPTED, EXECUTING, SUCCEEDED, CANCELED, ABORTED = (
     getattr(GoalStatus, f"STATUS_{name}") for name in ("ACCEPTED", "EXECUTING", "SUCCEEDED", "CANCELED", "ABORTED")
 )
-LEAP = 0.03
-"""Metres of ``Witness.leap`` that are no jump."""
+LEAP = 0.15
+"""Metres of ``Witness.leap`` that are no jump: in chunks of one frame, signing in one step sets off with up to 0.1."""
 FPS = 25.0
 LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -150,6 +150,8 @@ class Witness(Companion):
 
     def call(self, kind: type, name: str, request: object, timeout: float = 60.0):
         if name not in self._clients:
+            # What comes from the node shows that it has found this one, which may take seconds longer than being found.
+            self.until(lambda: self.values, "the node to find this one", 60.0)
             self._clients[name] = self.node.create_client(kind, f"{self._name}/{name}")
             assert self._clients[name].wait_for_service(30.0), name
             time.sleep(0.3)  # the node may see this client a moment after it sees the node, and miss a request before
