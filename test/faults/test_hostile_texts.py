@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -9,12 +10,15 @@ import pytest
 from conftest import Companion, Process
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterValue
+from rcl_interfaces.srv import SetParameters
 from std_msgs.msg import String
 
 from faults.ledger import LONG, TIMEOUT, Ledger
 from faults.witness import CANCELED, EXECUTING, Witness, memory
 
-TEXTS = 10_000 if LONG else 150
+TEXTS = 10_000 if LONG else 80
 TOGETHER = 5
 """Texts sent at once: few, because a status message holds the last 100 that ended, and none is to be missed."""
 MEGABYTE = 2**20
@@ -108,6 +112,37 @@ def test_a_megabyte_is_signed_until_it_is_canceled(
     witness.signs()
     row = close_books("a megabyte each, canceled while it is signed", witness, process, before)
     assert row.growth < 60.0
+
+
+def test_what_rclpy_itself_does_not_expect(
+    run_signer: Callable[..., Process],
+    run_module: Callable[..., Process],
+    witness: Witness,
+    close_books: Callable,
+    ledger: Ledger,
+) -> None:
+    process = run_signer(lead_time=AT_ONCE, preset="fastest", use_sim_time="true")
+    player = run_module("text2sign_ros.ros.player_node", "--ros-args", "-p", "use_sim_time:=true")
+    player.wait_for("ready: ", 60.0)
+    witness.connect(process)
+    witness.until(lambda: witness.clock.get_subscription_count() == 2, "both to look at the clock")
+    witness.set_clock(10.0)
+    witness.signs()
+    before = memory(process)
+    witness.set_clock(-10.0)
+    for one in (process, player):
+        assert "must not be negative" in one.wait_for("is ignored")
+    witness.set_clock(20.0)
+    witness.signs()
+    request = SetParameters.Request(parameters=[ParameterMessage(name="seed", value=ParameterValue(type=200))])
+    with pytest.raises(AssertionError, match="in vain for an answer"):
+        witness.call(SetParameters, "set_parameters", request, timeout=2.0)
+    assert witness.set(seed=1)[0].successful
+    witness.signs()
+    player.signal(signal.SIGTERM)
+    assert player.wait(30.0) == 0
+    ledger.remark("a time below zero on /clock and a parameter of no type are ignored with a warning")
+    close_books("a clock below zero and a parameter of no type", witness, process, before)
 
 
 def test_bytes_that_are_no_message(

@@ -16,7 +16,7 @@ from faults.witness import ABORTED, CANCELED, EXECUTING, SUCCEEDED, Witness, mem
 
 AT_ONCE = 86_400.0
 LONG_TEXT = "can i get a large coffee please"
-SECONDS = 60.0 if LONG else 3.0
+SECONDS = 60.0 if LONG else 2.5
 
 VALID: dict[str, list[object]] = {
     "policy": ["queue", "replace", "drop_oldest"],
@@ -85,7 +85,7 @@ def test_parameters_change_under_load(
 ) -> None:
     process = run_signer(preset="fastest", queue_size=100)
     witness.connect(process)
-    witness.signs()
+    witness.warm_up()
     before = memory(process)
     clients = [Witness(f"client_{number}") for number in range(3)]
     counts: Counter[str] = Counter()
@@ -136,7 +136,7 @@ def test_storm_of_pause_resume_and_cancel(
 ) -> None:
     process = run_signer(preset="fastest", queue_size=100)
     witness.connect(process)
-    witness.signs()
+    witness.warm_up()
     before = memory(process)
     clients = [Witness(f"client_{number}") for number in range(2)]
     until, calls = time.monotonic() + SECONDS, Counter[str]()

@@ -88,7 +88,7 @@ def test_killed_in_mid_sentence_and_started_again(
     with closing(Audience()) as audience:
         audience.connect(process)
         before = memory(process)
-        audience.send(LONG_TEXT)
+        audience.send("hello")
         audience.until(lambda: audience.away > 0.1, "the figure to follow the new one")
         audience.settle()
         audience.until(lambda: audience.away < 5e-3, "rest")
@@ -108,9 +108,9 @@ def test_a_subscriber_is_killed_and_another_joins(
     run_signer: Callable[..., Process], run_module: Callable[..., Process], witness: Witness, close_books: Callable
 ) -> None:
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'test'}"}
-    process = run_signer(lead_time=1.0)  # what is looked for is a node that is held up, not a busy machine
+    process = run_signer()
     witness.connect(process)
-    witness.signs()
+    witness.warm_up(1.0)  # what is looked for is a node that is held up, not a busy machine
     before = memory(process)
     for _ in range(10 if LONG else 1):
         subscriber = run_module("faults.subscriber", env=environment)
@@ -137,7 +137,7 @@ def test_frozen_in_mid_sentence(
 ) -> None:
     process = run_signer()
     witness.connect(process)
-    witness.signs()
+    witness.warm_up()
     before = memory(process)
     for _ in range(5 if LONG else 1):
         seen = witness.chunks

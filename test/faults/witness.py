@@ -138,6 +138,12 @@ class Witness(Companion):
         self.settle(timeout)
         assert self.outcomes(1) == [SUCCEEDED], self.situation()
 
+    def warm_up(self, lead_time: float = 0.2) -> None:
+        """Have something signed, as fast as it can be; from then on chunks are sent ``lead_time`` ahead."""
+        assert self.set(lead_time=60.0)[0].successful
+        self.signs()
+        assert self.set(lead_time=lead_time)[0].successful
+
     def balanced(self, timeout: float = 30.0) -> dict[str, str]:
         """The figures of ``/diagnostics`` once they have heard of all that was sent."""
 

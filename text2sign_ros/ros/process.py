@@ -51,7 +51,12 @@ def run(
         spinner.add_node(node)
         # Not rclpy.spin: one SIGTERM in thirty does not wake an executor that waits without a timeout.
         while rclpy.ok():
-            spinner.spin_once(timeout_sec=0.5)
+            try:
+                spinner.spin_once(timeout_sec=0.5)
+            except ValueError as error:  # noqa: PERF203
+                # So rclpy's own callbacks meet a /clock below zero and a parameter of a type that there is none of:
+                # one message from anyone would end the node.
+                node.get_logger().warning(f"a message or a request is ignored: {error}", throttle_duration_sec=5.0)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception:
