@@ -66,7 +66,7 @@ def test_every_hostile_text_ends_once(
     close_books: Callable,
     progress: Callable[[str], None],
 ) -> None:
-    process = run_signer(lead_time=AT_ONCE, preset="fastest", max_characters=LONGEST, chunk_frames=60)
+    process = run_signer(lead_time=AT_ONCE, preset="fastest", max_rate=0.0, max_characters=LONGEST, chunk_frames=60)
     witness.connect(process)
     witness.signs()
     before, began = memory(process), time.monotonic()
@@ -96,7 +96,7 @@ def test_every_hostile_text_ends_once(
 def test_a_megabyte_is_signed_until_it_is_canceled(
     run_signer: Callable[..., Process], witness: Witness, close_books: Callable
 ) -> None:
-    process = run_signer(lead_time=AT_ONCE, preset="fastest", max_characters=10_000_000)
+    process = run_signer(lead_time=AT_ONCE, preset="fastest", max_rate=0.0, max_characters=10_000_000)
     witness.connect(process)
     witness.signs()
     before = memory(process)
@@ -121,7 +121,7 @@ def test_what_rclpy_itself_does_not_expect(
     close_books: Callable,
     ledger: Ledger,
 ) -> None:
-    process = run_signer(lead_time=AT_ONCE, preset="fastest", use_sim_time="true")
+    process = run_signer(lead_time=AT_ONCE, preset="fastest", max_rate=0.0, use_sim_time="true")
     player = run_module("text2sign_ros.ros.player_node", "--ros-args", "-p", "use_sim_time:=true")
     player.wait_for("ready: ", 60.0)
     witness.connect(process)
@@ -148,7 +148,7 @@ def test_what_rclpy_itself_does_not_expect(
 def test_bytes_that_are_no_message(
     run_signer: Callable[..., Process], witness: Witness, close_books: Callable, ledger: Ledger
 ) -> None:
-    process = run_signer(lead_time=AT_ONCE, preset="fastest")
+    process = run_signer(lead_time=AT_ONCE, preset="fastest", max_rate=0.0)
     witness.connect(process)
     witness.signs()
     before = memory(process)

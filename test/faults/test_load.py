@@ -39,6 +39,7 @@ INVALID: dict[str, list[object]] = {
     "max_velocity": [-1.0, 1e-9, float("inf")],
     "max_jerk": [1e-3],
     "lead_time": [0.0, 1, True],
+    "max_rate": [-1.0, "fast"],  # the valid ones would take texts their status
     "start_delay": [-0.1, 11.0],
     "queue_size": [5],  # these only while unconfigured, or never
     "backend": ["cpu"],
@@ -83,7 +84,7 @@ def test_fifty_texts_have_room(run_signer: Callable[..., Process], witness: Witn
 def test_parameters_change_under_load(
     run_signer: Callable[..., Process], witness: Witness, close_books: Callable, ledger: Ledger
 ) -> None:
-    process = run_signer(preset="fastest", queue_size=100)
+    process = run_signer(preset="fastest", queue_size=100, max_rate=0.0)
     witness.connect(process)
     witness.warm_up()
     before = memory(process)
@@ -134,7 +135,7 @@ def test_parameters_change_under_load(
 def test_storm_of_pause_resume_and_cancel(
     run_signer: Callable[..., Process], witness: Witness, close_books: Callable, ledger: Ledger
 ) -> None:
-    process = run_signer(preset="fastest", queue_size=100)
+    process = run_signer(preset="fastest", queue_size=100, max_rate=0.0)
     witness.connect(process)
     witness.warm_up()
     before = memory(process)

@@ -44,7 +44,7 @@ def test_soak(
     ledger: Ledger,
     progress: Callable[[str], None],
 ) -> None:
-    process = run_signer()
+    process = run_signer(max_rate=0.0)
     witness.connect(process)
     witness.warm_up()
     witness.send(" ".join(WORDS * 3))
