@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 from action_msgs.msg import GoalStatus, GoalStatusArray
 from conftest import Companion
 from diagnostic_msgs.msg import DiagnosticArray
@@ -54,14 +51,6 @@ class Audience(Companion):
         publisher = self._publishers[namespace]
         self.until(publisher.get_subscription_count, "the node to listen")
         publisher.publish(String(data=text))
-
-    def call(self, kind: type, name: str, request: object) -> Any:
-        client = self.node.create_client(kind, name)
-        assert client.wait_for_service(30.0), name
-        time.sleep(0.3)  # as in test_lifecycle
-        future = client.call_async(request)
-        self.until(future.done, f"an answer of {name}")
-        return future.result()
 
     def situation(self) -> str:
         return f"goals {self.goals}, frames {self.frames}"

@@ -13,6 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)  # above 101 the ports 
 os.environ["RCUTILS_COLORIZED_OUTPUT"] = "0"
 
 import rclpy
+from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -119,6 +121,7 @@ class Companion:
         self.node = rclpy.create_node(name, context=self.context)
         self.texts = self.node.create_publisher(String, "/signer/text", 100)
         self.clock = self.node.create_publisher(Clock, "/clock", 10)
+        self._clients: dict[str, Client] = {}
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._stop = threading.Event()
@@ -133,6 +136,16 @@ class Companion:
         self.until(self.texts.get_subscription_count, "the node to listen")
         for text in texts:
             self.texts.publish(String(data=text))
+
+    def ask(self, kind: type, service: str, request: object, timeout: float = 60.0) -> Any:
+        """The answer of a service, by its full name."""
+        if service not in self._clients:
+            self._clients[service] = self.node.create_client(kind, service)
+            assert self._clients[service].wait_for_service(30.0), service
+            time.sleep(0.3)  # the node may see this client a moment after it sees the node, and miss a request before
+        future = self._clients[service].call_async(request)
+        self.until(future.done, f"an answer of {service}", timeout)
+        return future.result()
 
     def set_clock(self, seconds: float) -> None:
         message = Clock()

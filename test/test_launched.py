@@ -185,8 +185,8 @@ def test_an_including_file_makes_the_transitions(
 
     request = ChangeState.Request()
     request.transition.label = "deactivate"
-    assert audience.call(ChangeState, "/robot/signer/change_state", request).success
+    assert audience.ask(ChangeState, "/robot/signer/change_state", request).success
     time.sleep(1.0)  # for what would activate it
-    state = audience.call(GetState, "/robot/signer/get_state", GetState.Request()).current_state.label
+    state = audience.ask(GetState, "/robot/signer/get_state", GetState.Request()).current_state.label
     assert state == "inactive", "what was deactivated by hand is left so"
     stop(launched, 2)

@@ -10,15 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from action_msgs.msg import GoalStatus, GoalStatusArray
-from conftest import Companion, Process
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from conftest import Process
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.srv import SetParameters
-from rclpy.client import Client
-from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from std_srvs.srv import Trigger
+from observer import ABORTED, ACCEPTED, CANCELED, EXECUTING, SUCCEEDED, Observer
+from rclpy.qos import QoSProfile
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.ros import signer_node, trajectory
@@ -26,26 +22,14 @@ from text2sign_ros.skeleton import REST_POSE
 
 ALL_AT_ONCE = 60.0
 LONG = "can i get a large coffee please"
-ACCEPTED, EXECUTING, SUCCEEDED, CANCELED, ABORTED = (
-    getattr(GoalStatus, f"STATUS_{name}") for name in ("ACCEPTED", "EXECUTING", "SUCCEEDED", "CANCELED", "ABORTED")
-)
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class Manager(Companion):
-    """Drives the node as a lifecycle manager would, and keeps all that it says."""
+class Manager(Observer):
+    """Drives the node as a lifecycle manager would."""
 
     def __init__(self) -> None:
         super().__init__("manager")
-        self.diagnostics: list[DiagnosticStatus] = []
-        self.statuses: list[GoalStatusArray] = []
         self.chunks: list[trajectory.Trajectory] = []
-        self._clients: dict[str, Client] = {}
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
-        self.node.create_subscription(GoalStatusArray, "/signer/status", self.statuses.append, LATCHED)
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self.diagnostics += message.status
 
     def listen(self) -> None:
         """Subscribe to the motion, as a robot does."""
@@ -56,47 +40,12 @@ class Manager(Companion):
         qos = QoSProfile(depth=1000)
         self.node.create_subscription(MultiDOFJointTrajectory, "/signer/trajectory", keep, qos, raw=True)
 
-    def call(self, kind: type, name: str, request: object, timeout: float = 30.0):
-        if name not in self._clients:
-            # What comes from the node shows that it has found this one, which may take seconds longer than being found.
-            self.until(lambda: self.diagnostics, "the node to find this one")
-            self._clients[name] = self.node.create_client(kind, f"/signer/{name}")
-            assert self._clients[name].wait_for_service(30.0), name
-            time.sleep(0.3)  # the node may see this client a moment after it sees the node, and miss a request before
-        client = self._clients[name]
-        future = client.call_async(request)
-        self.until(future.done, f"an answer of {name}", timeout)
-        return future.result()
-
-    def change(self, label: str) -> bool:
-        request = ChangeState.Request()
-        request.transition.label = label
-        return self.call(ChangeState, "change_state", request).success
-
     def state(self) -> str:
         return self.call(GetState, "get_state", GetState.Request()).current_state.label
 
-    def trigger(self, name: str) -> Trigger.Response:
-        return self.call(Trigger, name, Trigger.Request())
-
-    def set(self, **values: object):
-        request = SetParameters.Request()
-        request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
-        return self.call(SetParameters, "set_parameters", request).results
-
-    def goals(self) -> list[int]:
-        return [goal.status for goal in self.statuses[-1].status_list] if self.statuses else []
-
-    def told(self, words: str) -> DiagnosticStatus | None:
-        """The last diagnostics, if that is what they say."""
-        last = self.diagnostics[-1] if self.diagnostics else None
-        return last if last is not None and words in last.message else None
-
-    def value(self, key: str) -> str:
-        return next(pair.value for pair in self.diagnostics[-1].values if pair.key == key)
-
-    def situation(self) -> str:
-        return f"goals {self.goals()}, diagnostics: {self.diagnostics[-1].message if self.diagnostics else 'nothing'}"
+    def told(self, words: str) -> bool:
+        """Whether that is what the last diagnostics say."""
+        return words in self.message
 
 
 @pytest.fixture
@@ -132,7 +81,7 @@ def test_all_transitions_and_what_is_said_in_each_state(run_signer: Callable[...
     assert "onnxruntime" in manager.diagnostics[-1].hardware_id
     manager.say("too early")
     process.wait_for("'too early' is refused: the node is inactive")
-    manager.until(lambda: manager.goals() == [ABORTED], "the status of a text refused")
+    manager.until(lambda: manager.goals == [ABORTED], "the status of a text refused")
     assert not manager.trigger("cancel").success
 
     assert manager.change("activate")
@@ -150,20 +99,20 @@ def test_all_transitions_and_what_is_said_in_each_state(run_signer: Callable[...
     manager.until(lambda: len(manager.chunks) > 2, "chunks")
     assert manager.told("signing")
     assert manager.change("deactivate")
-    manager.until(lambda: manager.goals() == [ABORTED, CANCELED], "its status")
+    manager.until(lambda: manager.goals == [ABORTED, CANCELED], "its status")
     time.sleep(0.2)
     assert_at_rest(manager.chunks)
     assert manager.change("activate")
     process.wait_for("ready: ")
     count = len(manager.chunks)
     manager.say("hello")
-    manager.until(lambda: manager.goals() == [ABORTED, CANCELED, SUCCEEDED], "the status of a text signed")
+    manager.until(lambda: manager.goals == [ABORTED, CANCELED, SUCCEEDED], "the status of a text signed")
     info = manager.statuses[-1].status_list[-1].goal_info
     manager.until(lambda: len(manager.chunks) > count, "its chunks")
     assert info.stamp.sec * 10**9 + info.stamp.nanosec == manager.chunks[count].stamp_ns
-    manager.until(lambda: manager.value("texts signed") == "1", "the count")
-    assert [manager.value(f"texts {name}") for name in ("received", "refused", "canceled")] == ["3", "1", "1"]
-    assert float(manager.value("real-time factor")) > 0 and manager.value("chunks sent") == str(len(manager.chunks))
+    manager.until(lambda: manager.values["texts signed"] == "1", "the count")
+    assert [manager.values[f"texts {name}"] for name in ("received", "refused", "canceled")] == ["3", "1", "1"]
+    assert float(manager.values["real-time factor"]) > 0 and manager.values["chunks sent"] == str(len(manager.chunks))
 
     assert manager.change("deactivate") and manager.change("cleanup")
     assert manager.state() == "unconfigured"
@@ -208,10 +157,10 @@ def test_pause_comes_to_rest_and_resume_begins_again(run_signer: Callable[..., P
         seen = len(manager.chunks)
         time.sleep(1.0)
     assert_at_rest(manager.chunks)
-    assert manager.goals() == [EXECUTING, ACCEPTED]
+    assert manager.goals == [EXECUTING, ACCEPTED]
     assert manager.set(lead_time=ALL_AT_ONCE)[0].successful
     assert manager.trigger("resume").success
-    manager.until(lambda: manager.goals() == [SUCCEEDED, SUCCEEDED], "both")
+    manager.until(lambda: manager.goals == [SUCCEEDED, SUCCEEDED], "both")
     again = manager.chunks[seen]
     np.testing.assert_allclose(motion(manager.chunks[seen:])[:16], motion(manager.chunks)[:16], atol=1e-6)
     info = manager.statuses[-1].status_list[0].goal_info
@@ -224,15 +173,15 @@ def test_policies(run_signer: Callable[..., Process], manager: Manager) -> None:
     manager.listen()
     manager.until(lambda: manager.told("ready"), "diagnostics")
     manager.say(LONG)
-    manager.until(lambda: manager.goals() == [EXECUTING], "the first")
+    manager.until(lambda: manager.goals == [EXECUTING], "the first")
     manager.say("hello")
     process.wait_for("canceled 'can i get a large coffee please': a newer text took its place")
     process.wait_for("signed 'hello'")
-    manager.until(lambda: manager.goals() == [CANCELED, SUCCEEDED], "both")
+    manager.until(lambda: manager.goals == [CANCELED, SUCCEEDED], "both")
     assert all(result.successful for result in manager.set(policy="queue", max_wait=0.3))
     manager.say(LONG, LONG)
     process.wait_for("is dropped: it waited longer than max_wait")
-    manager.until(lambda: manager.goals()[2:] == [ABORTED, EXECUTING], "one to be dropped, the other signed")
+    manager.until(lambda: manager.goals[2:] == [ABORTED, EXECUTING], "one to be dropped, the other signed")
     assert manager.trigger("cancel").message == "canceled 1 text"
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
@@ -12,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from action_msgs.msg import GoalStatus, GoalStatusArray
-from conftest import ROOT, Companion, Process
-from diagnostic_msgs.msg import DiagnosticArray
+from action_msgs.msg import GoalStatus
+from conftest import ROOT, Process
+from observer import Observer
 from rclpy.node import Node, NodeNameNonExistentError
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 
 from text2sign_ros.inference.backends.base import BackendError
@@ -30,35 +32,16 @@ LONG = " ".join(["can i get a large coffee please"] * 4)
 Access = dict[str, set[str]]
 
 
-class Auditor(Companion):
-    """Keeps what the signer says of its texts."""
-
-    def __init__(self) -> None:
-        super().__init__("auditor")
-        self.values: dict[str, str] = {}
-        self.message = ""
-        self.goals: list[int] = []
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.node.create_subscription(GoalStatusArray, "/signer/status", self._on_status, latched)
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
-
-    def _on_status(self, message: GoalStatusArray) -> None:
-        self.goals = [goal.status for goal in message.status_list]
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self.message = message.status[0].message
-        self.values = {pair.key: pair.value for pair in message.status[0].values}
+class Auditor(Observer):
+    """Counts."""
 
     def count(self, key: str) -> int:
         return int(self.values.get(key, 0))
 
-    def situation(self) -> str:
-        return f"{self.message}; {self.values}"
-
 
 @pytest.fixture
 def companion() -> Iterator[Auditor]:
-    auditor = Auditor()
+    auditor = Auditor("auditor")
     yield auditor
     auditor.close()
 
@@ -304,3 +287,12 @@ def test_a_graph_reads_its_weights_from_its_own_folder_only(graph: Callable[...,
 def test_a_graph_with_operators_of_its_own_is_not_loaded(graph: Callable[..., Path]) -> None:
     with pytest.raises(BackendError):
         session(graph("weights", domain="evil", kind="System"), threads=1)
+
+
+def test_nothing_is_reported_home(bundle: Path, tmp_path: Path) -> None:
+    """ONNX Runtime would keep an identifier of this machine, and a database of what it has to report."""
+    code = f"from text2sign_ros.inference.signer import Signer; s = Signer({str(bundle)!r}); s.warm_up()"
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    home = {name: str(tmp_path) for name in ("HOME", "XDG_CACHE_HOME", "TMPDIR")}
+    subprocess.run([sys.executable, "-c", code], env=kept | home | {"PYTHONPATH": str(ROOT)}, check=True, timeout=60)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

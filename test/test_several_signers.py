@@ -35,7 +35,7 @@ def test_each_signs_its_own_texts(run_signer: Callable[..., Process], audience: 
 
     audience.tell("/right", "hello")
     audience.until(lambda: audience.goals["/right"] == [EXECUTING], "the right one")
-    assert audience.call(Trigger, "/left/signer/cancel", Trigger.Request()).message == "canceled 1 text"
+    assert audience.ask(Trigger, "/left/signer/cancel", Trigger.Request()).message == "canceled 1 text"
     audience.until(lambda: audience.goals == {"/left": [CANCELED], "/right": [SIGNED]}, "both ends")
     assert "signed 'hello'" in processes["/right"].wait_for("signed ")
     processes["/left"].wait_for("canceled 'can i get a large coffee please'")

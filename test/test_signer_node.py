@@ -39,7 +39,6 @@ class Client(Companion):
         self.chunks: list[tuple[float, trajectory.Trajectory]] = []
         topic, qos = "/signer/trajectory", QoSProfile(depth=1000)
         self.node.create_subscription(MultiDOFJointTrajectory, topic, self._on_chunk, qos, raw=True)
-        self.canceler = self.node.create_client(Trigger, "/signer/cancel")
 
     def _on_chunk(self, data: bytes) -> None:
         self.chunks.append((time.time(), trajectory.decode(data)))
@@ -53,11 +52,9 @@ class Client(Companion):
 
     def cancel(self) -> str:
         """What the node says to it."""
-        assert self.canceler.wait_for_service(5.0)
-        future = self.canceler.call_async(Trigger.Request())
-        self.until(future.done, "an answer")
-        assert future.result().success
-        return future.result().message
+        response = self.ask(Trigger, "/signer/cancel", Trigger.Request())
+        assert response.success
+        return response.message
 
     def wait_for_frames(self, frames: int) -> list[trajectory.Trajectory]:
         self.until(lambda: sum(len(c.positions) for _, c in self.chunks) >= frames, f"{frames} frames")

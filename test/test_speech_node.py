@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from action_msgs.msg import GoalStatus, GoalStatusArray
-from conftest import Companion, Process
-from diagnostic_msgs.msg import DiagnosticArray
+from conftest import Process
 from interfaces import build
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from observer import ABORTED, SUCCEEDED, Observer
 
 # As hri_msgs has it in Humble and later: https://docs.ros.org/en/humble/p/hri_msgs/msg/LiveSpeech.html
 LIVE_SPEECH = """#include "std_msgs/msg/Header.idl"
@@ -26,7 +24,6 @@ module hri_msgs { module msg {
 }; };
 """
 ALL_AT_ONCE = 60.0
-SUCCEEDED, ABORTED = GoalStatus.STATUS_SUCCEEDED, GoalStatus.STATUS_ABORTED
 INSTALLED = importlib.util.find_spec("hri_msgs") is not None
 
 
@@ -45,34 +42,13 @@ def hri_msgs(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(built), prepend=":")
 
 
-class Listener(Companion):
-    """Keeps what the node says of its texts."""
-
-    def __init__(self) -> None:
-        super().__init__("listener")
-        self.goals: list[int] = []
-        self.diagnostics: dict[str, str] = {}
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.node.create_subscription(GoalStatusArray, "/signer/status", self._on_status, latched)
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-
-    def _on_status(self, message: GoalStatusArray) -> None:
-        self.goals = [goal.status for goal in message.status_list]
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self.diagnostics = {pair.key: pair.value for pair in message.status[0].values}
-
-    def situation(self) -> str:
-        return f"goals {self.goals}"
-
-
-class Recogniser(Listener):
+class Recogniser(Observer):
     """Says what a speech recogniser would."""
 
     def __init__(self) -> None:
         from hri_msgs.msg import LiveSpeech
 
-        super().__init__()
+        super().__init__("recogniser")
         self._kind, self._speech = LiveSpeech, self.node.create_publisher(LiveSpeech, "/signer/speech", 100)
 
     def hear(self, *results: str) -> None:
@@ -110,7 +86,7 @@ def test_final_results_are_signed_as_texts_are(run_signer: Callable[..., Process
     recogniser.say("you")
     process.wait_for("signed 'you'")
     recogniser.until(lambda: recogniser.goals == [SUCCEEDED, ABORTED, ABORTED, SUCCEEDED, SUCCEEDED], "every goal")
-    recogniser.until(lambda: recogniser.diagnostics.get("speech") == "final", "diagnostics")
+    recogniser.until(lambda: recogniser.values.get("speech") == "final", "diagnostics")
 
 
 def test_incremental_results_are_signed_before_the_final_one(
@@ -156,13 +132,13 @@ def test_it_can_be_switched_off(run_signer: Callable[..., Process], recogniser: 
 
 @pytest.mark.skipif(INSTALLED, reason="hri_msgs is installed")
 def test_without_hri_msgs_the_node_signs_and_says_what_it_lacks(run_signer: Callable[..., Process]) -> None:
-    process, listener = run_signer(lead_time=ALL_AT_ONCE), Listener()
+    process, listener = run_signer(lead_time=ALL_AT_ONCE), Observer("listener")
     try:
         assert "INFO" in process.wait_for("there is no ~/speech: hri_msgs is not installed")
         process.wait_for("ready: ")
         listener.say("hello")
         process.wait_for("signed 'hello'")
         assert "/signer/speech" not in dict(listener.node.get_topic_names_and_types())
-        listener.until(lambda: "hri_msgs" in listener.diagnostics.get("speech", ""), "diagnostics")
+        listener.until(lambda: "hri_msgs" in listener.values.get("speech", ""), "diagnostics")
     finally:
         listener.close()

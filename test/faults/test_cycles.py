@@ -8,9 +8,10 @@ import numpy as np
 import psutil
 import pytest
 from conftest import Process
+from observer import CANCELED, SUCCEEDED
 
 from faults.ledger import LONG, TIMEOUT, Ledger
-from faults.witness import CANCELED, SUCCEEDED, Witness, memory
+from faults.witness import Witness, memory
 
 CYCLES = 100 if LONG else 10
 

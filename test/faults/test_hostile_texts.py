@@ -10,13 +10,14 @@ import pytest
 from conftest import Companion, Process
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from observer import CANCELED, EXECUTING
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParameters
 from std_msgs.msg import String
 
 from faults.ledger import LONG, TIMEOUT, Ledger
-from faults.witness import CANCELED, EXECUTING, Witness, memory
+from faults.witness import Witness, memory
 
 TEXTS = 10_000 if LONG else 80
 TOGETHER = 5
@@ -105,7 +106,7 @@ def test_a_megabyte_is_signed_until_it_is_canceled(
         witness.send(_long(unit, MEGABYTE))
         witness.until(lambda n=already: witness.chunks > n + 20, "its motion", 60.0)
         assert list(witness.begun.values())[-1] == EXECUTING
-        assert witness.trigger("cancel") == "canceled 1 text"
+        assert witness.trigger("cancel").message == "canceled 1 text"
         witness.settle()
         assert witness.outcomes(1) == [CANCELED]
         witness.until(witness.at_rest, "rest")

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import pytest
 from conftest import Process
+from observer import ABORTED, CANCELED, EXECUTING, SUCCEEDED
 
 from faults.ledger import LONG, Ledger
-from faults.witness import ABORTED, CANCELED, EXECUTING, SUCCEEDED, Witness, memory
+from faults.witness import Witness, memory
 
 AT_ONCE = 86_400.0
 LONG_TEXT = "can i get a large coffee please"
@@ -145,7 +146,7 @@ def test_storm_of_pause_resume_and_cancel(
     def storm(client: Witness, rng: random.Random) -> None:
         while time.monotonic() < until:
             name = rng.choice(["pause", "resume", "resume", "cancel"])
-            client.trigger(name)
+            assert client.trigger(name).success
             calls[name] += 1
             time.sleep(rng.choice([0.0, 0.01, 0.2]))
 
@@ -161,7 +162,7 @@ def test_storm_of_pause_resume_and_cancel(
         for thread, client in zip(threads, clients, strict=True):
             thread.join()
             client.close()
-    witness.trigger("resume")
+    assert witness.trigger("resume").success
     assert witness.set(lead_time=AT_ONCE)[0].successful
     witness.signs()
     witness.until(witness.at_rest, "rest")

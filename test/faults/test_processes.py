@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, Process
+from observer import EXECUTING, SUCCEEDED
 from rclpy.qos import QoSProfile
 from visualization_msgs.msg import MarkerArray
 
 from faults.ledger import LONG, Ledger
-from faults.witness import EXECUTING, SUCCEEDED, Witness, memory
+from faults.witness import Witness, memory
 from text2sign_ros.skeleton import REST_POSE
 
 LONG_TEXT = "can i get a large coffee please"

@@ -49,7 +49,7 @@ def test_soak(
     witness.warm_up()
     witness.send(" ".join(WORDS * 3))
     witness.until(lambda: len(witness.begun) == witness.sent, "the text")
-    witness.trigger("cancel")
+    assert witness.trigger("cancel").success
     witness.settle()
     before, began, rng = memory(process), time.monotonic(), random.Random(0)
     memories = [before]
@@ -58,11 +58,11 @@ def test_soak(
         if act < 0.80:
             witness.send(*(_text(rng) for _ in range(rng.choice([1, 1, 1, 2, 3]))))
         elif act < 0.88:
-            witness.trigger("cancel")
+            assert witness.trigger("cancel").success
         elif act < 0.92:
-            witness.trigger("pause")
+            assert witness.trigger("pause").success
             time.sleep(rng.uniform(0.0, 2.0))
-            witness.trigger("resume")
+            assert witness.trigger("resume").success
         else:
             name = rng.choice(list(CHANGES))
             assert witness.set(**{name: rng.choice(CHANGES[name])})[0].successful
@@ -70,7 +70,7 @@ def test_soak(
         if elapsed > len(memories) * SECONDS / 10:
             memories.append(memory(process))
         progress(f"{elapsed / 60:.1f} of {MINUTES:g} min: {witness.situation()}; {memory(process) - before:+.1f} MB")
-    witness.trigger("cancel")
+    assert witness.trigger("cancel").success
     assert all(r.successful for r in witness.set(policy="queue", max_wait=0.0, max_velocity=0.0, lead_time=60.0))
     witness.signs()
     witness.until(witness.at_rest, "rest")

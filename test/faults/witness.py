@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import struct
 import time
+from collections import deque
 
 import numpy as np
 import psutil
-from action_msgs.msg import GoalStatus, GoalStatusArray
-from conftest import Companion, Process
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from lifecycle_msgs.srv import ChangeState
-from rcl_interfaces.srv import SetParameters
-from rclpy.client import Client
-from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from action_msgs.msg import GoalStatusArray
+from conftest import Process
+from diagnostic_msgs.msg import DiagnosticStatus
+from observer import ACCEPTED, SUCCEEDED, Observer
+from rclpy.qos import QoSProfile
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.ros import trajectory
 from text2sign_ros.skeleton import REST_POSE
 
-ACCEPTED, EXECUTING, SUCCEEDED, CANCELED, ABORTED = (
-    getattr(GoalStatus, f"STATUS_{name}") for name in ("ACCEPTED", "EXECUTING", "SUCCEEDED", "CANCELED", "ABORTED")
-)
 LEAP = 0.15
 """Metres of ``Witness.leap`` that are no jump: in chunks of one frame, signing in one step sets off with up to 0.1."""
 FPS = 25.0
-LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def cdr(data: bytes) -> bytes:
@@ -36,7 +29,7 @@ def cdr(data: bytes) -> bytes:
     return b"\x00\x01\x00\x00" + struct.pack("<I", len(data) + 1) + data + b"\x00"
 
 
-class Witness(Companion):
+class Witness(Observer):
     """Counts by goal id: ``begun`` holds what the signer accepted, in order, ``ended`` how each ended.
 
     ``wrong`` is what must not be: a text that ends twice, or that vanishes from ``~/status`` before it ended.
@@ -45,12 +38,8 @@ class Witness(Companion):
     """
 
     def __init__(self, name: str = "witness", namespace: str = "/signer") -> None:
-        super().__init__(name)
-        self._name = namespace
-        self._clients: dict[str, Client] = {}
         self.forget()
-        self.node.create_subscription(GoalStatusArray, f"{namespace}/status", self._on_status, LATCHED)
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
+        super().__init__(name, namespace)
         topic, qos = f"{namespace}/trajectory", QoSProfile(depth=1000)
         self.node.create_subscription(MultiDOFJointTrajectory, topic, self._on_chunk, qos, raw=True)
 
@@ -60,13 +49,12 @@ class Witness(Companion):
         self.begun: dict[bytes, int] = {}
         self.ended: dict[bytes, int] = {}
         self.wrong: list[str] = []
-        self.values: dict[str, str] = {}
-        self.message, self.level = "", b""
+        self.diagnostics: deque[DiagnosticStatus] = deque(maxlen=1000)
         self.pose, self._velocity = REST_POSE, np.zeros_like(REST_POSE)
         self.stamps: list[tuple[int, int, float]] = []  # of each chunk: stamp, its end (ns), when it came (s)
         self.kept: list[np.ndarray] | None = None  # positions, where a test wants them
 
-    def _on_status(self, message: GoalStatusArray) -> None:
+    def on_status(self, message: GoalStatusArray) -> None:
         seen = set()
         for goal in message.status_list:
             id = goal.goal_info.goal_id.uuid.tobytes()
@@ -81,12 +69,6 @@ class Witness(Companion):
                 self.begun[id] = goal.status
         if gone := [id for id in list(self.begun)[-200:] if id not in seen and id not in self.ended]:
             self.wrong.append(f"{len(gone)} texts vanished before they ended")
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            if status.name == f"{self._name.lstrip('/')}: signing":
-                self.level, self.message = status.level, status.message
-                self.values = {pair.key: pair.value for pair in status.values}
 
     def _on_chunk(self, data: bytes) -> None:
         chunk, now = trajectory.decode(data), time.time()
@@ -154,22 +136,6 @@ class Witness(Companion):
         self.until(up_to_date, f"/diagnostics to know of {self.sent} texts: {self.values}", timeout)
         return self.values
 
-    def call(self, kind: type, name: str, request: object, timeout: float = 60.0):
-        if name not in self._clients:
-            # What comes from the node shows that it has found this one, which may take seconds longer than being found.
-            self.until(lambda: self.values, "the node to find this one", 60.0)
-            self._clients[name] = self.node.create_client(kind, f"{self._name}/{name}")
-            assert self._clients[name].wait_for_service(30.0), name
-            time.sleep(0.3)  # the node may see this client a moment after it sees the node, and miss a request before
-        future = self._clients[name].call_async(request)
-        self.until(future.done, f"an answer of {name}", timeout)
-        return future.result()
-
-    def change(self, label: str) -> bool:
-        request = ChangeState.Request()
-        request.transition.label = label
-        return self.call(ChangeState, "change_state", request).success
-
     def bring(self, *labels: str) -> None:
         """Through these transitions; what went wrong is said."""
         for label in labels:
@@ -177,18 +143,8 @@ class Witness(Companion):
                 time.sleep(1.0)
                 raise AssertionError(f"{label} failed: {self.message}")
 
-    def trigger(self, name: str) -> str:
-        response = self.call(Trigger, name, Trigger.Request())
-        assert response.success, response.message
-        return response.message
-
-    def set(self, **values: object):
-        request = SetParameters.Request()
-        request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
-        return self.call(SetParameters, "set_parameters", request).results
-
     def is_broken(self) -> bool:
-        return self.level == DiagnosticStatus.ERROR
+        return bool(self.diagnostics) and self.diagnostics[-1].level == DiagnosticStatus.ERROR
 
     def at_rest(self) -> bool:
         return bool(np.abs(self.pose - REST_POSE).max() < 5e-3)
