@@ -33,7 +33,7 @@ HUMBLE = {
     "rcl_interfaces.msg": {"FloatingPointRange", "IntegerRange", "ParameterDescriptor", "SetParametersResult"},
     "rcl_interfaces.srv": {"SetParameters"},
     "rclpy": {"Context", "create_node", "init", "logging", "ok", "spin_once", "try_shutdown"},
-    "rclpy.callback_groups": {"MutuallyExclusiveCallbackGroup"},
+    "rclpy.callback_groups": {"CallbackGroup", "MutuallyExclusiveCallbackGroup"},
     "rclpy.clock": {"Clock", "ClockType"},
     "rclpy.exceptions": {"ParameterException"},
     "rclpy.executors": {

@@ -17,7 +17,7 @@ from observer import ABORTED, ACCEPTED, CANCELED, EXECUTING, SUCCEEDED, Observer
 from rclpy.qos import QoSProfile
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from text2sign_ros.ros import signer_node, trajectory
+from text2sign_ros.ros import lifecycle, signer_node, trajectory
 from text2sign_ros.skeleton import REST_POSE
 
 ALL_AT_ONCE = 60.0
@@ -234,7 +234,7 @@ def test_an_error_gives_everything_back(local_node, monkeypatch, bundle: Path, t
     with monkeypatch.context() as patch:
         patch.setattr(signer_node, broken, fail)
         assert not node.start()
-    assert node.failure == "RuntimeError: a wire came off" and node._state == "unconfigured"
+    assert node.failure == "RuntimeError: a wire came off" and node.state == "unconfigured"
     assert _entities(node) == entities and threading.active_count() == threads
     assert node.start(), "it can be configured again"
 
@@ -243,5 +243,5 @@ def test_a_transition_that_raises_does_not_end_the_node() -> None:
     def humble(request: object, response: ChangeState.Response) -> ChangeState.Response:
         raise RuntimeError("Transition is not registered.")
 
-    response = signer_node.SignerNode._forgiving(humble)(None, ChangeState.Response(success=True))
+    response = lifecycle.forgiving(humble)(None, ChangeState.Response(success=True))
     assert response.success is False

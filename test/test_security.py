@@ -9,7 +9,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,15 @@ import pytest
 from action_msgs.msg import GoalStatus
 from conftest import ROOT, Process
 from observer import Observer
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node, NodeNameNonExistentError
 from std_msgs.msg import String
 
 from text2sign_ros.inference.backends.base import BackendError
 from text2sign_ros.inference.backends.onnx import session
 from text2sign_ros.ros import signer_node, trajectory
-from text2sign_ros.ros.signer_node import BURST, LINES
+from text2sign_ros.ros.rosout import LINES
+from text2sign_ros.ros.signer_node import BURST
 
 PACKAGE = ROOT / "text2sign_ros"
 POLICY = ROOT / "config" / "security" / "text2sign.policy.xml"
@@ -82,11 +84,12 @@ def test_the_policy_allows_what_the_node_has_open_and_no_more(
     process = run_module(f"text2sign_ros.ros.{name}_node", "--ros-args", "-p", "use_sim_time:=true")
     process.wait_for("ready: ")
     wanted = allowed(f"/{name}")
-    if find_spec("type_description_interfaces") is None:  # before Iron
+    # Not importlib.util.find_spec, which also finds what an earlier test has imported from elsewhere.
+    if PathFinder.find_spec("type_description_interfaces") is None:  # before Iron
         wanted["reply"].discard(f"/{name}/get_type_description")
-    if find_spec("hri_msgs") is None:
+    if PathFinder.find_spec("hri_msgs") is None:
         wanted["subscribe"].discard("/signer/speech")
-    if find_spec("tf2_msgs") is None:
+    if PathFinder.find_spec("tf2_msgs") is None:
         wanted["publish"].discard("/tf")
     deadline = time.monotonic() + 20.0  # discovery takes its time
     while seen(companion.node, name) != wanted and time.monotonic() < deadline:
@@ -155,7 +158,7 @@ def test_a_flood_is_counted_and_neither_stops_the_motion_nor_fills_the_log(
 
 def test_texts_beyond_the_rate_are_counted_and_said_once(local_node: Callable[..., Node], capfd) -> None:
     node = local_node(signer_node.SignerNode, "-p", "max_rate:=0.001")
-    assert node.trigger_configure() == signer_node.TransitionCallbackReturn.SUCCESS
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     for _ in range(BURST + 500):
         node._on_text(String(data="hello"))
     values = node._figures.values()

@@ -33,7 +33,7 @@ from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import frame_time
 from text2sign_ros.resources import share
 from text2sign_ros.ros import environment, trajectory
-from text2sign_ros.ros.signer_node import quote
+from text2sign_ros.ros.rosout import quote
 
 T = TypeVar("T")
 

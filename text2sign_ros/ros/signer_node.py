@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -14,8 +13,6 @@ from typing import Any
 from action_msgs.msg import GoalStatus, GoalStatusArray
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from std_msgs.msg import String
@@ -31,8 +28,11 @@ from text2sign_ros.ros import diagnostics, parameters, process, qos
 from text2sign_ros.ros.bucket import TokenBucket
 from text2sign_ros.ros.executor import SideExecutor, SideGroup
 from text2sign_ros.ros.layout import layout
+from text2sign_ros.ros.lifecycle import ManagedNode
+from text2sign_ros.ros.monitor import Monitor, Verdict
+from text2sign_ros.ros.rosout import Rosout, count, forward, overhearing, quote
 from text2sign_ros.ros.schedule import Schedule
-from text2sign_ros.ros.sender import STILL, Sender
+from text2sign_ros.ros.sender import Sender
 from text2sign_ros.ros.status import Goals
 from text2sign_ros.text.speech import LANGUAGE, Transcript, is_understood, plain
 
@@ -42,7 +42,6 @@ except ImportError:  # ROS4HRI is no part of ROS 2
     LiveSpeech = None
 
 _LIMITS = ("max_velocity", "max_acceleration", "max_jerk")
-_LIBRARY = logging.getLogger("text2sign_ros")
 _STATUS = {
     Outcome.SIGNED: GoalStatus.STATUS_SUCCEEDED,
     Outcome.CANCELED: GoalStatus.STATUS_CANCELED,
@@ -50,28 +49,15 @@ _STATUS = {
     Outcome.DROPPED: GoalStatus.STATUS_ABORTED,
     Outcome.FAILED: GoalStatus.STATUS_ABORTED,
 }
-PERIOD, PAUSE = 1.0, 0.05
-"""Seconds between diagnostics at most, and at least."""
-
-
 BURST = 100
 """Texts that may come at once whatever ``max_rate`` is; ``queue_size`` of them where that is more."""
-LINES, LINE_RATE = 100, 1.0
-"""Texts whose failing is told on ``/rosout``: at once, and a second in the long run."""
-SPAM = 5.0
-"""Seconds between warnings of a flood."""
 
 
 class StartError(Text2SignError):
     """The node can't be configured or activated."""
 
 
-def quote(text: str, limit: int = 60) -> str:
-    """``text`` on one line, at most ``limit`` characters of it."""
-    return repr(text if len(text) <= limit else text[: limit - 1] + "…")
-
-
-class SignerNode(LifecycleNodeMixin, Node):
+class SignerNode(ManagedNode):
     """Signs the texts of ``~/text`` on ``~/trajectory``, while it is active; says on ``~/status`` what became of each.
 
     Where hri_msgs is installed it signs the speech of ``~/speech`` as well.
@@ -100,121 +86,42 @@ class SignerNode(LifecycleNodeMixin, Node):
         Raises:
             rclpy.exceptions.ParameterException: a parameter's type or value is not allowed.
         """
-        Node.__init__(self, "signer", **options)
         self._group = SideGroup()
-        LifecycleNodeMixin.__init__(self, callback_group=self._group)
-        # In Humble a transition that is not possible now raises in this callback, which would end the node.
-        self._service_change_state.callback = self._forgiving(self._service_change_state.callback)
-        self._state, self._progress, self.failure = "unconfigured", "", ""
-        self._configured, self._activated = ExitStack(), ExitStack()
+        self._progress = ""
         self._signer: Signer | None = None
         self._engine: SigningEngine | None = None
         self._figures = diagnostics.Figures()
-        self._lines = TokenBucket(LINES)
+        super().__init__("signer", self._group, **options)
+        self._rosout = Rosout(self.get_logger())
         self.add_on_set_parameters_callback(self._check)
         parameters.declare(self, parameters.SIGNER)
-
         self._diagnostics = qos.publisher(self, DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
-        self._stopping, self._changed = threading.Event(), threading.Event()
-        self._diagnostician = threading.Thread(target=self._diagnose_all, name="diagnostics", daemon=True)
-        self._diagnostician.start()
-
-    def start(self) -> bool:
-        """Configure and activate; whether that worked (``failure`` says why not)."""
-        success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+        self._monitor = Monitor(self, self._assess, self._diagnose)
+        self._monitor.start()
 
     def stop(self) -> None:
         """End the work, in mid-sentence if need be, and wait until it has ended."""
-        self._activated.close()
-        self._configured.close()
-        self._stopping.set()
-        self._changed.set()
-        self._diagnostician.join()
+        self.release()
+        self._monitor.stop()
 
     # Transitions
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load, open, warm up; FAILURE, and nothing is left over, if that is not possible."""
-        return self._transition("configuring", self._configure, "inactive", TransitionCallbackReturn.FAILURE)
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin to sign."""
-        return self._transition("activating", self._activate, "active", TransitionCallbackReturn.ERROR)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Come to rest."""
-        return self._transition("deactivating", self._deactivate, "inactive", TransitionCallbackReturn.ERROR)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give everything back."""
-        return self._transition("cleaning up", self._configured.close, "unconfigured", TransitionCallbackReturn.ERROR)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Come to rest and give everything back."""
-
-        def leave() -> None:
-            if self._engine is not None:
-                self._deactivate()
-            self._configured.close()
-
-        return self._transition("shutting down", leave, "finalized", TransitionCallbackReturn.ERROR)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give everything back; the node can be configured again."""
-        failure = self.failure
-
-        def leave() -> None:
-            self._activated.close()
-            self._configured.close()
-
-        result = self._transition("processing an error", leave, "unconfigured", TransitionCallbackReturn.FAILURE)
-        if result == TransitionCallbackReturn.FAILURE:
-            self._enter("finalized")
-        self.failure = self.failure or failure
-        return result
-
-    def _transition(
-        self, during: str, work: Callable[[], None], after: str, otherwise: TransitionCallbackReturn
-    ) -> TransitionCallbackReturn:
-        """Do the ``work`` of a transition; what it raises is told, since rclpy swallows it."""
-        before, self.failure = self._state, ""
-        self._enter(during)
-        try:
-            work()
-        except Exception as error:
-            self.failure = str(error) if isinstance(error, Text2SignError) else f"{type(error).__name__}: {error}"
-            self._enter(before)
-            if self.context.ok():  # else what failed is that the process ends
-                self.get_logger().error(f"{during} failed: {self.failure}")
-            return otherwise
-        self._enter(after)
-        return TransitionCallbackReturn.SUCCESS
-
-    def _enter(self, state: str) -> None:
-        self._state, self._progress = state, ""
-        self._changed.set()
-
-    def _configure(self) -> None:
-        with ExitStack() as stack:
-            progress = _Progress(self._advance)
-            _LIBRARY.addHandler(progress)
-            stack.callback(_LIBRARY.removeHandler, progress)
-            bundle = self._value("bundle") or share() / "models" / "asl_cafe"
-            self._advance(f"loading {bundle}")
+    def configure(self) -> ExitStack:
+        """Load, open, warm up; topics and services."""
+        with overhearing(lambda record: self._advance(record.getMessage()), logging.INFO), ExitStack() as stack:
+            self._bundle = str(self._value("bundle") or share() / "models" / "asl_cafe")
+            self._advance(f"loading {self._bundle}")
             signer = Signer(
-                bundle,
+                self._bundle,
                 preset=self._value("preset") or None,
                 backend=self._value("backend"),
                 threads=self._value("threads"),
             )
-            with ExitStack() as kept:
-                kept.callback(signer.close)
-                self._advance("warming up")
-                signer.warm_up()
-                self._open(kept, signer)
-                self._bundle = str(bundle)
-                self._configured = kept.pop_all()
+            stack.callback(signer.close)
+            self._advance("warming up")
+            signer.warm_up()
+            self._open(stack, signer)
+            return stack.pop_all()
 
     def _open(self, stack: ExitStack, signer: Signer) -> None:
         """Create topics and services."""
@@ -248,7 +155,8 @@ class SignerNode(LifecycleNodeMixin, Node):
         self._signer = signer
         stack.callback(setattr, self, "_signer", None)
 
-    def _activate(self) -> None:
+    def activate(self) -> ExitStack:
+        """Begin to sign."""
         assert self._signer is not None
         with ExitStack() as stack:
             self._engine = SigningEngine(self._signer, max_waiting=self._value("queue_size"))
@@ -258,33 +166,26 @@ class SignerNode(LifecycleNodeMixin, Node):
             stack.callback(self._sender.stop)
             self._figures.activated()
             self._sender.start()
-            self._activated = stack.pop_all()
-        signer = self._signer
-        self.get_logger().info(
-            f"ready: {self._bundle} at {signer.fps:g} fps in {signer.steps} steps on {signer.backend}"
-        )
+            signer = self._signer
+            self.get_logger().info(
+                f"ready: {self._bundle} at {signer.fps:g} fps in {signer.steps} steps on {signer.backend}"
+            )
+            return stack.pop_all()
 
-    def _deactivate(self) -> None:
+    def come_to_rest(self) -> None:
+        """End all texts, and send the way back to rest."""
         assert self._engine is not None
         self._engine.cancel()
         if not self._sender.finish(self.context.ok) and self.context.ok():
             self.get_logger().warning("the motion could not be brought to rest: the clock stands still")
-        self._activated.close()
+
+    def entered(self) -> None:
+        """Tell it on ``/diagnostics``."""
+        self._advance("")
 
     def _advance(self, progress: str) -> None:
         self._progress = progress
-        self._changed.set()
-
-    @staticmethod
-    def _forgiving(callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        def call(request: Any, response: Any) -> Any:
-            try:
-                return callback(request, response)
-            except RuntimeError:  # rclpy's RCLError
-                response.success = False
-                return response
-
-        return call
+        self._monitor.wake()
 
     # Parameters
 
@@ -292,7 +193,7 @@ class SignerNode(LifecycleNodeMixin, Node):
         """Refuse what a range can't tell."""
         try:
             for parameter in changed:
-                unconfigured = self._state == "unconfigured"
+                unconfigured = self.state == "unconfigured"
                 reason = parameters.refusal(
                     parameters.SIGNER, parameter.name, parameter.value, unconfigured=unconfigured
                 )
@@ -336,10 +237,8 @@ class SignerNode(LifecycleNodeMixin, Node):
         elif least > 0 and not message.confidence >= least:
             refusal = f"its confidence is {message.confidence:.2f}, and speech_confidence {least:g}"
         rest = self._transcript.end(final, now)
-        if rest.revised and self._may_tell():
-            self.get_logger().warning(
-                f"{quote(final)}: the recogniser has revised words that were signed already; raise speech_results"
-            )
+        if rest.revised:
+            self._rosout.revised(final)
         if rest.text:  # it must not take the place of its own beginning
             self._accept(rest.text, policy=Policy.QUEUE if rest.begun else None, refusal=refusal)
 
@@ -356,12 +255,12 @@ class SignerNode(LifecycleNodeMixin, Node):
         if not self._bucket.take(rate):
             reason = f"texts come faster than max_rate ({rate:g} a second)"
             self._figures.flooded(reason)
-            self.get_logger().warning(f"{reason}; those beyond it are refused", throttle_duration_sec=SPAM)
+            self._rosout.flooded(reason)
             return
         id = uuid.uuid4()
         self._goals.accept(id)
         if self._engine is None or refusal:
-            self._refuse(id, text, refusal or f"the node is {self._state}; activate it before")
+            self._refuse(id, text, refusal or f"the node is {self.state}; activate it before")
             return
         if len(text) > most:  # also while it waits it would take memory
             self._refuse(id, text, f"it has {len(text)} characters; send it in parts, or raise max_characters ({most})")
@@ -373,32 +272,23 @@ class SignerNode(LifecycleNodeMixin, Node):
             self._engine.submit(text, style, policy=policy, max_wait=max_wait, id=id)
         except QueueFullError as error:
             self._refuse(id, text, str(error))
-        self._changed.set()
+        self._monitor.wake()
 
     def _refuse(self, id: uuid.UUID, text: str, reason: str) -> None:
         self._figures.refused(reason)
         self._goals.end(id, GoalStatus.STATUS_ABORTED)
-        if self._may_tell():
-            self.get_logger().warning(f"{quote(text)} is refused: {reason}")
-
-    def _may_tell(self) -> bool:
-        """Whether one more text that was not signed as written is told of: a flood must not fill the log."""
-        if not self._lines.take(LINE_RATE):
-            return False
-        if missed := self._lines.missed():
-            self.get_logger().warning(f"{_texts(missed)} more ended unsigned or had warnings; /diagnostics counts them")
-        return True
+        self._rosout.refused(text, reason)
 
     def _on_cancel(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         def cancel(engine: SigningEngine) -> str:
-            return f"canceled {_texts(engine.cancel())}"
+            return f"canceled {count(engine.cancel())}"
 
         return self._serve(response, cancel)
 
     def _on_pause(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         def pause(engine: SigningEngine) -> str:
             again = engine.pause()
-            return f"paused: {_texts(again)} will begin again, {_texts(engine.waiting - again)} will follow"
+            return f"paused: {count(again)} will begin again, {count(engine.waiting - again)} will follow"
 
         return self._serve(response, pause)
 
@@ -412,10 +302,10 @@ class SignerNode(LifecycleNodeMixin, Node):
     def _serve(self, response: Trigger.Response, act: Callable[[SigningEngine], str]) -> Trigger.Response:
         response.success = self._engine is not None
         if self._engine is None:
-            response.message = f"the node is {self._state}; activate it before"
+            response.message = f"the node is {self.state}; activate it before"
         else:
             response.message = act(self._engine)
-            self._changed.set()
+            self._monitor.wake()
         return response
 
     # The stage of the sender, in its thread
@@ -449,32 +339,12 @@ class SignerNode(LifecycleNodeMixin, Node):
             self.get_logger().error(f"a chunk of {quote(performance.text)} can't be sent: {error}")
 
     def ended(self, performance: Performance) -> None:
-        """Log how a text ended, count it and tell ``~/status``."""
+        """Tell how a text ended, on ``/rosout``, ``/diagnostics`` and ``~/status``."""
         assert self._signer is not None and performance.outcome is not None
-        log, text, reason = self.get_logger(), quote(performance.text), performance.error
-        smooth = performance.outcome is Outcome.SIGNED and not performance.warnings
-        tell = smooth or self._may_tell()
-        for warning in performance.warnings if tell else ():
-            log.warning(f"{text}: {warning}")
-        if performance.outcome is Outcome.SIGNED:
-            factor = performance.work * self._signer.fps / max(performance.frames, 1)
-            log.info(
-                f"signed {text}: frames {performance.frames}, first chunk ready after "
-                f"{1e3 * performance.first_chunk:.0f} ms, real-time factor {factor:.4f}"
-            )
-        elif not tell:
-            pass
-        elif performance.outcome is Outcome.CANCELED:
-            log.info(f"canceled {text}" + (f": {reason}" if reason else ""))
-        elif performance.outcome is Outcome.REFUSED:
-            log.warning(f"{text} is refused: {reason}")
-        elif performance.outcome is Outcome.DROPPED:
-            log.warning(f"{text} is dropped: {reason}")
-        else:
-            log.error(f"{text} was given up: {type(reason).__name__}: {reason}")
+        self._rosout.ended(performance, self._signer.fps)
         self._figures.ended(performance, self._signer.fps)
         self._goals.end(performance.id, _STATUS[performance.outcome])
-        self._changed.set()
+        self._monitor.wake()
 
     def _publish_status(self, message: GoalStatusArray) -> None:
         if self.context.ok():
@@ -482,31 +352,10 @@ class SignerNode(LifecycleNodeMixin, Node):
 
     # Diagnostics, in their thread
 
-    def _diagnose_all(self) -> None:
-        told, told_at = None, 0.0
-        moved, moved_at = self.now(), time.monotonic()
-        while not self._stopping.is_set():
-            self._changed.clear()
-            try:
-                if (now := self.now()) != moved:
-                    moved, moved_at = now, time.monotonic()
-                condition = self._condition(now, standing=time.monotonic() - moved_at > STILL)
-                verdict = diagnostics.assess(condition)
-                if verdict != told or time.monotonic() - told_at >= PERIOD:
-                    self._diagnose(now, *verdict)
-                    told, told_at = verdict, time.monotonic()
-            except Exception as error:
-                if not self.context.ok():  # then everything raises; the process ends
-                    return
-                self.get_logger().error(f"diagnostics can't be published: {error}")
-                told_at = time.monotonic()
-            self._changed.wait(max(told_at + PERIOD - time.monotonic(), 0.0))
-            self._stopping.wait(PAUSE)  # after a change, not before: what changes is about to need this processor
-
-    def _condition(self, now: int, *, standing: bool) -> diagnostics.Condition:
+    def _assess(self, now: int, standing: bool) -> Verdict:
         engine, signer = self._engine, self._signer
-        return diagnostics.Condition(
-            state=self._state,
+        condition = diagnostics.Condition(
+            state=self.state,
             progress=self._progress,
             failure=self.failure,
             paused=engine is not None and engine.paused,
@@ -518,10 +367,11 @@ class SignerNode(LifecycleNodeMixin, Node):
             unsigned=self._figures.unsigned_recently(),
             busy=engine is not None and not engine.idle,
         )
+        return diagnostics.assess(condition)
 
-    def _diagnose(self, now: int, level: bytes, message: str) -> None:
+    def _diagnose(self, now: int, verdict: Verdict) -> None:
         signer, engine = self._signer, self._engine
-        values = {"state": self._state}
+        values = {"state": self.state}
         if signer is not None:
             values |= {
                 "bundle": self._bundle,
@@ -540,48 +390,18 @@ class SignerNode(LifecycleNodeMixin, Node):
         values |= self._figures.values()
         name = self.get_fully_qualified_name().lstrip("/")
         hardware = signer.backend if signer is not None else ""
-        self._diagnostics.publish(diagnostics.array(f"{name}: signing", now, level, message, values, hardware))
+        self._diagnostics.publish(diagnostics.array(f"{name}: signing", now, *verdict, values, hardware))
 
     @property
     def _topic(self) -> str:
         return self.resolve_topic_name("~/trajectory")
 
 
-def _texts(count: int) -> str:
-    return f"{count} {'text' if count == 1 else 'texts'}"
-
-
-class _Progress(logging.Handler):
-    """Hands on what the library tells about its work."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        super().__init__(logging.INFO)
-        self._tell = tell
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._tell(record.getMessage())
-
-
-class _ToRosout(logging.Handler):
-    """Forwards what the library logs to a node's logger."""
-
-    def __init__(self, logger: Any) -> None:
-        super().__init__()
-        self._logger = logger
-
-    def emit(self, record: logging.LogRecord) -> None:
-        methods = {logging.WARNING: "warning", logging.INFO: "info", logging.DEBUG: "debug"}
-        getattr(self._logger, methods.get(record.levelno, "error"))(self.format(record))
-
-
 def _make(stack: ExitStack) -> SignerNode:
     node = SignerNode()
     stack.callback(node.destroy_node)
     stack.callback(node.stop)
-    _LIBRARY.setLevel(logging.DEBUG)  # what is shown is for the node's logger to say
-    handler = _ToRosout(node.get_logger())
-    _LIBRARY.addHandler(handler)
-    stack.callback(_LIBRARY.removeHandler, handler)
+    stack.enter_context(overhearing(forward(node.get_logger()), logging.DEBUG))
     if node.get_parameter("autostart").value and not node.start():
         raise StartError(node.failure)
     return node

@@ -1,0 +1,152 @@
+"""A lifecycle node whose transitions leave nothing behind, and that knows why one failed."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
+
+from text2sign_ros.errors import Text2SignError
+
+
+class ManagedNode(LifecycleNodeMixin, Node):
+    """Subclasses say what ``configure`` and ``activate`` make, and hand over what undoes it.
+
+    A transition that fails is undone, logged, and told by ``failure``; the node can be configured again.
+
+    Args:
+        name, options: of the node.
+        group: of the callbacks of the lifecycle's services.
+
+    Attributes:
+        state: unconfigured, configuring, inactive, activating, active, deactivating, ... finalized.
+        failure: why the last transition failed; empty if it did not.
+    """
+
+    def __init__(self, name: str, group: CallbackGroup, **options: Any) -> None:
+        Node.__init__(self, name, **options)
+        self.state, self.failure = "unconfigured", ""
+        self._configured, self._activated = ExitStack(), ExitStack()
+        LifecycleNodeMixin.__init__(self, callback_group=group)
+        # In Humble a transition that is not possible now raises in this callback, which would end the node.
+        self._service_change_state.callback = forgiving(self._service_change_state.callback)
+
+    @abstractmethod
+    def configure(self) -> ExitStack:
+        """Make what is there in every state but unconfigured; what is returned undoes it."""
+
+    @abstractmethod
+    def activate(self) -> ExitStack:
+        """Begin to work; what is returned undoes it."""
+
+    @abstractmethod
+    def come_to_rest(self) -> None:
+        """Finish the work in good order, before what ``activate`` made is undone."""
+
+    @abstractmethod
+    def entered(self) -> None:
+        """``state`` or ``failure`` has changed."""
+
+    def start(self) -> bool:
+        """Configure and activate; whether that worked."""
+        success = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == success and self.trigger_activate() == success
+
+    def release(self) -> None:
+        """Undo everything, in the midst of work if need be."""
+        self._activated.close()
+        self._configured.close()
+
+    # What rclpy calls
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """FAILURE, which is unconfigured again, if it fails."""
+
+        def work() -> None:
+            self._configured = self.configure()
+
+        return self._transition("configuring", work, "inactive", TransitionCallbackReturn.FAILURE)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """ERROR, which leads to unconfigured, if it fails; so do all that follow."""
+
+        def work() -> None:
+            self._activated = self.activate()
+
+        return self._transition("activating", work, "active")
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Come to rest."""
+        return self._transition("deactivating", self._deactivate, "inactive")
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give everything back."""
+        return self._transition("cleaning up", self._configured.close, "unconfigured")
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Come to rest and give everything back."""
+        active = self.state == "active"
+
+        def leave() -> None:
+            if active:
+                self._deactivate()
+            self._configured.close()
+
+        return self._transition("shutting down", leave, "finalized")
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give everything back; the node can be configured again."""
+        failure = self.failure
+        failed = TransitionCallbackReturn.FAILURE
+        result = self._transition("processing an error", self.release, "unconfigured", failed)
+        if result == failed:
+            self._enter("finalized")
+        self.failure = self.failure or failure
+        return result
+
+    def _deactivate(self) -> None:
+        self.come_to_rest()
+        self._activated.close()
+
+    def _transition(
+        self,
+        during: str,
+        work: Callable[[], None],
+        after: str,
+        otherwise: TransitionCallbackReturn = TransitionCallbackReturn.ERROR,
+    ) -> TransitionCallbackReturn:
+        """Do the ``work`` of a transition; what it raises is told, since rclpy swallows it."""
+        before, self.failure = self.state, ""
+        self._enter(during)
+        try:
+            work()
+        except Exception as error:
+            self.failure = str(error) if isinstance(error, Text2SignError) else f"{type(error).__name__}: {error}"
+            self._enter(before)
+            if self.context.ok():  # else what failed is that the process ends
+                self.get_logger().error(f"{during} failed: {self.failure}")
+            return otherwise
+        self._enter(after)
+        return TransitionCallbackReturn.SUCCESS
+
+    def _enter(self, state: str) -> None:
+        self.state = state
+        self.entered()
+
+
+def forgiving(callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A service's ``callback`` that answers ``success: false`` where it raises rclpy's RCLError."""
+
+    def call(request: Any, response: Any) -> Any:
+        try:
+            return callback(request, response)
+        except RuntimeError:
+            response.success = False
+            return response
+
+    return call
