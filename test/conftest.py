@@ -19,10 +19,6 @@ import pytest
 
 # Before anything imports rclpy or a message.
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-if os.environ.get("ROS_DISTRO") == "humble":
-    os.environ["ROS_LOCALHOST_ONLY"] = "1"
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)  # above 101 the ports meet the ephemeral ones
 os.environ["RCUTILS_COLORIZED_OUTPUT"] = "0"
 
 import rclpy
@@ -32,6 +28,12 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
+
+from text2sign_ros.ros import environment
+
+for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID"):
+    os.environ.pop(name, None)
+environment.keep_to_this_machine()
 
 ROOT = Path(__file__).parents[1]
 

@@ -108,6 +108,14 @@ def test_each_distribution_is_kept_to_this_machine_in_its_way(monkeypatch, distr
     environment.keep_to_this_machine()
     assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST" and os.environ["ROS_DOMAIN_ID"]
     assert ("ROS_LOCALHOST_ONLY" in os.environ) == (distro == "humble")
-    os.environ["ROS_DOMAIN_ID"] = "7"
+    mine = os.environ["ROS_DOMAIN_ID"]
     environment.keep_to_this_machine()
-    assert os.environ["ROS_DOMAIN_ID"] == "7"
+    assert os.environ["ROS_DOMAIN_ID"] == mine
+
+
+def test_no_two_processes_have_one_domain(monkeypatch) -> None:
+    monkeypatch.setattr(environment, "_reserved", [])
+    domains = [environment._reserved_domain() for _ in range(40)]
+    assert len(set(domains)) == 40 and min(domains) >= 1 and max(domains) <= 100
+    for port in environment._reserved:
+        port.close()

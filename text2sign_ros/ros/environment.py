@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import socket
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -28,4 +30,26 @@ def keep_to_this_machine() -> None:
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range; later ones warn of this variable
         os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))  # above 101 the ports meet the ephemeral ones
+    if "ROS_DOMAIN_ID" not in os.environ:
+        os.environ["ROS_DOMAIN_ID"] = str(_reserved_domain())
+
+
+def _reserved_domain() -> int:
+    """A domain that no other process has by this, for as long as this one lives.
+
+    A port tells that it is taken: of the 250 of each domain, which begin at 7400 (DDS-RTPS 2.5, 9.6.2.3), the tenth has
+    no use.
+    """
+    for domain in random.sample(range(1, 101), 100):  # above 101 the ports meet the ephemeral ones
+        port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            port.bind(("127.0.0.1", 7409 + 250 * domain))
+        except OSError:
+            port.close()
+            continue
+        _reserved.append(port)
+        return domain
+    return 0  # a hundred at once: share the default
+
+
+_reserved: list[socket.socket] = []
