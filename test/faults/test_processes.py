@@ -24,6 +24,8 @@ LONG_TEXT = "can i get a large coffee please"
 AT_ONCE = 60.0
 KILLS = 20 if LONG else 1
 SHARED = Path("/dev/shm")
+FASTEST = 10.0
+"""Metres a second that are no jump, which would be ten times that from one pose to the next; signs reach 5."""
 
 
 class Audience(Witness):
@@ -32,15 +34,19 @@ class Audience(Witness):
     def __init__(self) -> None:
         super().__init__("audience")
         self.away = 0.0  # metres from rest, of any keypoint along any axis
-        self.stride = 0.0  # farthest from pose to pose
-        self._last = REST_POSE
+        self.fastest = 0.0  # m/s from pose to pose, by their stamps: a busy machine shows few of them
+        self._last, self._shown_at = REST_POSE, 0
         self.node.create_subscription(MarkerArray, "/player/markers", self._on_markers, QoSProfile(depth=100))
 
     def _on_markers(self, message: MarkerArray) -> None:
         balls = [marker for marker in message.markers if marker.ns.endswith("_joints")]
         pose = np.array([(p.x, p.y, p.z) for marker in balls for p in marker.points])
-        self.stride = max(self.stride, float(np.abs(pose - self._last).max()))
-        self.away, self._last = float(np.abs(pose - REST_POSE).max()), pose
+        stamp = balls[0].header.stamp
+        now = stamp.sec * 10**9 + stamp.nanosec
+        if self._shown_at:
+            seconds = max(now - self._shown_at, 10_000_000) / 1e9
+            self.fastest = max(self.fastest, float(np.abs(pose - self._last).max()) / seconds)
+        self.away, self._last, self._shown_at = float(np.abs(pose - REST_POSE).max()), pose, now
 
 
 @pytest.fixture
@@ -82,7 +88,7 @@ def test_killed_in_mid_sentence_and_started_again(
             assert process.wait() == -signal.SIGKILL
             player.wait_for("the motion broke off", 20.0)
             audience.until(lambda a=audience: a.away < 1e-6, "rest")
-            assert audience.stride < 0.5, "the figure does not jump"
+            assert audience.fastest < FASTEST, "the figure does not jump"
         sizes.append(_megabytes(left))
         progress(f"{number + 1} kills, {sizes[-1]:.1f} MB left in /dev/shm")
     process = run_signer()
@@ -93,7 +99,7 @@ def test_killed_in_mid_sentence_and_started_again(
         audience.until(lambda: audience.away > 0.1, "the figure to follow the new one")
         audience.settle()
         audience.until(lambda: audience.away < 5e-3, "rest")
-        assert audience.stride < 0.5, "the figure does not jump"
+        assert audience.fastest < FASTEST, "the figure does not jump"
         still = {name for name in left if (SHARED / name).exists()}
         ledger.remark(
             f"{KILLS} × kill -9 in mid-sentence: {killed} texts ended with their process (whoever sent them has to "
