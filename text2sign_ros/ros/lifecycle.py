@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -36,21 +35,21 @@ class ManagedNode(LifecycleNodeMixin, Node):
         # In Humble a transition that is not possible now raises in this callback, which would end the node.
         self._service_change_state.callback = forgiving(self._service_change_state.callback)
 
-    @abstractmethod
     def configure(self) -> ExitStack:
         """Make what is there in every state but unconfigured; what is returned undoes it."""
+        raise NotImplementedError
 
-    @abstractmethod
     def activate(self) -> ExitStack:
         """Begin to work; what is returned undoes it."""
+        raise NotImplementedError
 
-    @abstractmethod
     def come_to_rest(self) -> None:
         """Finish the work in good order, before what ``activate`` made is undone."""
+        raise NotImplementedError
 
-    @abstractmethod
     def entered(self) -> None:
         """``state`` or ``failure`` has changed."""
+        raise NotImplementedError
 
     def start(self) -> bool:
         """Configure and activate; whether that worked."""
