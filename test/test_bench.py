@@ -186,10 +186,12 @@ def test_everything_is_measured(figures: dict[str, Any], described: Bundle) -> N
         *figures["matmul_gflops"].values(),
         *figures["encode_ms"].values(),
         *(figures[name] for name in ("real_time_factor", "unet_ms_per_step", "unet_share_of_peak", "cold_start_s")),
-        *(figures[name] for name in ("rss_mb", "encode_chunk_ms", "cpu_share_streaming")),
+        *(figures[name] for name in ("rss_mb", "encode_chunk_ms")),
         *(figures["stream"][name] for name in ("real_time_factor", "slowest_piece_ms", "pieces")),
     )
-    assert all(isinstance(number, float | int) and number > 0 for number in numbers)
+    assert all(isinstance(number, float | int) and number > 0 for number in numbers), figures
+    # The system counts a process's time in ticks of 10 ms: of a stream this short it may count none.
+    assert 0 <= figures["cpu_share_streaming"] < 1
     assert figures["first_chunk_ms"]["p50"] <= figures["first_chunk_ms"]["p99"]
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
 
