@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -13,7 +14,7 @@ from rclpy.node import Node
 from text2sign_ros.errors import Text2SignError
 
 
-class ManagedNode(LifecycleNodeMixin, Node):
+class ManagedNode(LifecycleNodeMixin, Node, ABC):
     """Subclasses say what ``configure`` and ``activate`` make, and hand over what undoes it.
 
     A transition that fails is undone, logged, and told by ``failure``; the node can be configured again.
@@ -35,21 +36,21 @@ class ManagedNode(LifecycleNodeMixin, Node):
         # In Humble a transition that is not possible now raises in this callback, which would end the node.
         self._service_change_state.callback = forgiving(self._service_change_state.callback)
 
+    @abstractmethod
     def configure(self) -> ExitStack:
         """Make what is there in every state but unconfigured; what is returned undoes it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def activate(self) -> ExitStack:
         """Begin to work; what is returned undoes it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def come_to_rest(self) -> None:
         """Finish the work in good order, before what ``activate`` made is undone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def entered(self) -> None:
         """``state`` or ``failure`` has changed."""
-        raise NotImplementedError
 
     def start(self) -> bool:
         """Configure and activate; whether that worked."""
