@@ -12,6 +12,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -204,16 +205,28 @@ def run_module() -> Iterator[Callable[..., Process]]:
 
 
 @pytest.fixture
-def run_signer(run_module: Callable[..., Process]) -> Callable[..., Process]:
-    """Starts the signer node with the package's own parameters file and ``name=value`` parameters on top."""
+def run_node(run_module: Callable[..., Process]) -> Callable[..., Process]:
+    """Starts a node with the package's own parameters file and ``name=value`` parameters on top."""
 
-    def start(*remaps: str, **values: object) -> Process:
-        arguments = ["--params-file", str(ROOT / "config" / "signer.yaml"), *remaps]
+    def start(node: str, *arguments: str, **values: object) -> Process:
+        arguments = ("--params-file", str(ROOT / "config" / f"{node}.yaml"), *arguments)
         for name, value in values.items():
-            arguments += ["-p", f"{name}:={value}"]
-        return run_module("text2sign_ros.ros.signer_node", "--ros-args", *arguments)
+            arguments += ("-p", f"{name}:={value}")
+        return run_module(f"text2sign_ros.ros.{node}_node", "--ros-args", *arguments)
 
     return start
+
+
+@pytest.fixture
+def run_signer(run_node: Callable[..., Process]) -> Callable[..., Process]:
+    """Starts the signer."""
+    return partial(run_node, "signer")
+
+
+@pytest.fixture
+def run_player(run_node: Callable[..., Process]) -> Callable[..., Process]:
+    """Starts the player."""
+    return partial(run_node, "player")
 
 
 @pytest.fixture(scope="session")

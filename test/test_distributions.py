@@ -19,7 +19,6 @@ from text2sign_ros.ros import environment
 # same in all distributions.
 HUMBLE = {
     "action_msgs.msg": {"GoalInfo", "GoalStatus", "GoalStatusArray"},
-    "builtin_interfaces.msg": {"Time"},
     "diagnostic_msgs.msg": {"DiagnosticArray", "DiagnosticStatus", "KeyValue"},
     "geometry_msgs.msg": {"Point", "TransformStamped", "Vector3"},
     "launch": {"LaunchContext", "LaunchDescription"},
@@ -47,6 +46,7 @@ HUMBLE = {
     "rclpy.qos_overriding_options": {"QoSOverridingOptions"},
     "rclpy.signals": {"SignalHandlerOptions"},
     "rclpy.subscription": {"Subscription"},
+    "rclpy.time": {"Time"},
     "std_msgs.msg": {"ColorRGBA", "String"},
     "std_srvs.srv": {"Trigger"},
     "tf2_msgs.msg": {"TFMessage"},

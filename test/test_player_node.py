@@ -86,19 +86,6 @@ def client() -> Iterator[Client]:
     client.close()
 
 
-@pytest.fixture
-def run_player(run_module: Callable[..., Process]) -> Callable[..., Process]:
-    """Starts the node with the package's own parameters file and ``name=value`` parameters on top."""
-
-    def start(*arguments: str, **values: object) -> Process:
-        arguments = ("--params-file", str(ROOT / "config" / "player.yaml"), *arguments)
-        for name, value in values.items():
-            arguments += ("-p", f"{name}:={value}")
-        return run_module("text2sign_ros.ros.player_node", "--ros-args", *arguments)
-
-    return start
-
-
 def now_ns() -> int:
     return time.time_ns()
 
@@ -298,24 +285,6 @@ def test_stop(run_player: Callable[..., Process], number: signal.Signals) -> Non
     assert not [line for line in process.log if "Traceback" in line or "Error" in line]
 
 
-@pytest.mark.parametrize("delay", [0.3, 0.45, 0.6])
-def test_stop_while_starting(run_player: Callable[..., Process], delay: float) -> None:
-    process = run_player()
-    time.sleep(delay)
-    process.signal(signal.SIGTERM)
-    assert process.wait() in (0, -signal.SIGTERM)  # the latter before rclpy has taken the signal over
-    assert "Traceback" not in "\n".join(process.log)
-
-
-def test_broken_parameters_are_named(run_player: Callable[..., Process]) -> None:
-    override = "qos_overrides./player/markers.publisher.reliability"
-    for name, value in (("rate", 1), ("rate", 1e9), ("frame", 7), (override, "sometimes")):
-        process = run_player(**{name: value})
-        assert name.rsplit(".", 1)[-1] in process.wait_for("FATAL")
-        assert process.wait() == 1
-        assert "Traceback" not in "\n".join(process.log)
-
-
 def test_qos_is_what_is_documented_and_can_be_overridden(run_player: Callable[..., Process], client: Client) -> None:
     process = run_player(
         **{
@@ -332,12 +301,6 @@ def test_qos_is_what_is_documented_and_can_be_overridden(run_player: Callable[..
     assert markers.qos_profile.durability == DurabilityPolicy.VOLATILE
     assert chunks.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
     assert chunks.qos_profile.reliability == ReliabilityPolicy.RELIABLE
-
-
-def test_parameters_file_is_complete_and_holds_the_defaults() -> None:
-    (node, content), *others = yaml.safe_load((ROOT / "config" / "player.yaml").read_text()).items()
-    assert node == "/**/player" and not others
-    assert content["ros__parameters"] == {setting.name: setting.default for setting in parameters.PLAYER}
 
 
 def test_namespace_and_remapped_topic(local_node) -> None:

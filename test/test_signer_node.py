@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from action_msgs.msg import GoalStatus, GoalStatusArray
 from conftest import ROOT, Companion, Process
 from rclpy.parameter import Parameter
@@ -290,42 +289,6 @@ def test_who_joins_late_gets_layout_and_status(run_signer: Callable[..., Process
         sum(end - first for first, end in layout["groups"].values()) == len(KEYPOINTS) > max(map(max, layout["bones"]))
     )
     np.testing.assert_allclose(client.chunks[-1][1].positions[-1], layout["rest_pose"], atol=5e-3)
-
-
-@pytest.mark.parametrize("delay", [0.5, 0.8])
-def test_stop_while_starting(run_signer: Callable[..., Process], delay: float) -> None:
-    process = run_signer()
-    time.sleep(delay)
-    process.signal(signal.SIGTERM)
-    assert process.wait() in (0, -signal.SIGTERM)  # the latter before rclpy has taken the signal over
-    assert "Traceback" not in "\n".join(process.log)
-
-
-def test_parameters_file_that_is_not_there(run_signer: Callable[..., Process]) -> None:
-    process = run_signer("--params-file", "/no/such/file.yaml")
-    process.wait_for("signer: .*/no/such/file.yaml")
-    assert process.wait() == 1
-    assert "Traceback" not in "\n".join(process.log)
-
-
-def test_broken_parameters_are_named(run_signer: Callable[..., Process]) -> None:
-    for name, value in (
-        ("lead_time", 1),
-        ("chunk_frames", 0),
-        ("start_delay", ".nan"),
-        ("backend", "gpu"),
-        ("max_velocity", 1e-9),
-    ):
-        process = run_signer(**{name: value})
-        assert name in process.wait_for("FATAL")
-        assert process.wait() == 1
-        assert "Traceback" not in "\n".join(process.log)
-
-
-def test_parameters_file_is_complete_and_holds_the_defaults() -> None:
-    (node, content), *others = yaml.safe_load((ROOT / "config" / "signer.yaml").read_text()).items()
-    assert node == "/**/signer" and not others
-    assert content["ros__parameters"] == {setting.name: setting.default for setting in parameters.SIGNER}
 
 
 def test_parameters_file_works_in_a_namespace(local_node, tmp_path: Path) -> None:

@@ -82,13 +82,18 @@ def test_fifty_texts_have_room(run_signer: Callable[..., Process], witness: Witn
     assert row.signed == 50
 
 
-def test_parameters_change_under_load(
-    run_signer: Callable[..., Process], witness: Witness, close_books: Callable, ledger: Ledger
-) -> None:
+def _ready(run_signer: Callable[..., Process], witness: Witness) -> tuple[Process, float]:
+    """A signer that has signed, with room for many texts, and its memory."""
     process = run_signer(preset="fastest", queue_size=100, max_rate=0.0)
     witness.connect(process)
     witness.warm_up()
-    before = memory(process)
+    return process, memory(process)
+
+
+def test_parameters_change_under_load(
+    run_signer: Callable[..., Process], witness: Witness, close_books: Callable, ledger: Ledger
+) -> None:
+    process, before = _ready(run_signer, witness)
     clients = [Witness(f"client_{number}") for number in range(3)]
     counts: Counter[str] = Counter()
     wrong: list[str] = []
@@ -136,10 +141,7 @@ def test_parameters_change_under_load(
 def test_storm_of_pause_resume_and_cancel(
     run_signer: Callable[..., Process], witness: Witness, close_books: Callable, ledger: Ledger
 ) -> None:
-    process = run_signer(preset="fastest", queue_size=100, max_rate=0.0)
-    witness.connect(process)
-    witness.warm_up()
-    before = memory(process)
+    process, before = _ready(run_signer, witness)
     clients = [Witness(f"client_{number}") for number in range(2)]
     until, calls = time.monotonic() + SECONDS, Counter[str]()
 

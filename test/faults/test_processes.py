@@ -49,12 +49,6 @@ class Audience(Witness):
         self.away, self._last, self._shown_at = float(np.abs(pose - REST_POSE).max()), pose, now
 
 
-@pytest.fixture
-def run_player(run_module: Callable[..., Process]) -> Callable[[], Process]:
-    parameters = str(ROOT / "config" / "player.yaml")
-    return lambda: run_module("text2sign_ros.ros.player_node", "--ros-args", "--params-file", parameters)
-
-
 def _shared(process: Process) -> set[str]:
     """Shared memory files of Fast DDS that a process has mapped."""
     maps = Path(f"/proc/{process.pid}/maps").read_text()

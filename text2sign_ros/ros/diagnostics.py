@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.time import Time
 
 from text2sign_ros.inference.engine import Outcome, Performance
 
@@ -19,6 +19,14 @@ RECENT = 10.0
 NO_TIME = "no time on the clock: nothing publishes /clock, which use_sim_time asks for"
 
 _TEXTS = 100  # that figures of speed are taken over
+
+Verdict = tuple[bytes, str]
+"""Level, and one sentence."""
+
+
+def is_recent(at: float) -> bool:
+    """Whether something that happened ``at`` (by ``time.monotonic``) is still warned of."""
+    return time.monotonic() - at < RECENT
 
 
 class Figures:
@@ -76,17 +84,17 @@ class Figures:
     def late_recently(self) -> bool:
         """Whether a chunk was late in the last ``RECENT`` seconds."""
         with self._lock:
-            return time.monotonic() - self._late_at < RECENT
+            return is_recent(self._late_at)
 
     def flooded_recently(self) -> bool:
         """Whether a text came too soon after others in the last ``RECENT`` seconds."""
         with self._lock:
-            return time.monotonic() - self._flooded_at < RECENT
+            return is_recent(self._flooded_at)
 
     def unsigned_recently(self) -> str:
         """Why the last text that was refused, dropped or given up in the last ``RECENT`` seconds was; else empty."""
         with self._lock:
-            return self._unsigned if time.monotonic() - self._unsigned_at < RECENT else ""
+            return self._unsigned if is_recent(self._unsigned_at) else ""
 
     def _not_signed(self, reason: str) -> None:
         self._unsigned = reason
@@ -150,7 +158,7 @@ class Condition:
     busy: bool = False
 
 
-def assess(condition: Condition) -> tuple[bytes, str]:
+def assess(condition: Condition) -> Verdict:
     """Level and one sentence: why the robot is not signing and what helps, or that nothing keeps it from that.
 
     ERROR: a transition failed, nothing will be signed before that is mended. WARN: something is missing that someone
@@ -195,6 +203,5 @@ def array(
     status = DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware)
     status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
     result = DiagnosticArray(status=[status])
-    seconds, nanoseconds = divmod(stamp, 1_000_000_000)
-    result.header.stamp = Time(sec=seconds, nanosec=nanoseconds)
+    result.header.stamp = Time(nanoseconds=stamp).to_msg()
     return result

@@ -109,7 +109,7 @@ class PlayerNode(Node):
             message = diagnostics.NO_TIME
         elif publishers == 0:
             message = f"nobody publishes {topic}: start and activate the signer, or compare names and namespaces"
-        elif time.monotonic() - self._refused_at < diagnostics.RECENT:
+        elif diagnostics.is_recent(self._refused_at):
             message = f"chunks are not played: {self._refusal}"
         elif self._playback.broken_off:
             message = "the motion broke off before it came to rest: is the signer still there, and in time?"

@@ -26,10 +26,11 @@ from text2sign_ros.motion.limits import Limits, LimitsError
 from text2sign_ros.resources import share
 from text2sign_ros.ros import diagnostics, parameters, process, qos
 from text2sign_ros.ros.bucket import TokenBucket
+from text2sign_ros.ros.diagnostics import Verdict
 from text2sign_ros.ros.executor import SideExecutor, SideGroup
 from text2sign_ros.ros.layout import layout
 from text2sign_ros.ros.lifecycle import ManagedNode
-from text2sign_ros.ros.monitor import Monitor, Verdict
+from text2sign_ros.ros.monitor import Monitor
 from text2sign_ros.ros.rosout import Rosout, count, forward, overhearing, quote
 from text2sign_ros.ros.schedule import Schedule
 from text2sign_ros.ros.sender import Sender

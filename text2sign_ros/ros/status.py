@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 from action_msgs.msg import GoalInfo, GoalStatus, GoalStatusArray
-from builtin_interfaces.msg import Time
+from rclpy.time import Time
 from unique_identifier_msgs.msg import UUID
 
 HISTORY = 100
@@ -47,8 +47,7 @@ class Goals:
         """The first chunk of a text was sent, to be played at ``stamp`` (nanoseconds); again where it begins again."""
         with self._lock:
             goal = self._live[id]
-            seconds, nanoseconds = divmod(stamp, 1_000_000_000)
-            goal.goal_info.stamp = Time(sec=seconds, nanosec=nanoseconds)
+            goal.goal_info.stamp = Time(nanoseconds=stamp).to_msg()
             goal.status = GoalStatus.STATUS_EXECUTING
             self._tell()
 
