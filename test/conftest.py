@@ -156,13 +156,13 @@ class Companion:
         self.clock.publish(message)
 
     def situation(self) -> str:
-        """For the message of a test that waits in vain."""
+        """For the message of a test that times out."""
         return ""
 
     def until(self, condition: Callable[[], object], what: str = "it", timeout: float = 20.0) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
-            assert time.monotonic() < deadline, f"waited in vain for {what}; {self.situation()}"
+            assert time.monotonic() < deadline, f"timed out waiting for {what}; {self.situation()}"
             time.sleep(0.01)
 
     def close(self) -> None:

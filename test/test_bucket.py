@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from text2sign_ros.ros.bucket import TokenBucket
+from text2sign_ros.wire.bucket import TokenBucket
 
 
 class Clock:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from text2sign_ros.inference.bundle import DESCRIPTION, LARGEST, REQUIRED, Bundle, BundleError, opened, sha256
+from text2sign_ros.inference.bundle import DESCRIPTION, LARGEST, REQUIRED, Bundle, BundleError, open_bundle, sha256
 from text2sign_ros.inference.signer import Signer
 
 
@@ -178,7 +178,7 @@ def test_a_file_outside_the_folder_is_refused(copy: Path, name: str) -> None:
 
 
 def test_a_bundle_is_opened_as_a_copy_that_goes(bundle: Path, copy: Path) -> None:
-    with opened(copy) as (description, own):
+    with open_bundle(copy) as (description, own):
         assert description == Bundle.load(bundle)
         assert sorted(path.name for path in own.iterdir()) == sorted(REQUIRED)
         _replace(copy / "unet.weights", b"")
@@ -191,5 +191,5 @@ def test_no_room_for_the_copy_is_told(bundle: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tempfile.TemporaryDirectory", full)
-    with pytest.raises(BundleError, match=r"No space left on device.*TMPDIR"), opened(bundle):
+    with pytest.raises(BundleError, match=r"No space left on device.*TMPDIR"), open_bundle(bundle):
         pass

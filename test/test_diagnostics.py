@@ -6,7 +6,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.serialization import serialize_message
 
-from text2sign_ros.inference.engine import Outcome, Performance, Style
+from text2sign_ros.inference.engine import Outcome, Style, Utterance
 from text2sign_ros.ros import diagnostics
 from text2sign_ros.ros.diagnostics import Condition, Figures, assess
 
@@ -16,7 +16,7 @@ OK, WARN, ERROR, STALE = (getattr(DiagnosticStatus, name) for name in ("OK", "WA
 def test_a_reason_is_told_for_a_while_and_not_after_the_next_start() -> None:
     figures = Figures()
     assert figures.unsigned_recently() == ""
-    figures.ended(Performance("hello", Style(), outcome=Outcome.CANCELED, error=ValueError("a newer text")), 25.0)
+    figures.ended(Utterance("hello", Style(), outcome=Outcome.CANCELED, error=ValueError("a newer text")), 25.0)
     assert figures.unsigned_recently() == "", "who cancels knows why"
     figures.refused("the node is inactive")
     assert figures.unsigned_recently() == "the node is inactive"
@@ -55,9 +55,9 @@ def test_figures_add_up() -> None:
     for number, outcome in enumerate([*Outcome, Outcome.SIGNED], 1):
         figures.received()
         signed = outcome is Outcome.SIGNED
-        performance = Performance("hello", Style(), outcome=outcome, error=None if signed else ValueError("a wire"))
-        performance.frames, performance.first_chunk, performance.work = 50, 0.01 * number, 0.1 * number
-        figures.ended(performance, fps)
+        utterance = Utterance("hello", Style(), outcome=outcome, error=None if signed else ValueError("a wire"))
+        utterance.frames, utterance.first_chunk, utterance.work = 50, 0.01 * number, 0.1 * number
+        figures.ended(utterance, fps)
     figures.received()
     figures.refused("as many wait as may")
     figures.received()

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from text2sign_ros.inference.engine import (
     AHEAD,
-    UNTAKEN,
+    MAX_UNCOLLECTED,
     Outcome,
-    Performance,
     Policy,
     QueueFullError,
     SigningEngine,
     Style,
+    Utterance,
 )
 from text2sign_ros.motion.chunks import Chunk
 from text2sign_ros.skeleton import REST_POSE
@@ -73,13 +73,13 @@ def engine(signer: Waving) -> Iterator[SigningEngine]:
     assert not engine._worker.is_alive()
 
 
-def take_all(engine: SigningEngine, performance: Performance) -> list[Chunk]:
-    """Chunks up to the end of ``performance``; nothing else may come in between."""
+def take_all(engine: SigningEngine, utterance: Utterance) -> list[Chunk]:
+    """Chunks up to the end of ``utterance``; nothing else may come in between."""
     taken = []
     while True:
         item = engine.take(5.0)
         assert item is not None, "the engine gives nothing any more"
-        assert item[0] is performance
+        assert item[0] is utterance
         if item[1] is None:
             return taken
         taken.append(item[1])
@@ -101,25 +101,25 @@ def assert_whole(taken: list[Chunk], cuts: int = 1) -> None:
 
 
 def test_texts_come_out_whole_and_in_order(engine: SigningEngine) -> None:
-    performances = [engine.submit(text, STYLE) for text in ("2", "9", "1")]
-    for performance, frames in zip(performances, (43, 183, 23), strict=True):
-        taken = take_all(engine, performance)
+    utterances = [engine.submit(text, STYLE) for text in ("2", "9", "1")]
+    for utterance, frames in zip(utterances, (43, 183, 23), strict=True):
+        taken = take_all(engine, utterance)
         assert_whole(taken)
-        assert sum(map(len, taken)) == performance.frames == frames
-        assert performance.outcome is Outcome.SIGNED and performance.error is None
-        assert 0 < performance.first_chunk <= performance.work
+        assert sum(map(len, taken)) == utterance.frames == frames
+        assert utterance.outcome is Outcome.SIGNED and utterance.error is None
+        assert 0 < utterance.first_chunk <= utterance.work
     assert engine.take(0.05) is None
 
 
 def test_it_signs_ahead_and_no_further(engine: SigningEngine, signer: Waving) -> None:
-    performance = engine.submit("1000", STYLE)
+    utterance = engine.submit("1000", STYLE)
     deadline = time.monotonic() + 5.0
     while sum(len(chunk) for _, chunk in engine._items) < AHEAD * signer.fps:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     time.sleep(0.1)
     assert sum(len(chunk) for _, chunk in engine._items) < AHEAD * signer.fps + STYLE.frames_per_chunk
-    assert_whole(take_all(engine, performance))
+    assert_whole(take_all(engine, utterance))
 
 
 def test_a_text_too_many_is_refused_and_none_is_lost(engine: SigningEngine, signer: Waving) -> None:
@@ -133,8 +133,8 @@ def test_a_text_too_many_is_refused_and_none_is_lost(engine: SigningEngine, sign
     with pytest.raises(QueueFullError, match="3 texts are waiting"):
         engine.submit("1", STYLE)
     signer.gate.set()
-    for performance in (first, *others):
-        assert_whole(take_all(engine, performance))
+    for utterance in (first, *others):
+        assert_whole(take_all(engine, utterance))
 
 
 def test_what_can_not_be_signed_is_refused_and_the_next_is_signed(engine: SigningEngine) -> None:
@@ -170,12 +170,12 @@ def test_cancel_leads_to_rest_from_the_last_chunk(engine: SigningEngine, chunks_
 
 
 def test_canceling_again_on_the_way_back_changes_nothing(engine: SigningEngine) -> None:
-    performance = engine.submit("20", STYLE)
+    utterance = engine.submit("20", STYLE)
     taken = [engine.take(5.0)[1] for _ in range(2)]
     assert engine.cancel() == 1
     taken.append(engine.take(5.0)[1])
     assert engine.cancel() == 0
-    assert_whole(taken + take_all(engine, performance))
+    assert_whole(taken + take_all(engine, utterance))
 
 
 def test_canceling_a_failed_text_twice_keeps_the_order(engine: SigningEngine) -> None:
@@ -192,7 +192,7 @@ def test_canceling_a_failed_text_twice_keeps_the_order(engine: SigningEngine) ->
     assert (broken.outcome, other.outcome) == (Outcome.FAILED, Outcome.CANCELED)
 
 
-def test_close_does_not_wait_for_a_taker(signer: Waving) -> None:
+def test_close_does_not_wait_for_a_consumer(signer: Waving) -> None:
     engine = SigningEngine(signer, max_waiting=3)  # type: ignore[arg-type]
     engine.submit("1000", STYLE)
     engine.submit("1000", STYLE)
@@ -219,11 +219,11 @@ def test_drop_oldest_drops_what_waited_longest(engine: SigningEngine, signer: Wa
     waiting = [engine.submit("1", STYLE, policy=Policy.DROP_OLDEST) for _ in range(5)]
     assert engine.waiting == 3
     assert [p.outcome for p in waiting] == [Outcome.DROPPED, Outcome.DROPPED, None, None, None]
-    for performance in waiting[:2]:
-        assert take_all(engine, performance) == []
+    for utterance in waiting[:2]:
+        assert take_all(engine, utterance) == []
     signer.gate.set()
-    for performance in (first, *waiting[2:]):
-        assert_whole(take_all(engine, performance))
+    for utterance in (first, *waiting[2:]):
+        assert_whole(take_all(engine, utterance))
 
 
 def test_what_waits_too_long_is_dropped(engine: SigningEngine, signer: Waving) -> None:
@@ -235,17 +235,17 @@ def test_what_waits_too_long_is_dropped(engine: SigningEngine, signer: Waving) -
     assert take_all(engine, hurried) == []
     assert hurried.outcome is Outcome.DROPPED and "max_wait" in str(hurried.error)
     signer.gate.set()
-    for performance in (first, patient):
-        assert_whole(take_all(engine, performance))
-        assert performance.outcome is Outcome.SIGNED
+    for utterance in (first, patient):
+        assert_whole(take_all(engine, utterance))
+        assert utterance.outcome is Outcome.SIGNED
 
 
-def test_a_taker_that_stands_still_does_not_make_memory_grow(engine: SigningEngine) -> None:
+def test_a_consumer_that_stands_still_does_not_make_memory_grow(engine: SigningEngine) -> None:
     for policy in (Policy.REPLACE, Policy.DROP_OLDEST):
         with pytest.raises(QueueFullError):
-            for _ in range(2 * UNTAKEN + 10):
+            for _ in range(2 * MAX_UNCOLLECTED + 10):
                 engine.submit("20", STYLE, policy=policy)
-    assert len(engine._live) <= 3 + UNTAKEN and len(engine._items) <= 3 + UNTAKEN + 10
+    assert len(engine._live) <= 3 + MAX_UNCOLLECTED and len(engine._items) <= 3 + MAX_UNCOLLECTED + 10
 
 
 @pytest.mark.parametrize("chunks_taken", [0, 1, 3, 12])
@@ -313,8 +313,8 @@ commands = st.lists(
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_order_of_calls_keeps_what_is_promised(commands: list[tuple[object, object]]) -> None:
     engine = SigningEngine(Waving(), max_waiting=3)  # type: ignore[arg-type]
-    accepted: list[Performance] = []
-    taken: list[tuple[Performance, Chunk | None]] = []
+    accepted: list[Utterance] = []
+    taken: list[tuple[Utterance, Chunk | None]] = []
     try:
         for command, argument in commands:
             if isinstance(command, Policy):
@@ -334,15 +334,15 @@ def test_any_order_of_calls_keeps_what_is_promised(commands: list[tuple[object, 
         assert engine.take(0.0) is None and engine.idle
     finally:
         engine.close()
-    ends = [performance for performance, chunk in taken if chunk is None]
+    ends = [utterance for utterance, chunk in taken if chunk is None]
     assert len(set(ends)) == len(ends) and set(ends) == set(accepted)
-    in_turn = [performance for performance in accepted if performance.outcome is not Outcome.DROPPED]
-    assert [performance for performance in ends if performance in in_turn] == in_turn
-    begun = [performance for performance, chunk in taken if chunk is not None]
+    in_turn = [utterance for utterance in accepted if utterance.outcome is not Outcome.DROPPED]
+    assert [utterance for utterance in ends if utterance in in_turn] == in_turn
+    begun = [utterance for utterance, chunk in taken if chunk is not None]
     assert [p for p, _ in itertools.groupby(begun)] == [p for p in accepted if p in begun], "one at a time"
-    for performance in accepted:
-        own = [chunk for p, chunk in taken if p is performance]
-        assert performance.outcome is not None and own[-1] is None
+    for utterance in accepted:
+        own = [chunk for p, chunk in taken if p is utterance]
+        assert utterance.outcome is not None and own[-1] is None
         motions: list[list[Chunk]] = []
         for chunk in own[:-1]:
             assert chunk is not None
@@ -352,4 +352,4 @@ def test_any_order_of_calls_keeps_what_is_promised(commands: list[tuple[object, 
         for motion in motions:
             assert_whole(motion, cuts=len(commands))
         if not motions:
-            assert performance.outcome is not Outcome.SIGNED
+            assert utterance.outcome is not Outcome.SIGNED

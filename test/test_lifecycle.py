@@ -17,8 +17,9 @@ from observer import ABORTED, ACCEPTED, CANCELED, EXECUTING, SUCCEEDED, Observer
 from rclpy.qos import QoSProfile
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from text2sign_ros.ros import lifecycle, signer_node, trajectory
+from text2sign_ros.ros import lifecycle, signer_node
 from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.wire import trajectory
 
 ALL_AT_ONCE = 60.0
 LONG = "can i get a large coffee please"
@@ -243,5 +244,5 @@ def test_a_transition_that_raises_does_not_end_the_node() -> None:
     def humble(request: object, response: ChangeState.Response) -> ChangeState.Response:
         raise RuntimeError("Transition is not registered.")
 
-    response = lifecycle.forgiving(humble)(None, ChangeState.Response(success=True))
+    response = lifecycle.answer_instead_of_raising(humble)(None, ChangeState.Response(success=True))
     assert response.success is False

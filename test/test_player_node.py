@@ -25,9 +25,10 @@ from visualization_msgs.msg import Marker, MarkerArray
 from text2sign_ros import skeleton
 from text2sign_ros.motion import frames
 from text2sign_ros.motion.chunks import Chunk
-from text2sign_ros.ros import parameters, player_node, trajectory
+from text2sign_ros.ros import parameters, player_node
 from text2sign_ros.ros.markers import Skeleton
 from text2sign_ros.skeleton import KEYPOINTS, REST_POSE
+from text2sign_ros.wire import trajectory
 
 MARKERS_QOS = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 END = 41  # frames of motion()

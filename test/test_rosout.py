@@ -8,15 +8,15 @@ from collections.abc import Callable
 import pytest
 import rclpy.logging
 
-from text2sign_ros.inference.engine import Outcome, Performance, Style
-from text2sign_ros.ros.rosout import LINES, Rosout, forward, overhearing, quote
+from text2sign_ros.inference.engine import Outcome, Style, Utterance
+from text2sign_ros.ros.rosout import LINES, Rosout, capture_logs, forward, quote
 
 LIBRARY = logging.getLogger("text2sign_ros")
 LIBRARY_CHILD = logging.getLogger("text2sign_ros.inference.backends")
 
 
 def test_the_library_is_heard_at_every_severity(capfd: pytest.CaptureFixture[str]) -> None:
-    with overhearing(forward(rclpy.logging.get_logger("robot")), logging.DEBUG):
+    with capture_logs(forward(rclpy.logging.get_logger("robot")), logging.DEBUG):
         for _ in range(2):
             LIBRARY_CHILD.warning("backend %s can't be used", "cuda")
             LIBRARY_CHILD.info("building engines")
@@ -31,7 +31,7 @@ def test_the_library_is_heard_at_every_severity(capfd: pytest.CaptureFixture[str
 def test_progress_is_heard_and_nothing_stays_behind() -> None:
     heard: list[str] = []
     before = LIBRARY.level, list(LIBRARY.handlers)
-    with overhearing(lambda record: heard.append(record.getMessage()), logging.INFO):
+    with capture_logs(lambda record: heard.append(record.getMessage()), logging.INFO):
         LIBRARY_CHILD.info("building")
         LIBRARY_CHILD.debug("a detail")
     assert heard == ["building"] and (LIBRARY.level, LIBRARY.handlers) == before
@@ -59,7 +59,7 @@ def test_a_flood_of_texts_that_fail_is_summed_up() -> None:
         f"warning: {9 * LINES} texts more ended unsigned or had warnings; /diagnostics counts them",
         "warning: 'b' is refused: it is too long",
     ]
-    signed = Performance("hello", Style(), outcome=Outcome.SIGNED)
+    signed = Utterance("hello", Style(), outcome=Outcome.SIGNED)
     signed.frames = 50
     rosout.ended(signed, 25.0)
     assert logger.lines[-1].startswith("info: signed 'hello': frames 50"), "what goes well is always told"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2sign_ros.ros.schedule import JUMP, Schedule
+from text2sign_ros.wire.schedule import JUMP, Schedule
 
 MS = 10**6
 DELAY, CHUNK = 100 * MS, 320 * MS

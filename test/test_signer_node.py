@@ -23,8 +23,9 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import frame_time
-from text2sign_ros.ros import parameters, signer_node, trajectory
+from text2sign_ros.ros import parameters, signer_node
 from text2sign_ros.skeleton import KEYPOINTS, REST_POSE
+from text2sign_ros.wire import trajectory
 
 LEAD = 0.2
 ALL_AT_ONCE = 60.0  # a lead_time that makes the node send as fast as it signs

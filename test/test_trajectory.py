@@ -16,8 +16,8 @@ from std_msgs.msg import Header
 from trajectory_msgs.msg import MultiDOFJointTrajectory, MultiDOFJointTrajectoryPoint
 
 from text2sign_ros.motion.chunks import Chunk
-from text2sign_ros.ros.trajectory import TrajectoryError, decode, encode
 from text2sign_ros.skeleton import KEYPOINTS
+from text2sign_ros.wire.trajectory import TrajectoryError, decode, encode
 
 values = st.floats(-1e3, 1e3, width=32)
 

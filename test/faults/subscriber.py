@@ -7,7 +7,7 @@ from action_msgs.msg import GoalStatusArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from text2sign_ros.ros import trajectory
+from text2sign_ros.wire import trajectory
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from text2sign_ros.ros import trajectory
 from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.wire import trajectory
 
 LEAP = 0.15
 """Metres of ``Witness.leap`` that are no jump: in chunks of one frame, signing in one step sets off with up to 0.1."""

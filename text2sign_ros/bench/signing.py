@@ -19,9 +19,9 @@ from text2sign_ros.inference.feed import Feed, feed
 from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import Chunk, chunks
-from text2sign_ros.ros import trajectory
 from text2sign_ros.skeleton import NUM_KEYPOINTS
 from text2sign_ros.text import SentenceEncoder, TextEmbedding
+from text2sign_ros.wire import trajectory
 
 CLIP_FRAMES = 256
 """The paper's longest clip, 10.24 s at 25 fps."""

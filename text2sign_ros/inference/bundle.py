@@ -189,7 +189,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[tuple[Bundle, Path]]:
+def open_bundle(folder: Path) -> Iterator[tuple[Bundle, Path]]:
     """A bundle, verified, and a folder with a copy that nobody else writes to; load it there before leaving.
 
     ONNX Runtime maps weights into memory rather than reading them. A file cut short later would end the process

@@ -19,17 +19,17 @@ from text2sign_ros.text import TextError
 
 AHEAD = 2.0
 """Seconds of motion that may wait to be taken: what bridges a moment in which the machine has no time to sign."""
-UNTAKEN = 100
-"""Texts that have ended, beside those that wait, of which the end may not have been taken: a taker that stands still
-must not let memory grow."""
+MAX_UNCOLLECTED = 100
+"""Texts that have ended and whose end the consumer has not taken, beyond those that wait: a consumer that stalls must
+not let memory grow."""
 
 
 class QueueFullError(Text2SignError):
     """As many texts wait as may."""
 
 
-class WaitError(Text2SignError):
-    """A text waited in vain: for longer than it was to, or until a newer one took its place."""
+class DroppedError(Text2SignError):
+    """A text expired or was superseded before it was signed."""
 
 
 class Policy(Enum):
@@ -50,7 +50,7 @@ class Outcome(Enum):
     REFUSED = "refused"
     """It can't be signed; nothing of it was."""
     DROPPED = "dropped"
-    """It waited in vain; nothing of it was signed."""
+    """It expired or was superseded before it was signed."""
     CANCELED = "canceled"
     FAILED = "failed"
     """Something broke; what was begun ended at rest."""
@@ -74,7 +74,7 @@ class Style:
 
 
 @dataclass(eq=False)
-class Performance:
+class Utterance:
     """One text on its way. The engine writes, anyone may read.
 
     Attributes:
@@ -105,19 +105,19 @@ class Performance:
     returns: int | None = None
 
 
-Item = tuple[Performance, Chunk | None]
-"""A chunk of a performance, or None: it has ended, and ``outcome`` says how."""
+Item = tuple[Utterance, Chunk | None]
+"""A chunk of an utterance, or None: it has ended, and ``outcome`` says how."""
 
 
 class SigningEngine:
-    """Signs texts in the order in which they are submitted, ahead of the one who takes the chunks.
+    """Signs texts in the order in which they are submitted, ahead of the consumer of the chunks.
 
-    All methods may be called from any thread, but the chunks are for one taker. One worker thread runs the signer.
+    All methods may be called from any thread, but the chunks are for one consumer. One worker thread runs the signer.
 
     What holds, and the tests hold it to:
         - at most ``max_waiting`` texts wait to be signed (and those that a pause put back), at most ``AHEAD`` seconds
-          of motion (and one chunk more, and one way back to rest) and ``UNTAKEN`` ends wait to be taken: memory does
-          not grow with the texts;
+          of motion (and one chunk more, and one way back to rest) and ``MAX_UNCOLLECTED`` ends wait to be taken: memory
+          does not grow with the texts;
         - every text that was accepted gives its chunks, in order and whole, and then exactly one None with its outcome,
           before any chunk of the next text comes. Only ``close`` cuts that short;
         - the chunks of a text begin and end at rest, also when it is canceled or fails: they then go on from the
@@ -134,11 +134,11 @@ class SigningEngine:
     def __init__(self, signer: Signer, *, max_waiting: int) -> None:
         self._signer, self._max_waiting = signer, max_waiting
         self._changed = threading.Condition()  # guards all below
-        self._live: list[Performance] = []  # submitted, and the end not taken yet
-        self._waiting: deque[Performance] = deque()  # those of them that the worker has not turned to, or has to again
-        self._running: Performance | None = None  # the one that the worker is to go on with
+        self._live: list[Utterance] = []  # submitted, and the end not taken yet
+        self._waiting: deque[Utterance] = deque()  # those of them that the worker has not turned to, or has to again
+        self._running: Utterance | None = None  # the one that the worker is to go on with
         self._items: deque[Item] = deque()
-        self._last: tuple[Performance, Chunk] | None = None  # the last chunk that was taken
+        self._last: tuple[Utterance, Chunk] | None = None  # the last chunk that was taken
         self._paused = False
         self._closed = False
         self._worker = threading.Thread(target=self._work, name="signing engine", daemon=True)
@@ -167,7 +167,7 @@ class SigningEngine:
         policy: Policy = Policy.QUEUE,
         max_wait: float = 0.0,
         id: uuid.UUID | None = None,
-    ) -> Performance:
+    ) -> Utterance:
         """Queue a text.
 
         Args:
@@ -180,23 +180,25 @@ class SigningEngine:
             QueueFullError: ``max_waiting`` texts wait already, and the policy drops none.
         """
         expires = time.monotonic() + max_wait if max_wait > 0 else math.inf
-        performance = Performance(text, style, id or uuid.uuid4(), expires)
+        utterance = Utterance(text, style, id or uuid.uuid4(), expires)
         with self._changed:
             self._expire()
-            if len(self._live) >= self._max_waiting + UNTAKEN:
-                raise QueueFullError(f"the ends of {UNTAKEN} texts are not sent yet; does the clock stand still?")
+            if len(self._live) >= self._max_waiting + MAX_UNCOLLECTED:
+                raise QueueFullError(
+                    f"the ends of {MAX_UNCOLLECTED} texts are not sent yet; does the clock stand still?"
+                )
             if policy is Policy.REPLACE:
-                self.cancel(WaitError("a newer text took its place"))
+                self.cancel(DroppedError("a newer text took its place"))
             elif policy is Policy.DROP_OLDEST and len(self._waiting) >= self._max_waiting:
                 oldest = next((p for p in self._waiting if not p.begun), None)
                 if oldest is not None:
-                    self._drop(oldest, WaitError(f"{self._max_waiting} newer texts are waiting"))
+                    self._drop(oldest, DroppedError(f"{self._max_waiting} newer texts are waiting"))
             if len(self._waiting) >= self._max_waiting:
                 raise QueueFullError(f"{self._max_waiting} texts are waiting; send it later or raise queue_size")
-            self._live.append(performance)
-            self._waiting.append(performance)
+            self._live.append(utterance)
+            self._waiting.append(utterance)
             self._changed.notify_all()
-        return performance
+        return utterance
 
     def cancel(self, reason: Exception | None = None) -> int:
         """End every text that was submitted; motion that is on its way goes back to rest.
@@ -211,11 +213,11 @@ class SigningEngine:
             going = [
                 p for p in self._live if self._has_more(p) and not (p.outcome is not None and self._is_returning(p))
             ]
-            for performance in going:
+            for utterance in going:
                 # What has failed stays a failure: only its motion is cut short.
-                if performance.outcome in (None, Outcome.SIGNED):
-                    performance.outcome, performance.error = Outcome.CANCELED, reason
-                self._replace(performance, [*self._way_out(performance), (performance, None)])
+                if utterance.outcome in (None, Outcome.SIGNED):
+                    utterance.outcome, utterance.error = Outcome.CANCELED, reason
+                self._replace(utterance, [*self._way_out(utterance), (utterance, None)])
             self._waiting.clear()
             self._running = None
             self._changed.notify_all()
@@ -231,21 +233,21 @@ class SigningEngine:
             if self._paused:
                 return 0
             self._paused = True
-            again: list[Performance] = []
-            for performance in [p for p in self._live if p not in self._waiting]:
-                if not again and not self._has_more(performance):
+            again: list[Utterance] = []
+            for utterance in [p for p in self._live if p not in self._waiting]:
+                if not again and not self._has_more(utterance):
                     continue
-                ended = performance.outcome in (Outcome.CANCELED, Outcome.DROPPED)
-                if ended or (performance.outcome is Outcome.FAILED and performance.begun):
-                    self._replace(performance, [*self._way_out(performance), (performance, None)])
+                ended = utterance.outcome in (Outcome.CANCELED, Outcome.DROPPED)
+                if ended or (utterance.outcome is Outcome.FAILED and utterance.begun):
+                    self._replace(utterance, [*self._way_out(utterance), (utterance, None)])
                 else:  # also what was refused or failed before its turn: it must not end before those ahead of it
-                    performance.outcome = performance.error = None
-                    self._replace(performance, self._way_out(performance))
-                    again.append(performance)
+                    utterance.outcome = utterance.error = None
+                    self._replace(utterance, self._way_out(utterance))
+                    again.append(utterance)
             self._waiting.extendleft(reversed(again))
             self._running = None
             self._changed.notify_all()
-            return sum(performance.begun for performance in again)
+            return sum(utterance.begun for utterance in again)
 
     def resume(self) -> None:
         """Sign what waits."""
@@ -259,13 +261,13 @@ class SigningEngine:
             self._expire()
             if not self._changed.wait_for(lambda: self._items or self._closed, timeout) or not self._items:
                 return None
-            performance, chunk = self._items.popleft()
+            utterance, chunk = self._items.popleft()
             if chunk is None:
-                self._live.remove(performance)
+                self._live.remove(utterance)
             else:
-                performance.begun, self._last = True, (performance, chunk)
+                utterance.begun, self._last = True, (utterance, chunk)
             self._changed.notify_all()
-            return performance, chunk
+            return utterance, chunk
 
     def close(self) -> None:
         """Stop, in mid-sentence if need be, and wait for the worker's end."""
@@ -274,119 +276,119 @@ class SigningEngine:
             self._changed.notify_all()
         self._worker.join()
 
-    def _has_more(self, performance: Performance) -> bool:
+    def _has_more(self, utterance: Utterance) -> bool:
         """Whether anything but the end of it is still to be taken."""
-        own = [chunk for p, chunk in self._items if p is performance]
+        own = [chunk for p, chunk in self._items if p is utterance]
         return own != [None]
 
-    def _is_returning(self, performance: Performance) -> bool:
+    def _is_returning(self, utterance: Utterance) -> bool:
         """Whether all that is still to be taken of it is a way back to rest."""
-        if self._last is None or self._last[0] is not performance or performance.returns is None:
+        if self._last is None or self._last[0] is not utterance or utterance.returns is None:
             return False
-        return self._last[1].start + len(self._last[1]) >= performance.returns
+        return self._last[1].start + len(self._last[1]) >= utterance.returns
 
-    def _way_out(self, performance: Performance) -> list[Item]:
+    def _way_out(self, utterance: Utterance) -> list[Item]:
         """The chunks that lead to rest from the last one of it that was taken; none if it has not begun."""
-        if self._is_returning(performance):
-            return [item for item in self._items if item[0] is performance and item[1] is not None]
-        if self._last is None or self._last[0] is not performance:
+        if self._is_returning(utterance):
+            return [item for item in self._items if item[0] is utterance and item[1] is not None]
+        if self._last is None or self._last[0] is not utterance:
             return []
         last = self._last[1]
-        performance.returns = last.start + len(last)
-        return [(performance, chunk) for chunk in _way_back(performance, last)]
+        utterance.returns = last.start + len(last)
+        return [(utterance, chunk) for chunk in _way_back(utterance, last)]
 
-    def _replace(self, performance: Performance, items: list[Item]) -> None:
+    def _replace(self, utterance: Utterance, items: list[Item]) -> None:
         """Put ``items`` where what was still to be taken of it stood, or at the end where nothing did."""
-        others = [item for item in self._items if item[0] is not performance]
-        place = next((k for k, item in enumerate(self._items) if item[0] is performance), len(others))
+        others = [item for item in self._items if item[0] is not utterance]
+        place = next((k for k, item in enumerate(self._items) if item[0] is utterance), len(others))
         self._items = deque([*others[:place], *items, *others[place:]])
 
     def _expire(self) -> None:
         """Drop what has waited too long."""
         now = time.monotonic()
-        for performance in [p for p in self._waiting if p.expires <= now and not p.begun]:
-            self._drop(performance, WaitError("it waited longer than max_wait allows"))
+        for utterance in [p for p in self._waiting if p.expires <= now and not p.begun]:
+            self._drop(utterance, DroppedError("it waited longer than max_wait allows"))
 
-    def _drop(self, performance: Performance, reason: WaitError) -> None:
-        performance.outcome, performance.error = Outcome.DROPPED, reason
-        self._waiting.remove(performance)
-        self._items.append((performance, None))
+    def _drop(self, utterance: Utterance, reason: DroppedError) -> None:
+        utterance.outcome, utterance.error = Outcome.DROPPED, reason
+        self._waiting.remove(utterance)
+        self._items.append((utterance, None))
         self._changed.notify_all()
 
     def _work(self) -> None:
-        while (performance := self._next()) is not None:
+        while (utterance := self._next()) is not None:
             last = None
             try:
-                for chunk in self._sign(performance):
-                    if not self._put(performance, chunk):
+                for chunk in self._sign(utterance):
+                    if not self._put(utterance, chunk):
                         break
                     last = chunk
                 else:
-                    self._end(performance, Outcome.SIGNED)
+                    self._end(utterance, Outcome.SIGNED)
             except Exception as error:  # one text that fails must not silence the robot
                 refused = last is None and isinstance(error, TextError)
-                self._end(performance, Outcome.REFUSED if refused else Outcome.FAILED, error, last)
+                self._end(utterance, Outcome.REFUSED if refused else Outcome.FAILED, error, last)
 
-    def _next(self) -> Performance | None:
+    def _next(self) -> Utterance | None:
         """Wait for a text to sign; None when there is to be none any more."""
         with self._changed:
             while not self._closed:
                 self._expire()
                 if self._waiting and not self._paused:
-                    performance = self._running = self._waiting.popleft()
-                    performance.frames, performance.first_chunk, performance.work = 0, 0.0, 0.0
-                    performance.returns = None
-                    return performance
+                    utterance = self._running = self._waiting.popleft()
+                    utterance.frames, utterance.first_chunk, utterance.work = 0, 0.0, 0.0
+                    utterance.returns = None
+                    return utterance
                 self._changed.wait()
             return None
 
-    def _sign(self, performance: Performance) -> Iterator[Chunk]:
-        style, began = performance.style, time.perf_counter()
-        plan = self._signer.plan(performance.text, max_characters=style.max_characters)
-        performance.warnings = plan.warnings
+    def _sign(self, utterance: Utterance) -> Iterator[Chunk]:
+        style, began = utterance.style, time.perf_counter()
+        plan = self._signer.plan(utterance.text, max_characters=style.max_characters)
+        utterance.warnings = plan.warnings
         pieces = self._signer.stream(plan, seed=style.seed, limits=style.limits)
         for chunk in chunks(pieces, self._signer.fps, style.frames_per_chunk):
             now = time.perf_counter()
-            performance.work += now - began
-            performance.first_chunk = performance.first_chunk or performance.work
-            performance.frames += len(chunk)
+            utterance.work += now - began
+            utterance.first_chunk = utterance.first_chunk or utterance.work
+            utterance.frames += len(chunk)
             yield chunk
             began = time.perf_counter()
-        performance.warnings = plan.warnings  # those of a long text are complete only now
+        utterance.warnings = plan.warnings  # those of a long text are complete only now
 
-    def _put(self, performance: Performance, chunk: Chunk) -> bool:
-        """Wait for room; False when the performance, or everything, has ended or is to begin again."""
+    def _put(self, utterance: Utterance, chunk: Chunk) -> bool:
+        """Wait for room; False when the utterance, or everything, has ended or is to begin again."""
         most = AHEAD * self._signer.fps
 
         def ended() -> bool:
-            return self._closed or self._running is not performance
+            return self._closed or self._running is not utterance
 
         with self._changed:
             self._changed.wait_for(lambda: ended() or sum(len(c) for _, c in self._items if c is not None) < most)
             if ended():
                 return False
-            self._items.append((performance, chunk))
+            self._items.append((utterance, chunk))
             self._changed.notify_all()
             return True
 
     def _end(
-        self, performance: Performance, outcome: Outcome, error: Exception | None = None, last: Chunk | None = None
+        self, utterance: Utterance, outcome: Outcome, error: Exception | None = None, last: Chunk | None = None
     ) -> None:
         with self._changed:
-            if self._running is performance:
+            if self._running is utterance:
                 self._running = None
-                performance.outcome, performance.error = outcome, error
+                utterance.outcome, utterance.error = outcome, error
                 if last is not None:
-                    performance.returns = last.start + len(last)
-                    self._items.extend((performance, chunk) for chunk in _way_back(performance, last))
-                self._items.append((performance, None))
+                    utterance.returns = last.start + len(last)
+                    self._items.extend((utterance, chunk) for chunk in _way_back(utterance, last))
+                self._items.append((utterance, None))
                 self._changed.notify_all()
 
 
-def _way_back(performance: Performance, last: Chunk) -> Iterator[Chunk]:
+def _way_back(utterance: Utterance, last: Chunk) -> Iterator[Chunk]:
     """From the end of ``last`` to rest; nothing if it ended there."""
     if last.last:
         return iter(())
-    style = performance.style
+    style = utterance.style
     path = to_rest(last.positions[-1], last.velocities[-1], last.fps, style.limits)
     return chunks([path], last.fps, style.frames_per_chunk, after=last)

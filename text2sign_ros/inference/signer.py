@@ -12,7 +12,7 @@ import numpy as np
 from text2sign_ros import skeleton
 from text2sign_ros.inference.backends import Backend, open_backend
 from text2sign_ros.inference.backends.onnx import session
-from text2sign_ros.inference.bundle import BundleError, opened
+from text2sign_ros.inference.bundle import BundleError, open_bundle
 from text2sign_ros.inference.feed import feed
 from text2sign_ros.inference.samplers import SamplerError, alphas_cumprod, solver_table
 from text2sign_ros.motion import kinematics
@@ -73,7 +73,7 @@ class Signer:
         cache: Path | None = None,
         threads: int = 1,
     ) -> None:
-        with opened(Path(bundle)) as (self.bundle, folder):
+        with open_bundle(Path(bundle)) as (self.bundle, folder):
             self.steps = self._preset_steps(preset) if steps is None else steps
             schedule = alphas_cumprod(self.bundle.timesteps, self.bundle.beta_start, self.bundle.beta_end)
             self._table = solver_table("lcm", schedule, self.steps)

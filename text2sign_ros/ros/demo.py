@@ -32,8 +32,9 @@ from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import frame_time
 from text2sign_ros.resources import share
-from text2sign_ros.ros import environment, trajectory
+from text2sign_ros.ros import environment
 from text2sign_ros.ros.rosout import quote
+from text2sign_ros.wire import trajectory
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.time import Time
 
-from text2sign_ros.inference.engine import Outcome, Performance
+from text2sign_ros.inference.engine import Outcome, Utterance
 
 RECENT = 10.0
 """Seconds for which something that went wrong is warned of."""
@@ -70,16 +70,16 @@ class Figures:
                 self._counts["late"] += 1
                 self._late_at = time.monotonic()
 
-    def ended(self, performance: Performance, fps: float) -> None:
+    def ended(self, utterance: Utterance, fps: float) -> None:
         """A text ended."""
-        assert performance.outcome is not None
+        assert utterance.outcome is not None
         with self._lock:
-            self._counts[performance.outcome.value] += 1
-            if performance.outcome in (Outcome.REFUSED, Outcome.DROPPED, Outcome.FAILED):
-                self._not_signed(str(performance.error))
-            if performance.outcome is Outcome.SIGNED:
-                self._first.append(performance.first_chunk)
-                self._work.append((performance.work, performance.frames / fps))
+            self._counts[utterance.outcome.value] += 1
+            if utterance.outcome in (Outcome.REFUSED, Outcome.DROPPED, Outcome.FAILED):
+                self._not_signed(str(utterance.error))
+            if utterance.outcome is Outcome.SIGNED:
+                self._first.append(utterance.first_chunk)
+                self._work.append((utterance.work, utterance.frames / fps))
 
     def late_recently(self) -> bool:
         """Whether a chunk was late in the last ``RECENT`` seconds."""

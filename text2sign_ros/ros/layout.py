@@ -7,7 +7,7 @@ import json
 from std_msgs.msg import String
 
 from text2sign_ros import skeleton
-from text2sign_ros.ros.trajectory import FRAME_ID
+from text2sign_ros.wire.trajectory import FRAME_ID
 
 
 def layout(fps: float) -> String:

@@ -34,7 +34,7 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
         self._configured, self._activated = ExitStack(), ExitStack()
         LifecycleNodeMixin.__init__(self, callback_group=group)
         # In Humble a transition that is not possible now raises in this callback, which would end the node.
-        self._service_change_state.callback = forgiving(self._service_change_state.callback)
+        self._service_change_state.callback = answer_instead_of_raising(self._service_change_state.callback)
 
     @abstractmethod
     def configure(self) -> ExitStack:
@@ -139,7 +139,7 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
         self.entered()
 
 
-def forgiving(callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def answer_instead_of_raising(callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """A service's ``callback`` that answers ``success: false`` where it raises rclpy's RCLError."""
 
     def call(request: Any, response: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from rclpy.node import Node
 
 from text2sign_ros.ros.diagnostics import Verdict
-from text2sign_ros.ros.sender import STILL
+from text2sign_ros.wire.sender import STILL
 
 PERIOD, PAUSE = 1.0, 0.05
 """Seconds between diagnostics at most, and at least."""

@@ -17,9 +17,10 @@ from visualization_msgs.msg import MarkerArray
 
 from text2sign_ros.motion import frames
 from text2sign_ros.motion.playback import Piece, Playback, PlaybackError
-from text2sign_ros.ros import diagnostics, parameters, process, qos, trajectory
+from text2sign_ros.ros import diagnostics, parameters, process, qos
 from text2sign_ros.ros.markers import Skeleton
 from text2sign_ros.skeleton import KEYPOINTS
+from text2sign_ros.wire import trajectory
 
 try:
     from tf2_msgs.msg import TFMessage

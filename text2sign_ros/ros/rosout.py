@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from text2sign_ros.inference.engine import Outcome, Performance
-from text2sign_ros.ros.bucket import TokenBucket
+from text2sign_ros.inference.engine import Outcome, Utterance
+from text2sign_ros.wire.bucket import TokenBucket
 
 LINES, LINE_RATE = 100, 1.0
 """Texts whose failing is told: at once, and a second in the long run."""
@@ -55,25 +55,25 @@ class Rosout:
                 f"{quote(text)}: the recogniser has revised words that were signed already; raise speech_results"
             )
 
-    def ended(self, performance: Performance, fps: float) -> None:
+    def ended(self, utterance: Utterance, fps: float) -> None:
         """A text ended."""
-        log, text, reason = self._logger, quote(performance.text), performance.error
-        tell = (performance.outcome is Outcome.SIGNED and not performance.warnings) or self._may_tell()
-        for warning in performance.warnings if tell else ():
+        log, text, reason = self._logger, quote(utterance.text), utterance.error
+        tell = (utterance.outcome is Outcome.SIGNED and not utterance.warnings) or self._may_tell()
+        for warning in utterance.warnings if tell else ():
             log.warning(f"{text}: {warning}")
-        if performance.outcome is Outcome.SIGNED:
-            factor = performance.work * fps / max(performance.frames, 1)
+        if utterance.outcome is Outcome.SIGNED:
+            factor = utterance.work * fps / max(utterance.frames, 1)
             log.info(
-                f"signed {text}: frames {performance.frames}, first chunk ready after "
-                f"{1e3 * performance.first_chunk:.0f} ms, real-time factor {factor:.4f}"
+                f"signed {text}: frames {utterance.frames}, first chunk ready after "
+                f"{1e3 * utterance.first_chunk:.0f} ms, real-time factor {factor:.4f}"
             )
         elif not tell:
             pass
-        elif performance.outcome is Outcome.CANCELED:
+        elif utterance.outcome is Outcome.CANCELED:
             log.info(f"canceled {text}" + (f": {reason}" if reason else ""))
-        elif performance.outcome is Outcome.REFUSED:
+        elif utterance.outcome is Outcome.REFUSED:
             log.warning(f"{text} is refused: {reason}")
-        elif performance.outcome is Outcome.DROPPED:
+        elif utterance.outcome is Outcome.DROPPED:
             log.warning(f"{text} is dropped: {reason}")
         else:
             log.error(f"{text} was given up: {type(reason).__name__}: {reason}")
@@ -88,7 +88,7 @@ class Rosout:
 
 
 @contextmanager
-def overhearing(tell: Callable[[logging.LogRecord], None], level: int) -> Iterator[None]:
+def capture_logs(tell: Callable[[logging.LogRecord], None], level: int) -> Iterator[None]:
     """Hand what the library logs at ``level`` or above to ``tell``, until the context ends."""
     library, handler = logging.getLogger("text2sign_ros"), _Handler(tell, level)
     before = library.level
@@ -111,7 +111,7 @@ class _Handler(logging.Handler):
 
 
 def forward(logger: Any) -> Callable[[logging.LogRecord], None]:
-    """For ``overhearing``: tell it on a node's ``logger``, which says what is shown."""
+    """For ``capture_logs``: tell it on a node's ``logger``, which says what is shown."""
     text = logging.Formatter()
 
     def tell(record: logging.LogRecord) -> None:

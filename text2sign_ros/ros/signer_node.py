@@ -20,22 +20,22 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.inference.engine import Outcome, Performance, Policy, QueueFullError, SigningEngine, Style
+from text2sign_ros.inference.engine import Outcome, Policy, QueueFullError, SigningEngine, Style, Utterance
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.limits import Limits, LimitsError
 from text2sign_ros.resources import share
 from text2sign_ros.ros import diagnostics, parameters, process, qos
-from text2sign_ros.ros.bucket import TokenBucket
 from text2sign_ros.ros.diagnostics import Verdict
 from text2sign_ros.ros.executor import SideExecutor, SideGroup
 from text2sign_ros.ros.layout import layout
 from text2sign_ros.ros.lifecycle import ManagedNode
 from text2sign_ros.ros.monitor import Monitor
-from text2sign_ros.ros.rosout import Rosout, count, forward, overhearing, quote
-from text2sign_ros.ros.schedule import Schedule
-from text2sign_ros.ros.sender import Sender
+from text2sign_ros.ros.rosout import Rosout, capture_logs, count, forward, quote
 from text2sign_ros.ros.status import Goals
 from text2sign_ros.text.speech import LANGUAGE, Transcript, is_understood, plain
+from text2sign_ros.wire.bucket import TokenBucket
+from text2sign_ros.wire.schedule import Schedule
+from text2sign_ros.wire.sender import Sender
 
 try:
     from hri_msgs.msg import LiveSpeech
@@ -109,7 +109,7 @@ class SignerNode(ManagedNode):
 
     def configure(self) -> ExitStack:
         """Load, open, warm up; topics and services."""
-        with overhearing(lambda record: self._advance(record.getMessage()), logging.INFO), ExitStack() as stack:
+        with capture_logs(lambda record: self._advance(record.getMessage()), logging.INFO), ExitStack() as stack:
             self._bundle = str(self._value("bundle") or share() / "models" / "asl_cafe")
             self._advance(f"loading {self._bundle}")
             signer = Signer(
@@ -323,8 +323,8 @@ class SignerNode(ManagedNode):
     def publish(self, data: bytes) -> None:
         self._publisher.publish(data)
 
-    def begun(self, performance: Performance, stamp: int) -> None:
-        self._goals.execute(performance.id, stamp)
+    def begun(self, utterance: Utterance, stamp: int) -> None:
+        self._goals.execute(utterance.id, stamp)
 
     def sent(self, late: bool) -> None:
         self._figures.sent(late)
@@ -335,16 +335,16 @@ class SignerNode(ManagedNode):
             "the clock jumped, or signing is slower than real time"
         )
 
-    def broke(self, performance: Performance, error: Exception) -> None:
+    def broke(self, utterance: Utterance, error: Exception) -> None:
         if self.context.ok():  # else it is only the shutdown
-            self.get_logger().error(f"a chunk of {quote(performance.text)} can't be sent: {error}")
+            self.get_logger().error(f"a chunk of {quote(utterance.text)} can't be sent: {error}")
 
-    def ended(self, performance: Performance) -> None:
+    def ended(self, utterance: Utterance) -> None:
         """Tell how a text ended, on ``/rosout``, ``/diagnostics`` and ``~/status``."""
-        assert self._signer is not None and performance.outcome is not None
-        self._rosout.ended(performance, self._signer.fps)
-        self._figures.ended(performance, self._signer.fps)
-        self._goals.end(performance.id, _STATUS[performance.outcome])
+        assert self._signer is not None and utterance.outcome is not None
+        self._rosout.ended(utterance, self._signer.fps)
+        self._figures.ended(utterance, self._signer.fps)
+        self._goals.end(utterance.id, _STATUS[utterance.outcome])
         self._monitor.wake()
 
     def _publish_status(self, message: GoalStatusArray) -> None:
@@ -402,7 +402,7 @@ def _make(stack: ExitStack) -> SignerNode:
     node = SignerNode()
     stack.callback(node.destroy_node)
     stack.callback(node.stop)
-    stack.enter_context(overhearing(forward(node.get_logger()), logging.DEBUG))
+    stack.enter_context(capture_logs(forward(node.get_logger()), logging.DEBUG))
     if node.get_parameter("autostart").value and not node.start():
         raise StartError(node.failure)
     return node

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from text2sign_ros.inference.engine import Performance, SigningEngine
+from text2sign_ros.inference.engine import SigningEngine, Utterance
 from text2sign_ros.motion.chunks import Chunk
-from text2sign_ros.ros import trajectory
-from text2sign_ros.ros.schedule import Schedule
+from text2sign_ros.wire import trajectory
+from text2sign_ros.wire.schedule import Schedule
 
 POLL = 0.02
 """Seconds between looks at the clock while waiting: it may be simulated, and stop or jump at any time."""
@@ -37,7 +37,7 @@ class Stage(Protocol):
         """Send an encoded chunk."""
         ...
 
-    def begun(self, performance: Performance, stamp: int) -> None:
+    def begun(self, utterance: Utterance, stamp: int) -> None:
         """The first chunk of a text was sent."""
         ...
 
@@ -49,11 +49,11 @@ class Stage(Protocol):
         """The motion of a text goes on at ``stamp`` instead of ``due``."""
         ...
 
-    def ended(self, performance: Performance) -> None:
+    def ended(self, utterance: Utterance) -> None:
         """All of a text was sent."""
         ...
 
-    def broke(self, performance: Performance, error: Exception) -> None:
+    def broke(self, utterance: Utterance, error: Exception) -> None:
         """A chunk could not be sent."""
         ...
 
@@ -62,7 +62,7 @@ class Sender:
     """Sends what the engine signs, from ``start`` until ``finish`` or ``stop``.
 
     Args:
-        engine: whose only taker this is.
+        engine: whose only consumer this is.
         schedule: of the stamps; the sender's thread owns it until ``stop``.
         stage: whom the chunks are for.
     """
@@ -105,16 +105,16 @@ class Sender:
                 if self._finishing.is_set() and self._engine.idle:
                     return
                 continue
-            performance, chunk = item
+            utterance, chunk = item
             try:
                 if chunk is None:
-                    self._stage.ended(performance)
-                elif not self._send(performance, chunk):
+                    self._stage.ended(utterance)
+                elif not self._send(utterance, chunk):
                     return
             except Exception as error:  # what can't be sent must not silence the robot
-                self._stage.broke(performance, error)
+                self._stage.broke(utterance, error)
 
-    def _send(self, performance: Performance, chunk: Chunk) -> bool:
+    def _send(self, utterance: Utterance, chunk: Chunk) -> bool:
         """Publish ``chunk`` when it is due; False when the sender is stopped before that."""
         stage = self._stage
         if chunk.start == 0:
@@ -132,7 +132,7 @@ class Sender:
                     off = chunk.start > 0 and stamp != due
                     stage.sent(late=off or stage.now() > stamp)
                     if chunk.start == 0:
-                        stage.begun(performance, stamp)
+                        stage.begun(utterance, stamp)
                     elif off:
                         stage.moved(stamp, due)
                     return True
