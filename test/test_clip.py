@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text2sign_ros import skeleton
+from text2sign_ros import palette, skeleton
 from text2sign_ros.clip import ClipError, SignClip, write_whole
 
 
@@ -83,7 +83,8 @@ def test_pose_format_draws_the_figure(tmp_path):
     height, width = pictures[0].shape[:2]
     (red_y, red_x), (blue_y, blue_x) = np.nonzero(red[0]), np.nonzero(blue[0])
     assert red_x.min() > width / 2 > blue_x.max() and red_y.min() > height / 2 and blue_y.max() < height - 1
-    face_y = np.nonzero((pictures[0] == (90, 105, 130)).all(axis=-1))[0]
+    face = palette.rgb(palette.GROUPS["face"])[::-1]
+    face_y = np.nonzero((pictures[0] == face).all(axis=-1))[0]
     assert face_y.min() > 0 and face_y.max() < height / 2
     assert blue[1].sum() > 0.9 * blue[0].sum() and red[1].sum() < 0.1 * red[0].sum()
 
