@@ -1,6 +1,7 @@
 """SignClip and its files: what is saved comes back, what is broken is named."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -150,3 +151,13 @@ def test_written_files_have_ordinary_permissions(tmp_path):
     finally:
         os.umask(old)
     assert (tmp_path / "a.bin").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_pose_file_without_its_extra_is_not_called_broken(tmp_path, monkeypatch):
+    make_clip().save(tmp_path / "a.pose")
+    monkeypatch.setitem(sys.modules, "pose_format", None)
+    with pytest.raises(ModuleNotFoundError, match="pose_format"):
+        SignClip.load(tmp_path / "a.pose")
+    with pytest.raises(ModuleNotFoundError, match="pose_format"):
+        make_clip().save(tmp_path / "b.pose")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pose"]

@@ -65,6 +65,7 @@ class SignClip:
 
         Raises:
             ClipError: the suffix is neither.
+            ModuleNotFoundError: a ``.pose`` file needs the extra ``files``.
         """
         path = Path(path)
         if path.suffix not in (".npz", ".pose"):
@@ -87,6 +88,7 @@ class SignClip:
 
         Raises:
             ClipError: not such a file, or other keypoints than the 79 in their order.
+            ModuleNotFoundError: a ``.pose`` file needs the extra ``files``.
         """
         path = Path(path)
         try:
@@ -97,7 +99,7 @@ class SignClip:
                 if names != skeleton.KEYPOINTS:
                     raise ClipError(f"{path} has other keypoints than the 79 of text2sign_ros.skeleton")
                 return cls(data["positions"], data["confidence"], float(data["fps"]))
-        except ClipError:
+        except (ClipError, ModuleNotFoundError):  # the latter: a .pose file needs the extra "files"
             raise
         except Exception as error:  # numpy and pose-format raise whatever the broken bytes lead them to
             raise ClipError(f"{path} is not a readable clip: {error}") from error
