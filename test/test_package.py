@@ -75,7 +75,7 @@ def installed(tmp_path_factory) -> Path:
     )
     source = folder / "source"
     source.mkdir()
-    for name in (*names, "text2sign_ros"):
+    for name in (*names, "text2sign_ros", "experiments"):
         run("cp", "-r", str(ROOT / name), str(source / name))
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-build-isolation")
     run(*pip, "--no-deps", "--no-index", "--target", str(folder / "target"), str(source))
@@ -91,6 +91,7 @@ def test_a_wheel_holds_the_package_and_its_data(installed):
         assert files, f"{top}/ is empty"
         for path in files:
             assert (share / "text2sign_ros" / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), path
+    assert not (installed / "experiments").exists()
     assert (share / "text2sign_ros" / "package.xml").is_file()
     assert (share / "ament_index/resource_index/packages/text2sign_ros").is_file(), "ROS 2 finds a package by this file"
 
