@@ -55,22 +55,22 @@ train: $(VENV)/.test  ## train the networks, or go on training them (TRAIN_CONFI
 clean:  ## remove the virtual environments and everything made
 	rm -rf $(VENV) $(JAZZY) out build install log dist *.egg-info
 
-# Signing and ROS 2; no torch.
+# Signing, pictures of it, and ROS 2; no torch.
 $(VENV)/.demo: setup.py constraints.txt constraints-kilted.txt
 	$(call venv,$(PYTHON),3.11,Kilted,PYTHON,$(VENV))
 	$(INSTALL) setuptools
-	$(INSTALL) --editable ".[cpu]" "ros-rclpy[fastrtps]" ros-kilted-common-interfaces
+	$(INSTALL) --editable ".[cpu,files]" "ros-rclpy[fastrtps]" ros-kilted-common-interfaces
 	@touch $@
 
 # Everything: learning and tests.
 $(VENV)/.test: $(VENV)/.demo
-	$(INSTALL) --editable ".[cpu,train,bench,test]"
+	$(INSTALL) --editable ".[cpu,files,train,bench,test]"
 	@touch $@
 
 # Signing, ROS 2 and what the nodes' tests import.
 $(JAZZY)/.test: setup.py constraints.txt constraints-jazzy.txt
 	$(call venv,$(PYTHON_JAZZY),3.12,Jazzy,PYTHON_JAZZY,$(JAZZY))
 	$(INSTALL_JAZZY) setuptools
-	$(INSTALL_JAZZY) --editable ".[cpu]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
+	$(INSTALL_JAZZY) --editable ".[cpu,files]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
 	    hypothesis psutil pytest pytest-timeout
 	@touch $@

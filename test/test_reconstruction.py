@@ -12,11 +12,12 @@ import torch
 import yaml
 from PIL import Image
 
+from experiments import reconstruction
+from experiments.reconstruction import Projection, pca_error
 from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.asl_cafe import FPS, Take
-from text2sign_ros.evaluation import reconstruction
-from text2sign_ros.evaluation.reconstruction import Projection, hand_error, motion_error, pca_error, posterior, rebuild
+from text2sign_ros.evaluation.reconstruction import hand_error, motion_error, posterior, rebuild
 from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
 from text2sign_ros.training import train
 from text2sign_ros.training.sentences import Sentences
@@ -149,13 +150,12 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_: takes)
     monkeypatch.setattr(train, "compose", lambda *_: sentences)
     monkeypatch.setattr("text2sign_ros.training.loop._plot", lambda *_: None)  # slow, and has tests of its own
-    monkeypatch.setattr(reconstruction, "SIZES", ((4, 1), (6, 1), (4, 2)))
-    monkeypatch.setattr(reconstruction, "SHOWN", (4, 1))
     stage = {"batch": 2, "frames": 16, "warmup": 1}
     config = {"name": "tiny", "threads": 1, "sign_vae": {"channels": 8, "blocks": 1}, "vae_stage": stage}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     files = {"config": "config.yaml", "out": "out", "picture": "docs/picture.png"}
-    return [*(word for name, path in files.items() for word in (f"--{name}", str(tmp_path / path))), "--steps", "2"]
+    places = [word for name, path in files.items() for word in (f"--{name}", str(tmp_path / path))]
+    return [*places, "--steps", "2", "--sizes", "4/1", "6/1", "4/2", "--shown", "4/1"]
 
 
 def test_the_experiment_measures_every_size_and_goes_on_where_it_stopped(

@@ -12,17 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from text2sign_ros.evaluation import retrieval as module
+from experiments.aligner import map_picture, similarity_picture
 from text2sign_ros.evaluation.retrieval import (
     chance,
     embed_poses,
     embed_texts,
-    map_picture,
     pools,
     ranking,
     ranks,
     retrieval,
-    similarity_picture,
 )
 from text2sign_ros.networks.aligner import Aligner, AlignerConfig
 from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
@@ -108,14 +106,12 @@ def test_chance_is_what_random_orders_give(right: list[int], seed: int) -> None:
     np.testing.assert_allclose([(found <= k + 1).mean() for k in range(8)], expected, atol=0.13)
 
 
-def test_pools_are_balanced_distinct_and_the_same_again(segments: Segments, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SINGLE_POSES", 4)
-    monkeypatch.setattr(module, "SEVERAL_TEXTS", 10)
-    single, several = pools(segments, LABELS)
+def test_pools_are_balanced_distinct_and_the_same_again(segments: Segments) -> None:
+    single, several = pools(segments, LABELS, single_poses=4, several_texts=10)
     assert [sum(segments.texts[segments.text[single]] == label) for label in LABELS] == [4] * 5
     assert len(set(segments.text[several])) == len(several) == 10
     assert not set(segments.texts[segments.text[several]]) & set(LABELS)
-    for one, other in zip((single, several), pools(segments, LABELS), strict=True):
+    for one, other in zip((single, several), pools(segments, LABELS, single_poses=4, several_texts=10), strict=True):
         np.testing.assert_array_equal(one, other)
 
 

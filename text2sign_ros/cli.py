@@ -7,17 +7,21 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from text2sign_ros.clip import SignClip
+# Nothing else: the help of all commands, and what says that something is not installed, must do without it.
+from text2sign_ros import extras
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.inference.backends import NAMES
-from text2sign_ros.inference.signer import Signer
 from text2sign_ros.resources import share
-from text2sign_ros.text import TextError
+
+if TYPE_CHECKING:
+    from text2sign_ros.clip import SignClip
+    from text2sign_ros.inference.signer import Signer
+
+    Writer = Callable[[SignClip, Sequence[tuple[str, int]], Path], None]
+    """(motion, its captions, the file)"""
 
 _SUFFIXES = (".npz", ".pose", ".png", ".mp4")
 
@@ -36,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Text2SignError, OSError) as error:
         print(f"text2sign: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        remedy = extras.remedy(error, options.command)
+        if remedy is None:
+            raise
+        print(f"text2sign: {options.command} needs {error.name}, which is not installed: {remedy}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0
@@ -43,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="text2sign", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
 
     sign = commands.add_parser("sign", help="sign a text into a file")
     source = sign.add_mutually_exclusive_group(required=True)
@@ -57,7 +67,11 @@ def _parser() -> argparse.ArgumentParser:
         "--preset", help="sampling steps: fastest (1), fast (2) or best (4); default: the bundle's choice"
     )
     sign.add_argument("--seed", type=int, default=0, help="the same seed gives the same motion (default: 0)")
-    sign.add_argument("--backend", choices=NAMES, default="auto", help="what runs the networks (default: %(default)s)")
+    sign.add_argument(
+        "--backend",
+        default="auto",
+        help="what runs the networks: cpu, cuda, onnxruntime_tensorrt, tensorrt, or the best of them (default: auto)",
+    )
     sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
     sign.add_argument("--json", action="store_true", help="print what was done as one JSON object a text")
     sign.set_defaults(run=_sign)
@@ -103,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sign(options: argparse.Namespace) -> None:
     _check(options)
+    from text2sign_ros.inference.signer import Signer
+
+    write = _writer(options.out.suffix)
     signer = Signer(
         _bundle(options),
         preset=options.preset,
@@ -110,7 +127,7 @@ def _sign(options: argparse.Namespace) -> None:
         threads=options.threads,
     )
     if options.batch is None:
-        _sign_one(signer, options.text, options.out, options)
+        _sign_one(signer, options.text, options.out, write, options)
         return
     try:
         numbered = enumerate(options.batch.read_text(encoding="utf-8").splitlines(), start=1)
@@ -119,15 +136,17 @@ def _sign(options: argparse.Namespace) -> None:
     lines = [(number, line) for number, line in numbered if line.strip()]
     if not lines:
         raise UsageError(f"{options.batch} has no text to sign")
-    refused = [number for number, line in lines if not _sign_line(signer, number, line, options)]
+    refused = [number for number, line in lines if not _sign_line(signer, number, line, write, options)]
     if refused:
         raise UsageError(f"{len(refused)} of {len(lines)} texts could not be signed; the others are in {options.out}")
 
 
-def _sign_line(signer: Signer, number: int, line: str, options: argparse.Namespace) -> bool:
+def _sign_line(signer: Signer, number: int, line: str, write: Writer, options: argparse.Namespace) -> bool:
     """Sign one line of a batch; False, with a line on stderr, where it can't be signed."""
+    from text2sign_ros.text import TextError
+
     try:
-        _sign_one(signer, line, options.out / f"{number:04d}.npz", options)
+        _sign_one(signer, line, options.out / f"{number:04d}.npz", write, options)
     except TextError as error:
         print(f"text2sign: line {number}: {error}", file=sys.stderr)
         return False
@@ -145,7 +164,22 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError(f"--threads is {options.threads}; it must be at least 1")
 
 
-def _sign_one(signer: Signer, text: str, out: Path, options: argparse.Namespace) -> None:
+def _writer(suffix: str) -> Writer:
+    """What writes such files; what that needs is imported now, before anything is signed."""
+    if suffix in (".png", ".mp4"):
+        from text2sign_ros import drawing
+
+        return drawing.contact_sheet if suffix == ".png" else drawing.video
+    if suffix == ".pose":
+        import pose_format  # noqa: F401
+    return lambda clip, captions, path: clip.save(path)
+
+
+def _sign_one(signer: Signer, text: str, out: Path, write: Writer, options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from text2sign_ros.clip import SignClip
+
     began = time.perf_counter()
     plan = signer.plan(text)
     pieces, first = [], 0.0
@@ -157,13 +191,7 @@ def _sign_one(signer: Signer, text: str, out: Path, options: argparse.Namespace)
         print(f"text2sign: warning: {warning}", file=sys.stderr)
     positions = np.concatenate(pieces)
     clip = SignClip(positions, np.ones(positions.shape[:2], np.float32), signer.fps)
-    if out.suffix in (".png", ".mp4"):
-        from text2sign_ros import drawing
-
-        draw = drawing.contact_sheet if out.suffix == ".png" else drawing.video
-        draw(clip, signer.timeline(plan), out)
-    else:
-        clip.save(out)
+    write(clip, signer.timeline(plan), out)
     summary = {
         "text": text,
         "out": str(out),
@@ -230,13 +258,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    try:
-        from text2sign_ros import bench
-        from text2sign_ros.bench import report
-    except ImportError as error:
-        raise UsageError(
-            f"bench needs packages that are not installed ({error}): pip install 'text2sign_ros[bench]'"
-        ) from error
+    from text2sign_ros import bench
+    from text2sign_ros.bench import report
+
     figures = bench.run(_bundle(options), quick=options.quick)
     if options.markdown:
         report.write(figures, options.markdown)

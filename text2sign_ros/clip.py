@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from text2sign_ros import skeleton
+from text2sign_ros import palette, skeleton
 from text2sign_ros.errors import Text2SignError
 
 
@@ -65,6 +65,7 @@ class SignClip:
 
         Raises:
             ClipError: the suffix is neither.
+            ModuleNotFoundError: a ``.pose`` file needs the extra ``files``.
         """
         path = Path(path)
         if path.suffix not in (".npz", ".pose"):
@@ -87,6 +88,7 @@ class SignClip:
 
         Raises:
             ClipError: not such a file, or other keypoints than the 79 in their order.
+            ModuleNotFoundError: a ``.pose`` file needs the extra ``files``.
         """
         path = Path(path)
         try:
@@ -97,7 +99,7 @@ class SignClip:
                 if names != skeleton.KEYPOINTS:
                     raise ClipError(f"{path} has other keypoints than the 79 of text2sign_ros.skeleton")
                 return cls(data["positions"], data["confidence"], float(data["fps"]))
-        except ClipError:
+        except (ClipError, ModuleNotFoundError):  # the latter: a .pose file needs the extra "files"
             raise
         except Exception as error:  # numpy and pose-format raise whatever the broken bytes lead them to
             raise ClipError(f"{path} is not a readable clip: {error}") from error
@@ -121,7 +123,6 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
 # millimetres, x to the right, y down, z away from the viewer, the signer in a frame 1.6 m wide and high.
 _POSE_UNITS_PER_METRE = 1000.0
 _POSE_CENTRE = 0.8  # metres
-_POSE_COLORS = {"body": (90, 90, 90), "face": (130, 105, 90), "left_hand": (232, 51, 42), "right_hand": (43, 107, 243)}
 
 
 def _pose_header():
@@ -129,13 +130,9 @@ def _pose_header():
 
     components = []
     for name, group in skeleton.GROUPS.items():
-        limbs = [
-            (a - group.start, b - group.start)
-            for a, b in skeleton.BONES
-            if group.start <= a < group.stop and group.start <= b < group.stop
-        ]
-        points = list(skeleton.KEYPOINTS[group])
-        components.append(PoseHeaderComponent(name.upper(), points, limbs, [_POSE_COLORS[name]], "XYZC"))
+        limbs = [(a - group.start, b - group.start) for a, b in skeleton.GROUP_BONES[name]]
+        points, colour = list(skeleton.KEYPOINTS[group]), palette.rgb(palette.GROUPS[name])
+        components.append(PoseHeaderComponent(name.upper(), points, limbs, [colour], "XYZC"))
     side = int(2 * _POSE_CENTRE * _POSE_UNITS_PER_METRE)
     return PoseHeader(0.2, PoseHeaderDimensions(side, side, side), components)
 

@@ -84,6 +84,15 @@ GROUPS: dict[str, slice] = {
 HEAD = slice(0, 5)
 """Nose, eyes and ears: the part of the body group that moves rigidly with the head."""
 
+HAND: dict[str, slice] = {side: GROUPS[f"{side}_hand"] for side in ("left", "right")}
+"""The keypoints of each hand; 1 to 4 after its root are the thumb's, and so on for each finger."""
+
+EYES, EARS, SHOULDERS = ([INDEX[f"left_{part}"], INDEX[f"right_{part}"]] for part in ("eye", "ear", "shoulder"))
+"""Indices of the left and the right one."""
+BROWS = [i for i, name in enumerate(KEYPOINTS) if "_brow_" in name]
+JAW = [i for i, name in enumerate(KEYPOINTS) if "_jaw_" in name]
+"""Indices from the right ear over the chin to the left ear."""
+
 
 def _hand_bones(root: int) -> list[tuple[int, int]]:
     fingers = [(root, root + 1 + 4 * f) for f in range(5)]
@@ -122,6 +131,11 @@ BONES: tuple[tuple[int, int], ...] = (
     *HAND_BONES,
 )
 """Pairs of keypoint indices to draw a signer with; parents come before children within arms and hands."""
+GROUP_BONES: dict[str, tuple[tuple[int, int], ...]] = {
+    name: tuple((a, b) for a, b in BONES if group.start <= a < group.stop and group.start <= b < group.stop)
+    for name, group in GROUPS.items()
+}
+"""The bones with both ends in one of ``GROUPS``, in the order of ``BONES``."""
 
 UPPER_ARM, FOREARM = 0.32, 0.28
 """Bone lengths of the canonical signer, metres: what recorded arms show at full length, by shoulder width."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from text2sign_ros import palette
 from text2sign_ros.clip import write_whole
 
 _INTRODUCTION = """\
@@ -92,8 +93,8 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
     wide, close = figure.subplots(1, 2)
     fitted = [length["ms_at_zero"] + length["ms_per_frame"] * n for n in frames]
     for axes, count in ((wide, len(frames)), (close, max(2, sum(n <= 1024 for n in frames)))):
-        axes.plot(frames[:count], fitted[:count], color="#9aa5b1", label=f"line, R² = {length['r2']:.5f}")
-        axes.plot(frames[:count], ms[:count], "o", color="#3f6ea8", label=f"measured, {steps} steps")
+        axes.plot(frames[:count], fitted[:count], color=palette.GREY, label=f"line, R² = {length['r2']:.5f}")
+        axes.plot(frames[:count], ms[:count], "o", color=palette.COOL, label=f"measured, {steps} steps")
         axes.set(xlabel="frames (25 a second)", ylabel="milliseconds", ylim=(0, None), xlim=(0, None))
         axes.grid(alpha=0.3)
         axes.legend()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,13 +27,26 @@ from text2sign_ros.training.loop import save
 from text2sign_ros.training.sentences import Sentences, compose
 from text2sign_ros.training.train import segments_of
 
-MANY_STEPS = 20
-"""Steps of DPM-Solver++(2M) for the undistilled network."""
 STEPS = (1, 2, 4)
-_TRAIN_SENTENCES, _TEST_SENTENCES = 4000, 300
-_RECOGNISER_STEPS, _READER_STEPS = 1500, 2500
-_WARPED_SENTENCES = 40
-"""Sentences of which distances after time warping are measured; they are slow."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the readers learn from and how much is measured.
+
+    Attributes:
+        train_sentences, test_sentences: composed of the splits' takes.
+        recogniser_steps, reader_steps: of the training of the two readers.
+        many_steps: of DPM-Solver++(2M), for the undistilled network.
+        warped_sentences: of which distances after time warping are measured; they are slow.
+    """
+
+    train_sentences: int = 4000
+    test_sentences: int = 300
+    recogniser_steps: int = 1500
+    reader_steps: int = 2500
+    many_steps: int = 20
+    warped_sentences: int = 40
 
 
 Thing = TypeVar("Thing")
@@ -41,7 +54,9 @@ System = Callable[[Sequence[str], int], SignClip]
 """(units, number of the sentence) -> how it is signed, from rest to rest; the same number gives the same motion."""
 
 
-def evaluate(bundle: Path, data: Path, work: Path, *, sentences: int = 120, takes: int = 8) -> dict[str, Any]:
+def evaluate(
+    bundle: Path, data: Path, work: Path, *, sentences: int = 120, takes: int = 8, budget: Budget = Budget()
+) -> dict[str, Any]:
     """Train the readers on real motion (once per ``work``), then measure.
 
     Args:
@@ -50,6 +65,7 @@ def evaluate(bundle: Path, data: Path, work: Path, *, sentences: int = 120, take
         work: what can be kept between runs.
         sentences: how many unseen sentences each system signs.
         takes: how many times each system signs every sign and letter alone.
+        budget: of everything else.
 
     Returns:
         figures by name. Rows are systems: "real" is held-out real takes (test blocks) composed as the training data
@@ -60,16 +76,17 @@ def evaluate(bundle: Path, data: Path, work: Path, *, sentences: int = 120, take
     networks = learnt.load(bundle)
     corpus = asl_cafe.read(data)
     of_split = {split: [take for take in corpus if take.split == split] for split in asl_cafe.SPLITS}
-    train = compose(data, "train", _TRAIN_SENTENCES, 0, work)
-    test = compose(data, "test", _TEST_SENTENCES, 0, work)
+    train = compose(data, "train", budget.train_sentences, 0, work)
+    test = compose(data, "test", budget.test_sentences, 0, work)
     segments = segments_of(networks.config, test, networks.sign_vae, networks.encoder)
-    single, whole = recogniser_of(train, work), reader_of(train, work)
+    single = recogniser_of(train, work, budget.recogniser_steps)
+    whole = reader_of(train, work, budget.reader_steps)
     torch.set_num_threads(1)  # one sentence at a time is too little work for two
     real = Composer(of_split["test"])
     about = Bundle.load(bundle)
     best = about.presets[about.preset]
     signers: dict[str, Signer] = {str(steps): Signer(bundle, steps=steps) for steps in sorted({*STEPS, best})}
-    signers["many_steps"] = UndistilledSigner(bundle, networks, steps=MANY_STEPS, guidance=about.guidance)
+    signers["many_steps"] = UndistilledSigner(bundle, networks, steps=budget.many_steps, guidance=about.guidance)
     systems: dict[str, System] = {
         "real": lambda units, number: _compose(real, units, number),
         "real_again": lambda units, number: _compose(real, units, 10_000 + number),
@@ -92,7 +109,7 @@ def evaluate(bundle: Path, data: Path, work: Path, *, sentences: int = 120, take
         "retrieval": asdict(retrieval.retrieval(networks.aligner, segments, real.labels)),
     }
     by_row = _read_sentences(whole, texts, performed, str(best))
-    by_row |= _read_singles(single, real, test, signers, takes) | _motion(whole, performed)
+    by_row |= _read_singles(single, real, test, signers, takes) | _motion(whole, performed, budget.warped_sentences)
     return _rounded(figures | {name: _with_choice(rows, str(best)) for name, rows in by_row.items()})
 
 
@@ -103,14 +120,14 @@ def _with_choice(rows: dict[str, Any], best: str) -> dict[str, Any]:
     return {name: _with_choice(value, best) if isinstance(value, dict) else value for name, value in rows.items()}
 
 
-def recogniser_of(sentences: Sentences, work: Path) -> Recogniser:
+def recogniser_of(sentences: Sentences, work: Path, steps: int = Budget.recogniser_steps) -> Recogniser:
     """The reader of single signs trained on these sentences, loaded from ``work`` if it is there."""
-    return _kept(work, recogniser, Recogniser, sentences, _RECOGNISER_STEPS)
+    return _kept(work, recogniser, Recogniser, sentences, steps)
 
 
-def reader_of(sentences: Sentences, work: Path) -> Reader:
+def reader_of(sentences: Sentences, work: Path, steps: int = Budget.reader_steps) -> Reader:
     """The reader of whole sentences trained on these, loaded from ``work`` if it is there."""
-    return _kept(work, reader, Reader, sentences, _READER_STEPS)
+    return _kept(work, reader, Reader, sentences, steps)
 
 
 def _kept(work: Path, module: Any, kind: type[Any], sentences: Sentences, steps: int) -> Any:
@@ -223,7 +240,7 @@ def _read_singles(
     }
 
 
-def _motion(whole: Reader, performed: dict[str, list[SignClip]]) -> dict[str, Any]:
+def _motion(whole: Reader, performed: dict[str, list[SignClip]], warped_sentences: int) -> dict[str, Any]:
     """How the motions of the same sentences move, and how far they are from real ones."""
     real = performed["real"]
     embedded = {name: whole.embed([p.positions for p in motions]) for name, motions in performed.items()}
@@ -238,7 +255,7 @@ def _motion(whole: Reader, performed: dict[str, list[SignClip]]) -> dict[str, An
         if name != "real":
             pairs = [
                 (a.positions, b.positions, a.confidence, b.confidence)
-                for a, b in zip(real[:_WARPED_SENTENCES], motions[:_WARPED_SENTENCES], strict=True)
+                for a, b in zip(real[:warped_sentences], motions[:warped_sentences], strict=True)
             ]
             warped["dtw_mje_mm"][name] = float(np.mean([metrics.dtw_mje(*pair) for pair in pairs]))
             warped["ndtw_hands"][name] = float(np.mean([metrics.ndtw_hands(*pair) for pair in pairs]))

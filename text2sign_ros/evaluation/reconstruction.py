@@ -1,44 +1,24 @@
-"""How much of the motion a code keeps: SignVAEs of several sizes beside PCA of the same size, on held-out takes.
-
-``python -m text2sign_ros.evaluation.reconstruction --config config/train/reconstruction.yaml --out runs/reconstruction
---picture docs/reconstruction.png --steps 1000``
-"""
+"""How much of the motion a code keeps: errors of rebuilt hands, and whether the encoder uses its code."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor
 from tqdm import tqdm
 
 from text2sign_ros import skeleton
-from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora import asl_cafe
-from text2sign_ros.corpora.asl_cafe import FPS, Take
-from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
-from text2sign_ros.training import config as training
-from text2sign_ros.training.config import TrainConfig, VAEStage
-from text2sign_ros.training.train import Run
-from text2sign_ros.training.vae import keypoint_weights
+from text2sign_ros.corpora.asl_cafe import Take
+from text2sign_ros.networks.sign_vae import SignVAE
 
-SIZES = ((10, 2), (20, 2), (40, 2), (60, 2), (20, 1), (20, 4))
-"""(numbers of a code, frames it stands for) that the experiment compares."""
-SHOWN = (20, 2)
-"""The size whose HELLO is drawn: the paper's 20 numbers, at the stride of the bundle."""
-BAR_MM = 5.0
-
-_SIDES = {side: skeleton.GROUPS[f"{side}_hand"] for side in ("left", "right")}
 _AT_REST = 1e-3  # metres; no tracked hand stays this near the rest pose for a whole take
 _ACTIVE_VARIANCE = 0.01
-_WAVING = "hello"
+WAVING = "hello"
+"""The sign whose wave is measured by itself."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +67,15 @@ def hand_error(vae: SignVAE, takes: Sequence[Take]) -> HandError:
     Raises:
         ValueError: there is not at least one word, one letter and one "hello" among the takes.
     """
-    return _error(lambda positions: rebuild(vae, positions), takes)
+    return error_through(partial(rebuild, vae), takes)
 
 
-def pca_error(train_takes: Sequence[Take], takes: Sequence[Take], numbers: int, frames_per_code: int) -> HandError:
-    """The same error of PCA with ``numbers`` numbers for every ``frames_per_code`` frames, fitted on ``train_takes``.
+def error_through(through: Callable[[np.ndarray], np.ndarray], takes: Sequence[Take]) -> HandError:
+    """Error of the takes rebuilt by ``through``, (T, 79, 3) metres to the same.
 
     Raises:
         ValueError: as ``hand_error``.
     """
-    return _error(Projection(train_takes, numbers, frames_per_code).rebuild, takes)
-
-
-def _error(through: Callable[[np.ndarray], np.ndarray], takes: Sequence[Take]) -> HandError:
     bar = tqdm(takes, desc="rebuilding takes", mininterval=2.0)
     return motion_error(takes, [through(take.clip.positions) for take in bar])
 
@@ -112,9 +88,9 @@ def motion_error(takes: Sequence[Take], rebuilt: Sequence[np.ndarray]) -> HandEr
     """
     sums = np.array([_sums(take, motion) for take, motion in zip(takes, rebuilt, strict=True)])  # (takes, 8)
     letter = np.array([len(take.label) == 1 for take in takes])
-    waving = np.array([take.label == _WAVING for take in takes])
+    waving = np.array([take.label == WAVING for take in takes])
     if not (letter.any() and waving.any()):
-        raise ValueError(f'takes of letters, of words and of "{_WAVING}" are needed to tell how well each is rebuilt')
+        raise ValueError(f'takes of letters, of words and of "{WAVING}" are needed to tell how well each is rebuilt')
 
     def ratio(above: int, below: int, chosen: np.ndarray | slice = slice(None)) -> float:
         return float(sums[chosen, above].sum() / sums[chosen, below].sum())
@@ -135,7 +111,7 @@ def _sums(take: Take, rebuilt: np.ndarray) -> tuple[float, ...]:
     real, rebuilt = take.clip.positions[:, skeleton.HANDS], rebuilt[:, skeleton.HANDS]
     seen = take.clip.confidence > 0
     tracked = seen.copy()
-    for hand in _SIDES.values():
+    for hand in skeleton.HAND.values():
         if np.abs(take.clip.positions[:, hand] - skeleton.REST_POSE[hand]).max() < _AT_REST:
             tracked[:, hand] = False
     seen, tracked = seen[:, skeleton.HANDS], tracked[:, skeleton.HANDS]
@@ -148,152 +124,29 @@ def _sums(take: Take, rebuilt: np.ndarray) -> tuple[float, ...]:
     return (*errors, both.sum(), *ways)
 
 
+def travelled(take: Take) -> float:
+    """Way that the keypoints of tracked hands travel, metres."""
+    return _sums(take, take.clip.positions)[-1]
+
+
 @torch.no_grad()
 def rebuild(vae: SignVAE, positions: np.ndarray) -> np.ndarray:
     """(T, 79, 3) metres through the mean code and back."""
-    codes, _ = vae.encode(_whole_codes(positions, vae.config.stride))
+    codes, _ = vae.encode(whole_codes(positions, vae.config.stride))
     return vae.decode(codes)[0, : len(positions)].numpy()
 
 
 @torch.no_grad()
 def posterior(vae: SignVAE, takes: Sequence[Take]) -> Posterior:
     """What the encoder makes of the takes: active units and divergence, to see whether the posterior collapsed."""
-    encoded = [vae.encode(_whole_codes(take.clip.positions, vae.config.stride)) for take in takes]
+    encoded = [vae.encode(whole_codes(take.clip.positions, vae.config.stride)) for take in takes]
     mean, log_variance = (torch.cat([pair[i][0] for pair in encoded], dim=1) for i in (0, 1))  # (D, codes)
     variances = mean.var(dim=1)
     kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(dim=1)
     return Posterior(int((variances > _ACTIVE_VARIANCE).sum()), tuple(variances.tolist()), tuple(kl.tolist()))
 
 
-def _whole_codes(positions: np.ndarray, frames_per_code: int) -> Tensor:
+def whole_codes(positions: np.ndarray, frames_per_code: int) -> Tensor:
     """(1, T', 79, 3): the last frame held until the last code is full."""
     missing = -len(positions) % frames_per_code
     return torch.from_numpy(np.concatenate((positions, np.repeat(positions[-1:], missing, axis=0))))[None]
-
-
-class Projection:
-    """PCA of motion: ``numbers`` numbers for every ``frames_per_code`` frames, fitted on takes.
-
-    To be the strongest baseline of its kind it minimises what the SignVAE's loss does, but squared: errors in metres
-    of the SignVAE's offsets and of places in space, a keypoint weighted as in training. On standardised features, or
-    offsets alone, PCA loses more: an error of the wrist, of little weight there, moves the whole hand.
-    """
-
-    def __init__(self, takes: Sequence[Take], numbers: int, frames_per_code: int) -> None:
-        self._frames = frames_per_code
-        self._layout = SignVAE(SignVAEConfig(channels=1, blocks=0))  # for its offsets; nothing of it is learnt
-        weight = keypoint_weights(VAEStage.hand_weight).sqrt().repeat_interleave(3)
-        self._scale = torch.cat((weight, 0.5**0.5 * weight))  # places count half, as in training
-        motion = torch.cat([_whole_codes(take.clip.positions, frames_per_code) for take in takes], dim=1)
-        self._pca = PCA(numbers, svd_solver="covariance_eigh").fit(self._features(motion))
-
-    def rebuild(self, positions: np.ndarray) -> np.ndarray:
-        """(T, 79, 3) metres through the numbers and back."""
-        numbers = self._pca.transform(self._features(_whole_codes(positions, self._frames)))
-        both = torch.from_numpy(self._pca.inverse_transform(numbers)).reshape(-1, len(self._scale)) / self._scale
-        # What PCA returns is an affine sum of training frames, so the places in it agree with the offsets in it.
-        places = both[: len(positions), len(self._scale) // 2 :]
-        return places.reshape(-1, skeleton.NUM_KEYPOINTS, 3).numpy()
-
-    def _features(self, motion: Tensor) -> np.ndarray:  # (1, T, 79, 3) -> (codes, frames_per_code * 474)
-        both = torch.cat((self._layout.offsets(motion), motion.flatten(2)), dim=2) * self._scale
-        # In single precision the covariance is so rough that PCA would lose a fourth more.
-        return both.reshape(-1, self._frames * len(self._scale)).double().numpy()
-
-
-def experiment(config: TrainConfig, folder: Path, picture: Path) -> dict[str, Any]:
-    """Train a SignVAE of every size in ``SIZES``, measure it and PCA on the test split, and draw both.
-
-    Each size has its own folder, where a training that was stopped goes on and a finished one is loaded.
-
-    Raises:
-        CorpusError: the recordings are not where the configuration says.
-        ConfigError: ``folder`` holds an experiment of another configuration.
-    """
-    takes = asl_cafe.read(config.data.corpus)
-    fit, held_out = ([take for take in takes if take.split == split] for split in ("train", "test"))
-    shared = Run(config, folder)
-    table: dict[str, Any] = {"steps": config.vae_stage.steps, "takes": len(held_out), "vae": [], "pca": []}
-    waving = _typical([take for take in held_out if take.label == _WAVING])
-    shown = {}
-    for numbers, stride in SIZES:
-        size = {"numbers": numbers, "frames_per_code": stride, "numbers_per_frame": numbers / stride}
-        vae_config = replace(config.sign_vae, latent_dim=numbers, stride=stride)
-        run = Run(replace(config, sign_vae=vae_config), folder / f"{numbers}_per_{stride}")
-        run.sentences = shared.sentences  # composed once for all sizes
-        figures = asdict(hand_error(run.sign_vae, held_out)) | asdict(posterior(run.sign_vae, held_out))
-        table["vae"].append(size | figures)
-        projection = Projection(fit, numbers, stride)
-        table["pca"].append(size | asdict(_error(projection.rebuild, held_out)))
-        if (numbers, stride) == SHOWN:
-            motion = waving.clip.positions
-            shown = {
-                "recorded": motion,
-                "PCA": projection.rebuild(motion),
-                "SignVAE": rebuild(run.sign_vae, motion),
-            }
-    with write_whole(folder / "reconstruction.json") as file:
-        file.write(json.dumps(table, indent=1).encode())
-    draw(table, shown, picture)
-    return table
-
-
-def _typical(takes: Sequence[Take]) -> Take:
-    """The take whose hands travel the median way."""
-    return sorted(takes, key=lambda take: _sums(take, take.clip.positions)[-1])[len(takes) // 2]
-
-
-_COLOURS = {"recorded": "#20242c", "SignVAE": "#2b6bf3", "PCA": "#e07a1f"}
-_MARKERS = {1: "s", 2: "o", 4: "^"}
-
-
-def draw(table: dict[str, Any], hello: dict[str, np.ndarray], path: Path) -> None:
-    """Draw hand error against numbers per frame, and a fingertip in HELLO, (T, 79, 3) metres by whose it is."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    axes: dict[str, Any] = figure.subplot_mosaic([["error", "y"], ["error", "z"]], width_ratios=(1, 1.2))
-    for name, key in (("PCA", "pca"), ("SignVAE", "vae")):
-        rows = sorted(table[key], key=lambda row: row["numbers_per_frame"])
-        for stride, marker in _MARKERS.items():
-            points = [(row["numbers_per_frame"], row["mm"]) for row in rows if row["frames_per_code"] == stride]
-            label = f"{name}, {stride} frames a code".replace("1 frames", "1 frame")
-            axes["error"].plot(*zip(*points, strict=True), marker=marker, color=_COLOURS[name], label=label)
-    axes["error"].axhline(BAR_MM, color="#7a8290", linestyle=":", label=f"bar, {BAR_MM:g} mm")
-    axes["error"].set(xlabel="numbers per frame", ylabel="mean hand keypoint error, mm", title="Held-out takes")
-    axes["error"].set_ylim(bottom=0)
-    axes["error"].legend(fontsize=8)
-    tip = skeleton.INDEX["right_middle_tip"]
-    for name, motion in hello.items():
-        seconds = np.arange(len(motion)) / FPS
-        for axis, part in (("y", 1), ("z", 2)):
-            axes[axis].plot(seconds, 100 * motion[:, tip, part], color=_COLOURS[name], label=name, linewidth=1.6)
-    numbers, stride = SHOWN
-    axes["y"].set(
-        ylabel="to the left, cm", title=f"Right middle fingertip in HELLO, {numbers} numbers per {stride} frames"
-    )
-    axes["z"].set(ylabel="up, cm", xlabel="seconds")
-    axes["y"].tick_params(labelbottom=False)
-    axes["y"].legend(fontsize=8)
-    for each in axes.values():
-        each.spines[["top", "right"]].set_visible(False)
-        each.grid(alpha=0.25)
-    with write_whole(path) as file:
-        figure.savefig(file, format="png", dpi=120)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the experiment and print its table as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--picture", type=Path, required=True)
-    parser.add_argument("--steps", type=int, required=True, help="training steps of each SignVAE")
-    options = parser.parse_args(arguments)
-    config = training.load(options.config)
-    config = replace(config, vae_stage=replace(config.vae_stage, steps=options.steps))
-    print(json.dumps(experiment(config, options.out, options.picture), indent=1))
-
-
-if __name__ == "__main__":
-    main()

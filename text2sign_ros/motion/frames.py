@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from text2sign_ros.motion.kinematics import unit
-from text2sign_ros.skeleton import INDEX, REST_POSE
+from text2sign_ros.skeleton import EARS, INDEX, REST_POSE
 
 NAMES = ("head", "left_wrist", "right_wrist")
 
-_EARS = [INDEX["left_ear"], INDEX["right_ear"]]
 _LEFT, _RIGHT = (
     [INDEX[f"{side}_{joint}"] for joint in ("hand_root", "index_mcp", "middle_mcp", "little_mcp")]
     for side in ("left", "right")
@@ -30,7 +29,7 @@ def frames(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         (3, 3) metres and (3, 4) unit quaternions x y z w, in the same frame.
     """
-    origins = np.stack((positions[_EARS].mean(axis=0), positions[_LEFT[0]], positions[_RIGHT[0]])).astype(float)
+    origins = np.stack((positions[EARS].mean(axis=0), positions[_LEFT[0]], positions[_RIGHT[0]])).astype(float)
     forward, left = _spans(positions)
     turned = _axes(forward, left)
     turned[0] = turned[0] @ _HEAD_AT_REST.T
@@ -39,7 +38,7 @@ def frames(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _spans(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of head, left and right wrist: vectors roughly forward and roughly to the left, each (3, 3) metres."""
-    ears, (left_root, left_index, left_middle, left_little) = positions[_EARS], positions[_LEFT]
+    ears, (left_root, left_index, left_middle, left_little) = positions[EARS], positions[_LEFT]
     right_root, right_index, right_middle, right_little = positions[_RIGHT]
     nose = positions[INDEX["nose"]] - ears.mean(axis=0)
     forward = np.stack((nose, left_middle - left_root, right_middle - right_root))

@@ -25,8 +25,7 @@ NECK = np.array((-0.02, 0.0, 0.10))
 """What the head turns about, metres from the middle between the shoulders."""
 
 _HEAD = np.r_[skeleton.HEAD, skeleton.GROUPS["face"]]
-_BROWS = np.array(["brow" in skeleton.KEYPOINTS[i] for i in _HEAD])
-_SHOULDERS = [skeleton.INDEX["left_shoulder"], skeleton.INDEX["right_shoulder"]]
+_BROWS = np.isin(_HEAD, skeleton.BROWS)
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ def _moved(piece: np.ndarray, start: int, spans: list[_Span], fps: float) -> np.
     if not moving.any():
         return piece
     brows, forward, pitch, yaw = total[:, moving, None]
-    neck = piece[moving][:, _SHOULDERS].mean(axis=1, dtype=float, keepdims=True) + NECK
+    neck = piece[moving][:, skeleton.SHOULDERS].mean(axis=1, dtype=float, keepdims=True) + NECK
     x, y, z = np.moveaxis(piece[moving][:, _HEAD] - neck, -1, 0)  # each (m, head keypoints)
     z = z + brows * _BROWS
     x, y = np.cos(yaw) * x - np.sin(yaw) * y, np.sin(yaw) * x + np.cos(yaw) * y

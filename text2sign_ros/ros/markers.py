@@ -7,15 +7,9 @@ from geometry_msgs.msg import Point, Vector3
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from text2sign_ros import skeleton
+from text2sign_ros import palette, skeleton
 
-# Colour, and thickness of a bone in metres. Warm is the signer's left, cool the right, as in the package's pictures.
-_LOOKS = {
-    "body": ((0.48, 0.51, 0.56), 0.020),
-    "face": ((0.60, 0.53, 0.45), 0.004),
-    "left_hand": ((0.91, 0.20, 0.16), 0.008),
-    "right_hand": ((0.17, 0.42, 0.95), 0.008),
-}
+_THICKNESS = {"body": 0.020, "face": 0.004, "left_hand": 0.008, "right_hand": 0.008}  # of a bone, metres
 _JOINT = 1.5  # diameter of a ball, thicknesses of a bone
 
 
@@ -31,7 +25,7 @@ class Skeleton:
         ends: list[int] = []
         for group, span in skeleton.GROUPS.items():
             members = range(*span.indices(skeleton.NUM_KEYPOINTS))
-            bones = [end for bone in skeleton.BONES if set(bone) <= set(members) for end in bone]
+            bones = [end for bone in skeleton.GROUP_BONES[group] for end in bone]
             for suffix, kind, points in (("_joints", Marker.SPHERE_LIST, members), ("", Marker.LINE_LIST, bones)):
                 self._message.markers.append(_marker(frame, group, suffix, kind, len(points)))
                 ends += points
@@ -49,11 +43,11 @@ class Skeleton:
 
 
 def _marker(frame: str, group: str, suffix: str, kind: int, points: int) -> Marker:
-    (red, green, blue), thickness = _LOOKS[group]
+    red, green, blue = (part / 255 for part in palette.rgb(palette.GROUPS[group]))
     marker = Marker(ns=group + suffix, type=kind, action=Marker.ADD)
     marker.header.frame_id = frame
     marker.pose.orientation.w = 1.0
-    size = thickness * (_JOINT if kind == Marker.SPHERE_LIST else 1.0)
+    size = _THICKNESS[group] * (_JOINT if kind == Marker.SPHERE_LIST else 1.0)
     marker.scale = Vector3(x=size, y=size, z=size)
     marker.color = ColorRGBA(r=red, g=green, b=blue, a=1.0)
     marker.points = [Point() for _ in range(points)]

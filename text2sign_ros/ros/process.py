@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -13,6 +14,9 @@ from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedE
 from rclpy.node import Node
 
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.ros.executor import SideExecutor
+
+_SPINNING = {__name__, SideExecutor.__module__}
 
 
 def run(
@@ -54,8 +58,8 @@ def run(
             try:
                 spinner.spin_once(timeout_sec=0.5)
             except ValueError as error:  # noqa: PERF203
-                # So rclpy's own callbacks meet a /clock below zero and a parameter of a type that there is none of:
-                # one message from anyone would end the node.
+                if not _is_conversion(error):
+                    raise
                 node.get_logger().warning(f"a message or a request is ignored: {error}", throttle_duration_sec=5.0)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
@@ -70,3 +74,22 @@ def run(
         stack.close()
         rclpy.try_shutdown()
     return 0
+
+
+def _is_conversion(error: ValueError) -> bool:
+    """Whether rclpy could not convert what came from outside: no code of a node had a part in it.
+
+    So rclpy's own callbacks meet a /clock below zero and a parameter of a type that there is none of: one message from
+    anyone would end the node. Whatever a node's own callback raises, or rclpy called by it, is a bug and ends the
+    process.
+    """
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    while modules and modules[0] in _SPINNING:
+        modules.pop(0)
+    return bool(modules) and all(map(_is_middleware, modules))
+
+
+def _is_middleware(module: str) -> bool:
+    """Whether a module is rclpy's, of generated messages, or of the standard library, which these use."""
+    package, *inner = module.split(".")
+    return package == "rclpy" or package in sys.stdlib_module_names or inner[:1] in (["msg"], ["srv"], ["action"])

@@ -1,58 +1,63 @@
 """How good the lift from MediaPipe to metres is: bone lengths before and after, what it moved, and a picture.
 
-``python -m text2sign_ros.evaluation.lift --data ../shared/data/asl_cafe --out docs/lift.png``
+``python -m experiments.lift --data ../shared/data/asl_cafe --out docs/lift.png``
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from text2sign_ros import drawing, skeleton
+from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import asl_cafe
 from text2sign_ros.corpora.mediapipe import lift
+from text2sign_ros.drawing import contact_sheet
 from text2sign_ros.motion.kinematics import bone_lengths
 
-_WORDS = ("hello", "can", "get", "large", "coffee", "tea", "water", "muffin", "please", "thank you", "b", "y")
+WORDS = ("hello", "can", "get", "large", "coffee", "tea", "water", "muffin", "please", "thank you", "b", "y")
 _NOTICE = "real takes of asl_cafe, lifted from MediaPipe landmarks"
 _SOURCE = asl_cafe.SOURCES[0]
-_SAMPLE = 400
 
 
-def main() -> None:
-    """Print the figures as JSON and write a sheet of twelve takes."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the figures as JSON and write a sheet of a take of each word."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    parser.add_argument("--takes", type=int, default=400, help="takes to measure (default: 400)")
+    parser.add_argument("--words", nargs="+", default=WORDS, help="to show")
+    options = parser.parse_args(arguments)
     with np.load(options.data / f"{_SOURCE.file}.npz", allow_pickle=False) as data:
-        print(json.dumps(measure(data["pose"], {side: data[f"{side}_hand"] for side in ("left", "right")}), indent=1))
+        hands = {side: data[f"{side}_hand"] for side in ("left", "right")}
+        print(json.dumps(measure(data["pose"], hands, options.takes), indent=1))
     takes = [take for take in asl_cafe.read(options.data) if take.split == "test"]
-    chosen = [next(take for take in takes if take.label == word) for word in _WORDS]
+    chosen = [next(take for take in takes if take.label == word) for word in options.words]
     clip = SignClip(
         np.concatenate([take.clip.positions for take in chosen]),
         np.concatenate([take.clip.confidence for take in chosen]),
         asl_cafe.FPS,
     )
-    drawing.contact_sheet(clip, [(take.label, len(take.clip)) for take in chosen], options.out, notice=_NOTICE)
+    contact_sheet(clip, [(take.label, len(take.clip)) for take in chosen], options.out, notice=_NOTICE)
 
 
-def measure(pose: np.ndarray, hands: dict[str, np.ndarray]) -> dict[str, float]:
+def measure(pose: np.ndarray, hands: dict[str, np.ndarray], takes: int) -> dict[str, float]:
     """Spread of bone lengths within takes (standard deviation over mean), percent, and what the lift moved.
 
     "landmarks" are MediaPipe's numbers as they are, x, y and z in their own units; "proportions" has the image's
-    aspect ratio and the hands' depth put right; "lifted" is the clip that the model learns from.
+    aspect ratio and the hands' depth put right; "lifted" is the clip that the model learns from. Of all takes in which
+    body and right hand were seen throughout, ``takes`` are measured.
     """
     rng, source = np.random.default_rng(0), _SOURCE
     right = skeleton.GROUPS["right_hand"]
     whole = (np.abs(hands["right"]).sum(axis=(2, 3)) > 0).all(axis=1) & (np.abs(pose).sum(axis=(2, 3)) > 0).all(axis=1)
     spreads: dict[str, list[float]] = {"landmarks": [], "proportions": [], "lifted": []}
     moved, forward_before, forward_after = [], [], []
-    for i in rng.choice(np.flatnonzero(whole), _SAMPLE, replace=False):
+    for i in rng.choice(np.flatnonzero(whole), takes, replace=False):
         raw, hand = (a[i, source.first_frame :].astype(float) for a in (pose, hands["right"]))
         clip = lift(
             raw, {"right": hand, "left": np.zeros_like(hand)}, aspect=source.aspect,

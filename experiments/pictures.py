@@ -1,16 +1,17 @@
 """Generated signs beside real held-out takes, to look at: a sheet of moments, and the speed of the hands.
 
-``python -m text2sign_ros.evaluation.pictures --bundle models/asl_cafe --data ../shared/data/asl_cafe --pictures docs``
+``python -m experiments.pictures --data ../shared/data/asl_cafe``
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from text2sign_ros import skeleton
+from text2sign_ros import palette, skeleton
 from text2sign_ros.clip import SignClip, write_whole
 from text2sign_ros.corpora import asl_cafe
 from text2sign_ros.corpora.asl_cafe import FPS
@@ -23,12 +24,12 @@ MOMENTS = (0.4, 0.7, 1.0)
 """Which moments of a sign to show, as parts of its length; before them the hands come up from rest."""
 
 
-def pairs(bundle: Path, data: Path, seed: int) -> dict[str, tuple[SignClip, SignClip]]:
-    """(real, generated) of each sign ``SHOWN``, from rest to the end of the sign."""
+def pairs(bundle: Path, data: Path, signs: Sequence[str], seed: int) -> dict[str, tuple[SignClip, SignClip]]:
+    """(real, generated) of each sign, from rest to the end of the sign."""
     real = Composer(take for take in asl_cafe.read(data) if take.split == "test")
     signer, rng = Signer(bundle), np.random.default_rng(seed)
     shown = {}
-    for label in SHOWN:
+    for label in signs:
         composed = real.compose([label], rng)
         end = composed.spans[0][1]
         motion = np.concatenate(list(signer.stream(signer.plan(label), seed=seed)))[:-RETURN_FRAMES]
@@ -56,26 +57,32 @@ def speeds(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
     """Mean speed of the hand keypoints over time, of each sign."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 5), layout="constrained")
-    for axes, (label, two) in zip(figure.subplots(2, 5, sharey=True).flat, shown.items(), strict=True):
-        for clip, name, colour in zip(two, ("real", "generated"), ("#3f6ea8", "#b4563c"), strict=True):
+    rows = -(-len(shown) // 5)
+    figure = Figure(figsize=(13, 2.5 * rows), layout="constrained")
+    places = figure.subplots(rows, 5, sharey=True, squeeze=False).flat
+    for (label, two), axes in zip(shown.items(), places, strict=False):
+        for clip, name, colour in zip(two, ("real", "generated"), (palette.COOL, palette.WARM), strict=True):
             speed = FPS * np.linalg.norm(np.diff(clip.positions[:, skeleton.HANDS], axis=0), axis=-1).mean(axis=1)
             axes.plot(np.arange(len(speed)) / FPS, speed, label=name, color=colour)
         axes.set(title=label, xlabel="seconds")
     figure.axes[0].set_ylabel("hands, m/s")
     figure.axes[0].legend()
+    for axes in places:  # those left over
+        axes.remove()
     with write_whole(path) as file:
         figure.savefig(file, format="png", dpi=110)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw real_and_generated.png and speeds.png."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("models/asl_cafe"))
     parser.add_argument("--data", type=Path, required=True, help="folder of asl_cafe")
     parser.add_argument("--pictures", type=Path, default=Path("docs"), help="folder to write into")
+    parser.add_argument("--signs", nargs="+", default=SHOWN, help="to show")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    shown = pairs(options.bundle, options.data, options.seed)
+    options = parser.parse_args(arguments)
+    shown = pairs(options.bundle, options.data, options.signs, options.seed)
     sheet(shown, options.pictures / "real_and_generated.png")
     speeds(shown, options.pictures / "speeds.png")
 

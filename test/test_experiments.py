@@ -1,0 +1,87 @@
+"""Experiments: each runs from the repository's root, and makes the figures and pictures that it says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT
+from PIL import Image
+
+from experiments import ablation, lift, nonmanual, pictures
+from text2sign_ros.training import config
+from text2sign_ros.training.config import SEMANTIC_FACTORS
+
+DATA = ROOT.parent / "shared" / "data" / "asl_cafe"
+NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("[!_]*.py"))
+
+
+def assert_drawn(path: Path) -> None:
+    with Image.open(path) as picture:
+        assert min(picture.size) > 200 and len(np.unique(np.asarray(picture.convert("L")))) > 20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_from_the_root_of_the_repository(name: str) -> None:
+    command = [sys.executable, "-m", f"experiments.{name}", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert result.returncode == 0 and f"experiments.{name}" in result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
+def test_its_configuration_loads(path: Path) -> None:
+    assert path.stem in NAMES and config.load(path).name == path.stem
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the recordings in ../shared/data are not here")
+def test_the_lift_keeps_bones_and_brings_the_arms_back() -> None:
+    with np.load(DATA / "words_and_letters.npz") as data:
+        figures = lift.measure(data["pose"], {side: data[f"{side}_hand"] for side in ("left", "right")}, 60)
+    assert figures["bone_spread_lifted_percent"] < 0.01 < 1 < figures["bone_spread_proportions_percent"]
+    assert figures["bone_spread_proportions_percent"] < figures["bone_spread_landmarks_percent"]
+    assert figures["wrist_forward_lifted_p95_m"] < 0.5 < figures["wrist_forward_landmarks_p95_m"]
+    assert figures["moved_in_image_median_mm"] < 30
+
+
+def test_head_and_brows_are_drawn(bundle: Path, tmp_path: Path) -> None:
+    nonmanual.main(["--bundle", str(bundle), "--pictures", str(tmp_path), "--texts", "No coffee."])
+    assert_drawn(tmp_path / "nonmanual.png")
+
+
+def test_signs_are_drawn_beside_real_ones(
+    bundle: Path, corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_, **__: corpus)
+    where = ["--bundle", str(bundle), "--data", str(DATA), "--pictures", str(tmp_path)]
+    pictures.main([*where, "--signs", "tea", "thank you", "a"])
+    assert_drawn(tmp_path / "real_and_generated.png")
+    assert_drawn(tmp_path / "speeds.png")
+
+
+def test_the_ablation_trains_every_kind_and_reads_what_it_signs(
+    bundle: Path, corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a budget that teaches nothing: what is measured, not what comes of it."""
+    monkeypatch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_, **__: corpus)
+    monkeypatch.setattr("text2sign_ros.training.loop._plot", lambda *_: None)  # slow, and has tests of its own
+    settings = yaml.safe_load((ROOT / "experiments" / "ablation.yaml").read_text())
+    settings["data"] |= {"corpus": str(DATA), "sentences": 40, "held_out_sentences": 40}
+    settings["unet"] = {"channels": [8, 8, 8], "context_dim": 8}
+    settings["diffusion_stage"] |= {"steps": 2, "batch": 2, "warmup": 1}
+    (tmp_path / "ablation.yaml").write_text(yaml.safe_dump(settings))
+    places = {"bundle": bundle, "config": tmp_path / "ablation.yaml", "out": tmp_path, "picture": tmp_path / "a.png"}
+    arguments = [word for name, path in places.items() for word in (f"--{name}", str(path))]
+    budget = ["--takes", "1", "--seeds", "3", "--guidances", "2", "--steps", "1", "--recogniser-steps", "2"]
+    ablation.main([*arguments, *budget])
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures == json.loads((tmp_path / "ablation.json").read_text())
+    assert set(figures) == set(SEMANTIC_FACTORS)
+    for row in figures.values():
+        assert set(row) == {"val_ddpm", "guidance_2"} and len(row["val_ddpm"]) == 1
+        assert all(0 <= share <= 1 for shares in row["guidance_2"].values() for share in shares)
+    assert_drawn(tmp_path / "a.png")
