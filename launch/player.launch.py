@@ -4,9 +4,12 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
+from text2sign_ros.resources import require_ros_package
 
 
 def _config(name: str) -> PathJoinSubstitution:
@@ -14,6 +17,8 @@ def _config(name: str) -> PathJoinSubstitution:
 
 
 def _player(context: LaunchContext) -> list[Node]:
+    if perform_typed_substitution(context, [LaunchConfiguration("rviz")], bool):
+        require_ros_package("rviz2", "rviz:=true")
     sim_time = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
     parameters = [LaunchConfiguration("params_file"), sim_time]
     if frame := LaunchConfiguration("frame").perform(context):  # an empty one must not hide what the file says
@@ -28,6 +33,8 @@ def _player(context: LaunchContext) -> list[Node]:
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
         output="screen",
         emulate_tty=True,
+        respawn=perform_typed_substitution(context, [LaunchConfiguration("respawn")], bool),
+        respawn_delay=2.0,
     )
     rviz = Node(
         package="rviz2",
@@ -52,6 +59,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument("rviz", default_value="false", description="Start RViz as well."),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the nodes."),
             DeclareLaunchArgument("params_file", default_value=_config("player.yaml"), description="Parameters."),
+            DeclareLaunchArgument("respawn", default_value="false", description="Start the node again if it dies."),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal."),
             OpaqueFunction(function=_player),

@@ -1,14 +1,17 @@
 """Starts the node `signer`: `ros2 launch text2sign_ros signer.launch.py`, or included by another launch file."""
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, Shutdown
+from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 
-def _signer(context: LaunchContext) -> list[LifecycleNode]:
+def _signer(context: LaunchContext) -> list[RegisterEventHandler | LifecycleNode]:
     parameters = [
         LaunchConfiguration("params_file"),
         {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)},
@@ -16,18 +19,27 @@ def _signer(context: LaunchContext) -> list[LifecycleNode]:
     for name, kind in (("bundle", str), ("backend", str), ("autostart", bool)):
         if LaunchConfiguration(name).perform(context):  # an empty one must not hide what the file says
             parameters.append({name: ParameterValue(LaunchConfiguration(name), value_type=kind)})
-    return [
-        LifecycleNode(  # it signs without, too; so an including launch file can make its transitions
-            package="text2sign_ros",
-            executable="signer",
-            name="signer",
-            namespace=LaunchConfiguration("namespace"),
-            parameters=parameters,
-            ros_arguments=["--log-level", LaunchConfiguration("log_level")],
-            output="screen",
-            emulate_tty=True,
-        )
-    ]
+    respawn = perform_typed_substitution(context, [LaunchConfiguration("respawn")], bool)
+    signer = LifecycleNode(  # it signs without, too; so an including launch file can make its transitions
+        package="text2sign_ros",
+        executable="signer",
+        name="signer",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=parameters,
+        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+        emulate_tty=True,
+        respawn=respawn,
+        respawn_delay=2.0,
+    )
+
+    def exited(event: ProcessExited, _: LaunchContext) -> list[Shutdown]:
+        # A signal stops one node; an error, such as a wrong bundle, needs someone to mend it, and then all of it again.
+        if event.returncode <= 0 or respawn:
+            return []
+        return [Shutdown(reason=f"the signer ended with code {event.returncode}; it said why above")]
+
+    return [RegisterEventHandler(OnProcessExit(target_action=signer, on_exit=exited)), signer]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -42,6 +54,7 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
             DeclareLaunchArgument("params_file", default_value=config, description="Parameters of the node."),
+            DeclareLaunchArgument("respawn", default_value="false", description="Start the node again if it dies."),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal."),
             OpaqueFunction(function=_signer),

@@ -8,6 +8,11 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from text2sign_ros.resources import require_ros_package
+
+VIEWERS = {"rviz": "rviz2", "foxglove": "foxglove_bridge"}
+"""Packages of the viewers."""
+
 
 def _file(folder: str, name: str) -> PathJoinSubstitution:
     return PathJoinSubstitution([FindPackageShare("text2sign_ros"), folder, name])
@@ -21,7 +26,9 @@ def _include(name: str, **arguments: object) -> GroupAction:
 
 def _all(context: LaunchContext) -> list[GroupAction | Node]:
     given, viewer = LaunchConfiguration, LaunchConfiguration("viewer").perform(context)
-    common = {name: given(name) for name in ("namespace", "use_sim_time", "log_level")}
+    common = {name: given(name) for name in ("namespace", "respawn", "use_sim_time", "log_level")}
+    if viewer in VIEWERS:
+        require_ros_package(VIEWERS[viewer], f"viewer:={viewer}")
     # All arguments of both are given: what an including launch file calls by the same name is not meant.
     signer = {name: given(name) for name in ("bundle", "backend", "autostart")}
     player = {"trajectory": "signer/trajectory", "frame": given("frame"), "rviz": str(viewer == "rviz").lower()}
@@ -56,13 +63,12 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument("bundle", default_value="", description="Model bundle; empty: as the file says."),
             DeclareLaunchArgument("backend", default_value="", description="What runs the networks; empty: the same."),
             DeclareLaunchArgument("autostart", default_value="", description="true, false; empty: the same."),
-            DeclareLaunchArgument(
-                "viewer", default_value="none", choices=["none", "rviz", "foxglove"], description=viewer
-            ),
+            DeclareLaunchArgument("viewer", default_value="none", choices=["none", *VIEWERS], description=viewer),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of all nodes."),
             DeclareLaunchArgument("frame", default_value="", description=frame),
             DeclareLaunchArgument("signer_params_file", default_value=signer, description="Parameters of the signer."),
             DeclareLaunchArgument("player_params_file", default_value=player, description="Parameters of the player."),
+            DeclareLaunchArgument("respawn", default_value="false", description="Start a node again that has died."),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal."),
             OpaqueFunction(function=_all),

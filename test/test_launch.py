@@ -21,21 +21,20 @@ def _description(name: str):
 def _nodes(name: str, **arguments: str):
     """The nodes that a launch file makes with ``arguments``, and their context."""
     from launch import LaunchContext
-    from launch.actions import DeclareLaunchArgument
+    from launch_ros.actions import Node
 
     context = LaunchContext()
-    context.launch_configurations.update(arguments, params_file=str(ROOT / "config" / f"{name}.yaml"))
+    defaults = {"params_file": str(ROOT / "config" / f"{name}.yaml"), "respawn": "false"}
+    context.launch_configurations.update(defaults | arguments)
     nodes = []
     for entity in _description(name).entities:
-        result = entity.visit(context)
-        if not isinstance(entity, DeclareLaunchArgument):
-            nodes += result
+        nodes += [made for made in entity.visit(context) or [] if isinstance(made, Node)]
     return nodes, context
 
 
 def test_arguments() -> None:
     declared = {argument.name for argument in _description("signer").get_launch_arguments()}
-    common = {"namespace", "params_file", "use_sim_time", "log_level"}
+    common = {"namespace", "params_file", "respawn", "use_sim_time", "log_level"}
     assert declared == {"bundle", "backend", "autostart"} | common
     declared = {argument.name for argument in _description("player").get_launch_arguments()}
     assert declared == {"trajectory", "frame", "rviz"} | common
@@ -69,6 +68,7 @@ def test_player(frame: str, trajectory: str, monkeypatch) -> None:
     from launch_ros.utilities import evaluate_parameters
 
     monkeypatch.setattr(FindPackageShare, "find", lambda self, name: str(ROOT))
+    monkeypatch.setattr("ament_index_python.packages.get_package_prefix", lambda name: str(ROOT))
     arguments = {"namespace": "robot", "use_sim_time": "true", "log_level": "debug", "rviz": "true"}
     (player, rviz), context = _nodes("player", frame=frame, trajectory=trajectory, **arguments)
     for node in (player, rviz):

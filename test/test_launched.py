@@ -131,6 +131,47 @@ def test_viewers(
     stop(launched, 3)
 
 
+@pytest.mark.parametrize(
+    ("file", "argument", "package"),
+    [
+        ("text2sign", "viewer:=rviz", "rviz2"),
+        ("text2sign", "viewer:=foxglove", "foxglove_bridge"),
+        ("player", "rviz:=true", "rviz2"),
+    ],
+)
+def test_a_viewer_that_is_not_installed_starts_nothing(
+    launch_files: Path, launch: Callable[..., Process], tmp_path: Path, file: str, argument: str, package: str
+) -> None:
+    (tmp_path / "prefix" / "share" / "ament_index" / "resource_index" / "packages" / package).unlink()
+    launched = launch(launch_files / f"{file}.launch.py", argument)
+    launched.wait_for(f"{argument} needs the package {package}, .*apt install ros-.*-{package.replace('_', '-')}$")
+    assert launched.wait(30.0) == 1
+    assert not [line for line in launched.log if "process started" in line]
+
+
+def test_a_wrong_bundle_stops_all_of_it(launch_files: Path, launch: Callable[..., Process]) -> None:
+    launched = launch(launch_files / "text2sign.launch.py", "bundle:=/nowhere")
+    launched.wait_for("FATAL.* /nowhere/bundle.json is missing", timeout=60.0)
+    launched.wait(30.0)
+    assert any("player-2]: process has finished cleanly" in line for line in launched.log), launched.log
+
+
+def test_respawn(launch_files: Path, launch: Callable[..., Process], audience: Audience) -> None:
+    launched = launch(launch_files / "text2sign.launch.py", "respawn:=true")
+    pids = [int(re.search(r"pid \[(\d+)\]", launched.wait_for("process started"))[1]) for _ in range(2)]
+    for _ in pids:
+        launched.wait_for("ready: ", timeout=60.0)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    for _ in pids:
+        launched.wait_for("ready: ", timeout=60.0)
+    audience.attend("")
+    audience.tell("", "hello")
+    audience.until(lambda: audience.goals[""] == [SIGNED], "the text to be signed", timeout=60.0)
+    launched.signal(signal.SIGINT)
+    assert launched.wait(30.0) == 0, "\n".join(launched.log)
+
+
 DRIVEN = """
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, EmitEvent, GroupAction, IncludeLaunchDescription, LogInfo

@@ -1,4 +1,4 @@
-"""Where models/ and config/ are: in the source checkout, or installed in share/ (by colcon or pip)."""
+"""What is installed where: models/ and config/ in the source checkout or in share/, and other ROS 2 packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from text2sign_ros.errors import Text2SignError
 
 
 class ResourceError(Text2SignError):
-    """The package's data folder can't be found."""
+    """The package's data folder, or a ROS 2 package, is not installed."""
 
 
 def share() -> Path:
@@ -30,3 +30,25 @@ def share() -> Path:
         f"text2sign_ros finds no models in {', '.join(map(str, places))}; "
         "source the workspace's setup file, or name the bundle's folder"
     )
+
+
+def require_ros_package(name: str, purpose: str) -> None:
+    """Check that a ROS 2 package is installed, before anything is started that would be left running without it.
+
+    Args:
+        name: of the package, for example "rviz2".
+        purpose: what needs it, for the message, for example "viewer:=rviz".
+
+    Raises:
+        ResourceError: it is not in the ament index of this environment.
+    """
+    from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+
+    try:
+        get_package_prefix(name)
+    except PackageNotFoundError:
+        distribution = os.environ.get("ROS_DISTRO", "<distribution>")
+        raise ResourceError(
+            f"{purpose} needs the package {name}, which is not installed: "
+            f"sudo apt install ros-{distribution}-{name.replace('_', '-')}"
+        ) from None

@@ -43,7 +43,14 @@ def session(
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()
     try:
-        made = onnxruntime.InferenceSession(str(path), session_options(threads), providers=providers, enable_fallback=0)
+        made = onnxruntime.InferenceSession(
+            str(path),
+            session_options(threads),
+            providers=providers,
+            enable_fallback=0,
+            # ONNX Runtime 1.20 to 1.22 abort the process in this optimiser; it finds nothing to fuse in our graphs.
+            disabled_optimizers=["ConvActivationFusion"],
+        )
     except Exception as error:  # ONNX Runtime has no common base class for what a bad model can raise
         raise BackendError(f"ONNX Runtime can't load {path}: {error}") from error
     if made.get_providers()[0] != provider:  # a provider that fails to load is left out without an exception
