@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import text2sign_ros
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "text2sign_ros"
 SOURCES = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "LICENSE")
@@ -169,6 +171,7 @@ def test_package_xml_and_setup_py_agree():
     assert manifest.findtext("export/build_type") == "ament_python"
     assert f'NAME = "{manifest.findtext("name")}"' in setup
     assert f'version="{manifest.findtext("version")}"' in setup
+    assert text2sign_ros.__version__ == manifest.findtext("version")
     assert f'license="{manifest.findtext("license")}"' in setup
     assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
 
