@@ -161,7 +161,7 @@ def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     declared = requirements()
     assert not declared[""] & {"torch", "transformers", "onnxruntime", "onnxruntime-gpu"}
     assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
-    assert set(declared) == {"", "cpu", "gpu", "tensorrt", "train", "bench", "robot", "viewer", "test"}
+    assert set(declared) == {"", "cpu", "gpu", "tensorrt", "train", "bench", "docs", "robot", "viewer", "test"}
 
 
 def test_package_xml_and_setup_py_agree():
