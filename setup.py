@@ -73,6 +73,7 @@ setup(
         "robot": ["mink>=0.0.10", "mujoco>=3.2,<4"],
         "viewer": ["viser>=0.2,<2"],
         "test": [
+            "catkin-pkg>=1,<2",
             "colcon-ros>=0.4,<1",
             "cuda-bindings>=12.6,<14",  # its signatures, which need no GPU
             "diffusers>=0.30,<1",  # the reference for the samplers
