@@ -34,10 +34,13 @@ autodoc_mock_imports = [name for name in _OPTIONAL if find_spec(name) is None]
 
 
 def _keep_colons(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Napoleon takes what stands before a colon in the first line about a constant for its type."""
-    if what in ("attribute", "data"):
-        lines.insert(0, "")
+    """Put back together what Napoleon takes for a type: all before a colon in the first line about a constant."""
+    if what in ("attribute", "data", "property"):
+        for number, line in enumerate(lines):
+            if line.startswith(":type: "):
+                lines[0] = f"{line.removeprefix(':type: ')}: {lines[0]}"
+                del lines[number]
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("autodoc-process-docstring", _keep_colons, priority=400)  # before Napoleon's 500
+    app.connect("autodoc-process-docstring", _keep_colons, priority=600)  # after Napoleon's 500

@@ -64,12 +64,18 @@ KEYPOINTS: tuple[str, ...] = (
     *(f"left_{name}" for name in _HAND),
     *(f"right_{name}" for name in _HAND),
 )
-"""Names of the keypoints, in order."""
+"""Names of the keypoints, in order.
+
+:meta hide-value:
+"""
 
 NUM_KEYPOINTS = len(KEYPOINTS)
 
 COCO_WHOLEBODY: tuple[int, ...] = (*range(11), *(i for _, i, _ in _FACE), *range(91, 133))
-"""Index of each keypoint in COCO-WholeBody-133."""
+"""Index of each keypoint in COCO-WholeBody-133.
+
+:meta hide-value:
+"""
 
 INDEX: dict[str, int] = {name: i for i, name in enumerate(KEYPOINTS)}
 
@@ -121,7 +127,10 @@ BONES: tuple[tuple[int, int], ...] = (
     *((INDEX[a], INDEX[b]) for line in _FACE_LINES for a, b in itertools.pairwise(line)),
     *HAND_BONES,
 )
-"""Pairs of keypoint indices to draw a signer with; parents come before children within arms and hands."""
+"""Pairs of keypoint indices to draw a signer with; parents come before children within arms and hands.
+
+:meta hide-value:
+"""
 
 UPPER_ARM, FOREARM = 0.32, 0.28
 """Bone lengths of the canonical signer, metres: what recorded arms show at full length, by shoulder width."""
@@ -181,5 +190,8 @@ HANDS = slice(GROUPS["left_hand"].start, GROUPS["right_hand"].stop)
 """The keypoints of both hands."""
 
 REST_POSE: np.ndarray = _rest_pose()
-"""(79, 3) float32, metres in frame ``signer``: arms hanging, hands relaxed, head upright."""
+"""(79, 3) float32, metres in frame ``signer``: arms hanging, hands relaxed, head upright.
+
+:meta hide-value:
+"""
 REST_POSE.setflags(write=False)
