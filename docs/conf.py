@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-import xml.etree.ElementTree as ElementTree
+import ast
 from importlib.util import find_spec
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import text2sign_ros
+
+
+def _missing() -> set[str]:
+    """Packages that a module imports and this machine need not have in order to build the reference."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in Path(text2sign_ros.__file__).parent.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    return {top for name in names if find_spec(top := name.partition(".")[0]) is None}
+
 
 project = "text2sign_ros"
 author = copyright = "text2sign_ros contributors"
-version = release = ElementTree.parse(ROOT / "package.xml").findtext("version", "")
+version = release = text2sign_ros.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 if find_spec("sphinxcontrib.mermaid"):
@@ -26,11 +34,7 @@ templates_path = ["_templates"]
 html_theme = "sphinx_rtd_theme"
 
 myst_heading_anchors = 3
-
 autodoc_member_order = "bysource"
-# What a machine need not have to build this.
-_OPTIONAL = ("accelerate", "hri_msgs", "onnx", "onnxscript", "psutil", "rclpy", "scipy", "sklearn", "tensorrt", "torch")
-autodoc_mock_imports = [name for name in _OPTIONAL if find_spec(name) is None]
 
 
 def _keep_colons(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
@@ -43,4 +47,6 @@ def _keep_colons(app: Sphinx, what: str, name: str, obj: object, options: object
 
 
 def setup(app: Sphinx) -> None:
+    # Not by the variable of that name, which rosdoc2 overwrites with the packages that package.xml requires.
+    app.config.autodoc_mock_imports = sorted({*app.config.autodoc_mock_imports, *_missing()})
     app.connect("autodoc-process-docstring", _keep_colons, priority=600)  # after Napoleon's 500
