@@ -29,7 +29,7 @@ define venv
 PYENV_VERSION=$2 $1 -m venv $5
 endef
 
-.PHONY: help demo test test-jazzy faults train clean
+.PHONY: help demo test test-jazzy faults docs train clean
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
@@ -40,6 +40,7 @@ test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
@@ -49,11 +50,15 @@ faults: $(VENV)/.test  ## the fault suite in its long form, with a soak of MINUT
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 FAULTS_MINUTES=$(MINUTES) \
 	    $(BIN)/python -m pytest test/faults --capture=no $(PYTEST_ARGS)
 
+docs: $(VENV)/.docs  ## the pages of docs/ and the API reference as HTML; a warning is an error; result in out/docs/
+	rm -rf docs/api out/docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto docs out/docs
+
 train: $(VENV)/.test  ## train the networks, or go on training them (TRAIN_CONFIG=… RUN=…)
 	$(BIN)/text2sign train --config "$(TRAIN_CONFIG)" --out "$(RUN)"
 
 clean:  ## remove the virtual environments and everything made
-	rm -rf $(VENV) $(JAZZY) out build install log dist *.egg-info
+	rm -rf $(VENV) $(JAZZY) out build install log dist docs/api *.egg-info
 
 # Signing, pictures of it, and ROS 2; no torch.
 $(VENV)/.demo: setup.py constraints.txt constraints-kilted.txt
@@ -65,6 +70,11 @@ $(VENV)/.demo: setup.py constraints.txt constraints-kilted.txt
 # Everything: learning and tests.
 $(VENV)/.test: $(VENV)/.demo
 	$(INSTALL) --editable ".[cpu,files,train,bench,test]"
+	@touch $@
+
+# The documentation: all modules are imported for it.
+$(VENV)/.docs: $(VENV)/.test
+	$(INSTALL) --editable ".[cpu,train,bench,test,docs]"
 	@touch $@
 
 # Signing, ROS 2 and what the nodes' tests import.

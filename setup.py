@@ -61,10 +61,17 @@ setup(
             "transformers>=4.50,<6",
         ],
         "bench": ["matplotlib>=3.8,<4", "onnx>=1.17,<2", "psutil>=5.9,<8", "tqdm>=4.66,<5"],
+        "docs": [
+            "myst-parser>=4,<6",
+            "sphinx>=8,<10",
+            "sphinx-rtd-theme>=3,<4",
+            "sphinxcontrib-mermaid>=1,<3",
+        ],
         # For the retarget node and the viewer, which are not written yet.
         "robot": ["mink>=0.0.10", "mujoco>=3.2,<4"],
         "viewer": ["viser>=0.2,<2"],
         "test": [
+            "catkin-pkg>=1,<2",
             "colcon-ros>=0.4,<1",
             "cuda-bindings>=12.6,<14",  # its signatures, which need no GPU
             "diffusers>=0.30,<1",  # the reference for the samplers

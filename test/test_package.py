@@ -10,7 +10,10 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from catkin_pkg.changelog import get_changelog_from_path
+from catkin_pkg.package import parse_package
 
+import text2sign_ros
 from text2sign_ros.extras import MODULES
 
 ROOT = Path(__file__).parents[1]
@@ -176,12 +179,30 @@ def test_what_is_imported_is_declared():
                 assert distribution in available, f"{path.name} imports {name}, which setup.py lacks"
 
 
+def test_what_launch_files_and_tests_import_from_ros_is_declared():
+    manifest = parse_package(ROOT / "package.xml")
+    manifest.validate()
+    run, test = ({dependency.name for dependency in needs} for needs in (manifest.exec_depends, manifest.test_depends))
+    optional = OPTIONAL | {name for name in imports(ROOT / "test/interfaces.py") if name.startswith("rosidl_")}
+    for folder, declared in (("launch", run), ("test", run | test)):
+        used = {name for path in (ROOT / folder).rglob("*.py") for name in imports(path)}
+        ros = {name for name in used if name in ROS_PACKAGES or name.endswith(("_msgs", "_srvs")) or "rosidl" in name}
+        assert ros - optional <= declared, f"{folder}/ imports {sorted(ros - optional - declared)}"
+    assert {"python3-pytest", "python3-hypothesis", "python3-psutil"} <= test
+
+
+def test_the_changelog_is_catkins():
+    changelog = get_changelog_from_path(str(ROOT / "CHANGELOG.rst"))
+    newest, date, (entries,) = next(iter(changelog.foreach_version()))
+    assert newest == parse_package(ROOT / "package.xml").version and date and len(entries.bullets) > 5
+
+
 def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     declared = requirements()
     assert not declared[""] & {"torch", "transformers", "onnxruntime", "onnxruntime-gpu"}
     assert not declared[""] & declared["files"] and {"av", "pillow", "pose-format"} == declared["files"]
     assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
-    assert set(declared) == {"", "cpu", "files", "gpu", "tensorrt", "train", "bench", "robot", "viewer", "test"}
+    assert set(declared) == {"", "cpu", "files", "gpu", "tensorrt", "train", "bench", "docs", "robot", "viewer", "test"}
 
 
 def test_the_command_knows_which_extra_brings_what():
@@ -207,6 +228,7 @@ def test_package_xml_and_setup_py_agree():
     assert manifest.findtext("export/build_type") == "ament_python"
     assert f'NAME = "{manifest.findtext("name")}"' in setup
     assert f'version="{manifest.findtext("version")}"' in setup
+    assert text2sign_ros.__version__ == manifest.findtext("version")
     assert f'license="{manifest.findtext("license")}"' in setup
     assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
 

@@ -6,7 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-import text2sign_ros
 from text2sign_ros.errors import Text2SignError
 
 
@@ -21,7 +20,7 @@ def share() -> Path:
         ResourceError: neither a source checkout nor an installed package is there.
     """
     prefixes = [path for path in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if path]
-    places = [Path(text2sign_ros.__file__).resolve().parents[1]]
+    places = [Path(__file__).resolve().parents[1]]
     places += [Path(prefix, "share", "text2sign_ros") for prefix in (*prefixes, sys.prefix)]
     for place in places:
         if (place / "models").is_dir() and (place / "config").is_dir():
@@ -30,6 +29,15 @@ def share() -> Path:
         f"text2sign_ros finds no models in {', '.join(map(str, places))}; "
         "source the workspace's setup file, or name the bundle's folder"
     )
+
+
+def default_bundle() -> Path:
+    """Folder of the bundle that comes with the package.
+
+    Raises:
+        ResourceError: as ``share``.
+    """
+    return share() / "models" / "asl_cafe"
 
 
 def require_ros_package(name: str, purpose: str) -> None:

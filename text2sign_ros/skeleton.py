@@ -64,12 +64,18 @@ KEYPOINTS: tuple[str, ...] = (
     *(f"left_{name}" for name in _HAND),
     *(f"right_{name}" for name in _HAND),
 )
-"""Names of the keypoints, in order."""
+"""Names of the keypoints, in order.
+
+:meta hide-value:
+"""
 
 NUM_KEYPOINTS = len(KEYPOINTS)
 
 COCO_WHOLEBODY: tuple[int, ...] = (*range(11), *(i for _, i, _ in _FACE), *range(91, 133))
-"""Index of each keypoint in COCO-WholeBody-133."""
+"""Index of each keypoint in COCO-WholeBody-133.
+
+:meta hide-value:
+"""
 
 INDEX: dict[str, int] = {name: i for i, name in enumerate(KEYPOINTS)}
 
@@ -130,7 +136,10 @@ BONES: tuple[tuple[int, int], ...] = (
     *((INDEX[a], INDEX[b]) for line in _FACE_LINES for a, b in itertools.pairwise(line)),
     *HAND_BONES,
 )
-"""Pairs of keypoint indices to draw a signer with; parents come before children within arms and hands."""
+"""Pairs of keypoint indices to draw a signer with; parents come before children within arms and hands.
+
+:meta hide-value:
+"""
 GROUP_BONES: dict[str, tuple[tuple[int, int], ...]] = {
     name: tuple((a, b) for a, b in BONES if group.start <= a < group.stop and group.start <= b < group.stop)
     for name, group in GROUPS.items()
@@ -195,5 +204,8 @@ HANDS = slice(GROUPS["left_hand"].start, GROUPS["right_hand"].stop)
 """The keypoints of both hands."""
 
 REST_POSE: np.ndarray = _rest_pose()
-"""(79, 3) float32, metres in frame ``signer``: arms hanging, hands relaxed, head upright."""
+"""(79, 3) float32, metres in frame ``signer``: arms hanging, hands relaxed, head upright.
+
+:meta hide-value:
+"""
 REST_POSE.setflags(write=False)

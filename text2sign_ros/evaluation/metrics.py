@@ -84,9 +84,9 @@ def ndtw_hands(
 def frechet(features_a: np.ndarray, features_b: np.ndarray) -> float:
     """Fréchet distance (squared 2-Wasserstein) between Gaussians fitted to two sets of features (Heusel et al. 2017).
 
-    |mean_a − mean_b|² + tr(C_a + C_b − 2 (C_a C_b)^½), arXiv 1706.08500, eq. 6; C are the unbiased covariances. With
-    C = RᵀR the last trace is the nuclear norm of R_a R_bᵀ, which needs no square root of a matrix: it stays real and
-    exact where there are fewer samples than features. It is biased upward by few samples: compare equal counts only.
+    ``|mean_a − mean_b|² + tr(C_a + C_b − 2 (C_a C_b)^½)``, arXiv 1706.08500, eq. 6; C are the unbiased covariances.
+    With C = RᵀR the last trace is the nuclear norm of R_a R_bᵀ, which needs no square root of a matrix: it stays real
+    and exact where there are fewer samples than features. Few samples bias it upward: compare equal counts only.
 
     Args:
         features_a: (n, d), n at least 2.

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from text2sign_ros import skeleton
+from text2sign_ros.clip import SignClip
 from text2sign_ros.inference.backends import Backend, open_backend
 from text2sign_ros.inference.backends.onnx import session
 from text2sign_ros.inference.bundle import BundleError, open_bundle
@@ -133,6 +134,15 @@ class Signer:
         """(text, frames) of each part of the motion in order, the return to rest (text "") last."""
         parts = ((part.segment.text, self._frames(part)) for part in self._parts(plan))
         return [*parts, ("", RETURN_FRAMES)]
+
+    def sign(self, text: str, *, seed: int = 0, limits: Limits = NO_LIMITS) -> SignClip:
+        """A text's whole motion at once, from rest and back to it; ``stream`` gives the same while it is being made.
+
+        Raises:
+            TextError: as ``plan``.
+        """
+        positions = np.concatenate(list(self.stream(self.plan(text), seed=seed, limits=limits)))
+        return SignClip(positions, np.ones(positions.shape[:2], np.float32), self.fps)
 
     def stream(self, plan: Plan, *, seed: int = 0, limits: Limits = NO_LIMITS) -> Iterator[np.ndarray]:
         """The motion, a piece a segment, as soon as each is sampled; the same seed gives the same motion.
