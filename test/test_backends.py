@@ -27,7 +27,8 @@ def about(bundle: Path) -> Bundle:
 
 @pytest.fixture(scope="module")
 def both(bundle: Path) -> Iterator[tuple[Backend, Backend]]:
-    made = FusedBackend(bundle, threads=1), StepwiseBackend(bundle, provider=CPU, threads=1)
+    about = Bundle.load(bundle)
+    made = FusedBackend(bundle, about, threads=1), StepwiseBackend(bundle, about, provider=CPU, threads=1)
     yield made
     for backend in made:
         backend.close()
@@ -146,8 +147,8 @@ class _Wrong:
     name = "a broken device"
     spoil = 0.1
 
-    def __init__(self, folder: Path, *_, **__) -> None:
-        self._right = FusedBackend(folder, threads=1)
+    def __init__(self, folder: Path, about: Bundle, **_) -> None:
+        self._right = FusedBackend(folder, about, threads=1)
 
     def sample(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
         codes, positions = self._right.sample(feed)

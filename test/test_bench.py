@@ -55,14 +55,14 @@ def test_a_call_is_timed_as_often_as_told_after_the_warm_up() -> None:
 
 def test_texts_of_one_sign_are_new_to_the_encoder_each(described: Bundle) -> None:
     single = texts.single(described)
-    assert len(set(single)) == len(single) == len(described.signs) + len(described.letters) - 1
-    assert described.signs[0] not in single  # what a signer warms up with
+    assert len(set(single)) == len(single) == len(described.segmenter.signs + described.segmenter.letters) - 1
+    assert described.segmenter.signs[0] not in single  # what a signer warms up with
 
 
 @given(words=st.integers(1, 300))
 def test_a_long_text_has_as_many_words_as_told(described: Bundle, words: int) -> None:
     text = texts.long(described, words)
-    most = max(len(sign.split()) for sign in described.signs)
+    most = max(len(sign.split()) for sign in described.segmenter.signs)
     assert words <= len(text.split()) < words + most
     assert all(0 < len(sentence.split()) <= most * texts.SENTENCE for sentence in text.split(".")[:-1])
 

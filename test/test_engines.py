@@ -107,7 +107,8 @@ class Library:
 
     def cached(self, cache: Path, graph: str = "a/step.onnx", **changes: object) -> bytes:
         values = {"profiles": [{"x": (1, 2)}], "sources": ["12", "34"], "gpu": "Orin 8.7"} | changes
-        return engines.cached(Path(graph), values.pop("profiles"), cache=cache, trt=self.trt, **values)
+        home = values.pop("home", Path(graph).parent)
+        return engines.cached(Path(graph), values.pop("profiles"), home=home, cache=cache, trt=self.trt, **values)
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Library:
             self.logger.log(1, "The engine plan file is not compatible")
             return None
 
-    def build(graph: Path, profiles: list, *, trt: types.ModuleType) -> bytes:
+    def build(graph: Path, profiles: list, *, trt: types.ModuleType, home: Path) -> bytes:
         made.builds += 1
         return b"engine %d of %s" % (made.builds, str(graph).encode())
 

@@ -106,12 +106,13 @@ def test_a_bundle_is_exported_that_signs(run: Run, tmp_path: Path) -> None:
     out.mkdir()
     (out / "MODEL_CARD.md").write_text("kept")
     (out / "old.onnx").write_text("replaced")
+    (out / "bundle.json").write_text('{"format": 3, "files": {}}')  # of an older version
     assert main(["export", "--run", str(run.folder), "--out", str(out), "--max-units", "2"]) == 0
     assert (out / "MODEL_CARD.md").read_text() == "kept" and not (out / "old.onnx").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
     signer = Signer(out)
-    assert (signer.steps, signer.bundle.guidance, signer.bundle.max_units) == (4, 1.5, 2)
+    assert (signer.steps, signer.bundle.guidance, signer.bundle.segmenter.max_units) == (4, 1.5, 2)
     plan = signer.plan("thank you bob")
     motion = np.concatenate(list(signer.stream(plan, seed=1)))
     assert np.isfinite(motion).all() and len(motion) == sum(frames for _, frames in signer.timeline(plan))
@@ -123,7 +124,7 @@ def test_a_prefix_that_the_decoder_looks_beyond_is_refused(run: Run, tmp_path: P
     needed = short.sign_vae.decoder.context_codes
     short.config = replace(CONFIG, diffusion_stage=DiffusionStage(prefix_codes=needed - 1))
     with pytest.raises(ExportError, match=f"prefix_codes is {needed - 1}, and the decoder looks back {needed}"):
-        export_bundle(short, tmp_path / "bundle", max_units=1)
+        export_bundle(short.trained, tmp_path / "bundle", max_units=1)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -179,7 +179,7 @@ def _backends(folder: Path, bundle: Bundle) -> tuple[dict[str, Backend], list[st
     automatic = open_backend("auto", folder, bundle)
     automatic.close()
     best = {automatic.name: found.pop(automatic.name)}
-    stepwise = StepwiseBackend(folder, provider=CPU, threads=1)
+    stepwise = StepwiseBackend(folder, bundle, provider=CPU, threads=1)
     return best | found | {f"{stepwise.name}, step by step": stepwise}, unavailable
 
 
