@@ -48,7 +48,7 @@ def export_bundle(trained: TrainedModel, out: Path, *, max_units: int | None = N
     needed, prefix = trained.sign_vae.decoder.context_codes, trained.prefix_codes
     if prefix < needed:
         raise ExportError(f"prefix_codes is {prefix}, and the decoder looks back {needed}: train with a longer prefix")
-    about = _description(trained, max_units)
+    about = description(trained, max_units)
     if problem := about.problem():  # before the minutes that the graphs take
         raise ExportError(f"the bundle could not be used: {problem}")
     with write_bundle(out, source=trained.encoder, card=out / CARD) as folder:
@@ -69,7 +69,7 @@ def export_bundle(trained: TrainedModel, out: Path, *, max_units: int | None = N
         describe(folder, about)
 
 
-def _description(trained: TrainedModel, max_units: int | None) -> Bundle:
+def description(trained: TrainedModel, max_units: int | None) -> Bundle:
     """What ``bundle.json`` is to say, but for the files."""
     unet, stride = trained.student.config, trained.sign_vae.config.stride
     levels = len(unet.channels)

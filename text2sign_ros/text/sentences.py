@@ -108,8 +108,8 @@ class SentenceSegmenter:
                 *parts, end = self._torn(token[0])
                 yield from (Word(part, Boundary.NONE, markup.manner) for part in parts)
                 last = Word(end, run.after, markup.manner, asks=run.asks)
-            elif last and len(last.text) + len(token[0]) < LONGEST_WORD:
-                last = replace(last, text=f"{last.text}{gap}{token[0]}")
+            elif last and self._fits(longer := f"{last.text}{gap}{token[0]}"):
+                last = replace(last, text=longer)
             gap, goes_on = "", True
         markup.end()
         if last:
@@ -128,11 +128,14 @@ class SentenceSegmenter:
         return char if kind(char) is Kind.SCRIPT and self.tokenizer.reads(char) else ""
 
     def _torn(self, run: str) -> list[str]:
-        """A run of characters in parts that the model takes."""
-        if len(run) == 1 or self.tokenizer.count(run) <= self.max_tokens:
-            return [run]
+        """The words in parts that the model takes, which a run of characters is; it is one as a rule."""
+        if len(run) == 1 or self._fits(run):
+            return [run] if _run(run).is_word else []
         middle = len(run) // 2
         return self._torn(run[:middle]) + self._torn(run[middle:])
+
+    def _fits(self, word: str) -> bool:
+        return len(word) <= LONGEST_WORD and self.tokenizer.count(word) <= self.max_tokens
 
 
 def _why(char: str) -> Kind | None:
@@ -142,9 +145,11 @@ def _why(char: str) -> Kind | None:
 
 # Some scripts have no spaces, and punctuation of their own, after which a word ends.
 _ENDS = "。｡！？，、；："
+_MOST_ENDS = 8
+_MOST_OTHERS = LONGEST_WORD - _MOST_ENDS - 1  # a bracket may stand before them
 _TOKEN = re.compile(
     rf"(?P<tag>{TAG})|(?P<space>[ \n]{{1,{LONGEST_WORD}}})"
-    rf"|\[?(?:[^\s\[{_ENDS}]{{1,{LONGEST_WORD}}}[{_ENDS}]{{0,8}}|[{_ENDS}]{{1,8}})|\[",
+    rf"|\[?(?:[^\s\[{_ENDS}]{{1,{_MOST_OTHERS}}}[{_ENDS}]{{0,{_MOST_ENDS}}}|[{_ENDS}]{{1,{_MOST_ENDS}}})|\[",
     re.ASCII | re.IGNORECASE,
 )
 
