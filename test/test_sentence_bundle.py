@@ -45,7 +45,7 @@ def signer(sentences: Path) -> Iterator[Signer]:
 def test_the_bundle_says_how_its_texts_are_cut_and_what_becomes_of_any_word(sentences: Path) -> None:
     made = Bundle.load(sentences)
     assert isinstance(made.segmenter, SentenceSettings)
-    assert made.segmenter.max_frames == 110 and made.segmenter.out_of_vocabulary == "as written"
+    assert made.segmenter.max_frames == 120 and made.segmenter.out_of_vocabulary == "as written"
     per_character = [frames / (len(text) + 1) for text, frames in zip(SENTENCES.texts, SENTENCES.frames, strict=True)]
     assert made.segmenter.frames_per_character == pytest.approx(np.percentile(per_character, 95), abs=1e-3)
     assert "phrases.npz" not in made.files
@@ -88,7 +88,7 @@ def test_case_and_punctuation_are_the_encoder_s_business(signer: Signer) -> None
 
 
 def test_a_long_sentence_is_cut_at_a_clause_and_never_too_long(signer: Signer) -> None:
-    text = "I would like a coffee, a very big one, and my friend here takes a glass of water, please."
+    text = "I would like a coffee, a very big one with milk, and my friend here takes a glass of water, please."
     found = [segment.text for segment in signer.plan(text).segments]
     assert len(found) > 1 and " ".join(found) == text
     assert all(part.endswith((",", ".")) for part in found)
@@ -119,7 +119,7 @@ def test_a_text_of_any_length_streams_in_little_memory(signer: Signer) -> None:
         return peak_memory(signer.stream(signer.plan("Could I have a coffee? It is 5 p.m. " * sentences)))
 
     peak(2)
-    assert peak(60) < peak(15) + 500_000
+    assert peak(200) < peak(40) + 300_000
 
 
 def test_the_command_signs_with_it(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -285,7 +285,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Device:
 
     def build(graph: Path, profiles: list, *, trt: object, home: Path) -> bytes:
         made.calls.append(f"build {graph.name}")
-        return json.dumps({"graph": str(graph), "profiles": profiles}).encode()
+        return json.dumps({"graph": str(home / graph.name), "profiles": profiles}).encode()
 
     monkeypatch.setattr(engines, "build", build)
     monkeypatch.setitem(sys.modules, "tensorrt", trt)

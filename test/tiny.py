@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from text2sign_ros.networks.aligner import Aligner, AlignerConfig
 from text2sign_ros.networks.denoiser import Denoiser
 from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
 from text2sign_ros.networks.trained import Examples, TrainedModel
 from text2sign_ros.networks.unet import UNet, UNetConfig
+from text2sign_ros.skeleton import REST_POSE
 
 UNITS = Examples(
     texts=np.array(["hello", "thank you", "a", "b", "hello"]),
@@ -20,9 +21,9 @@ UNITS = Examples(
     frames=np.array([40, 44, 20, 22, 41]),
 )
 SENTENCES = Examples(
-    texts=np.array(["Could I have a coffee?", "It's 5 p.m.", "No, thank you very much!"]),
+    texts=np.array(["Could I have a coffee?", "It's 5 p.m.", "I would like a glass of water, and tea for my friend."]),
     kinds=np.full(3, "sentence"),
-    frames=np.array([110, 61, 100]),
+    frames=np.array([50, 26, 120]),
 )
 
 
@@ -31,7 +32,7 @@ def model(examples: Examples, encoder: Path, *, levels: int = 2) -> TrainedModel
     """A model that learnt nothing of ``examples``; ``encoder`` is the folder of a bundle."""
     torch.manual_seed(0)
     unet = UNetConfig(channels=(8,) * levels, context_dim=8, heads=2)
-    networks: dict[str, nn.Module] = {
+    networks: dict[str, Any] = {
         "sign_vae": SignVAE(SignVAEConfig(channels=8, blocks=1)),
         "aligner": Aligner(AlignerConfig(width=8, layers=1, heads=2)),
         "denoiser": Denoiser(unet),
@@ -41,6 +42,10 @@ def model(examples: Examples, encoder: Path, *, levels: int = 2) -> TrainedModel
         network.eval().requires_grad_(False)
         for parameter in network.parameters():  # those that start as zero would hide mistakes
             parameter.copy_(0.1 * torch.randn_like(parameter))
+    vae = networks["sign_vae"]
+    rest = torch.from_numpy(REST_POSE)[None, None]
+    vae.mean.copy_(vae.offsets(rest)[0, 0])
+    vae.std.fill_(0.05)  # metres
     return TrainedModel(
         name="tiny",
         recipe={"name": "tiny"},
@@ -52,5 +57,5 @@ def model(examples: Examples, encoder: Path, *, levels: int = 2) -> TrainedModel
         prefix_codes=10,
         guidance=2.0,
         examples=examples,
-        **networks,  # type: ignore[arg-type]
+        **networks,
     )
