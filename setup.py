@@ -1,5 +1,6 @@
 """Installs text2sign_ros, by pip or (as an ament_python package) by colcon; metadata follow package.xml."""
 
+import json
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -9,12 +10,15 @@ SHARE = Path("share") / NAME
 
 
 def data_files():
-    """Share files as (folder, files): what ROS 2 looks up at run time, and the models."""
+    """Share files as (folder, files): what ROS 2 looks up at run time, and what models need for signing."""
+    bundles = Path("models").glob("*/bundle.json")
+    evaluation = {path.parent / name for path in bundles for name in json.loads(path.read_text())["evaluation_files"]}
     yield "share/ament_index/resource_index/packages", [f"resource/{NAME}"]
     yield str(SHARE), ["package.xml"]
     for top in ("launch", "config", "models"):
         for folder in sorted({path.parent for path in Path(top).rglob("*") if path.is_file()}):
-            files = [str(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name[0] not in "."]
+            kept = {p for p in folder.iterdir() if p.is_file() and p.name[0] not in "."} - evaluation
+            files = [str(p) for p in sorted(kept)]
             if files and "__pycache__" not in folder.parts:
                 yield str(SHARE / folder), files
 

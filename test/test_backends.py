@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from text2sign_ros.inference import backends
 from text2sign_ros.inference.backends import Backend, BackendError, open_backend
 from text2sign_ros.inference.backends.onnx import CPU, CUDA, FusedBackend, StepwiseBackend, engine_options, session
-from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.bundle import Bundle, open_bundle
 from text2sign_ros.inference.feed import Feed
 from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
 
@@ -27,7 +28,8 @@ def about(bundle: Path) -> Bundle:
 
 @pytest.fixture(scope="module")
 def both(bundle: Path) -> Iterator[tuple[Backend, Backend]]:
-    made = FusedBackend(bundle, threads=1), StepwiseBackend(bundle, provider=CPU, threads=1)
+    about = Bundle.load(bundle)
+    made = FusedBackend(bundle, about, threads=1), StepwiseBackend(bundle, about, provider=CPU, threads=1)
     yield made
     for backend in made:
         backend.close()
@@ -146,8 +148,8 @@ class _Wrong:
     name = "a broken device"
     spoil = 0.1
 
-    def __init__(self, folder: Path, *_, **__) -> None:
-        self._right = FusedBackend(folder, threads=1)
+    def __init__(self, folder: Path, about: Bundle, **_) -> None:
+        self._right = FusedBackend(folder, about, threads=1)
 
     def sample(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
         codes, positions = self._right.sample(feed)
@@ -207,4 +209,37 @@ def test_the_engines_of_onnx_runtime_cover_every_length(bundle: Path, about: Bun
             shapes = dict(part.split(":") for part in options[f"trt_profile_{which}_shapes"].split(","))
             assert set(shapes) == free
             assert str(frames // about.stride) in shapes["codes" if graph == "decoder" else "x"].split("x")[-1]
-    assert (tmp_path / "cache").is_dir()
+        assert Path(options["trt_engine_cache_path"]).is_dir()
+
+
+def _engines(about: Bundle, cache: Path) -> Path:
+    (folder,) = {options["trt_engine_cache_path"] for options in engine_options(about, cache).values()}
+    return Path(folder)
+
+
+def test_the_engines_of_onnx_runtime_are_those_of_one_state_of_one_bundle(about: Bundle, tmp_path: Path) -> None:
+    first = _engines(about, tmp_path)
+    (first / "step.engine").write_bytes(b"minutes")
+    other = replace(about, folder=tmp_path / "another", files=about.files | {"unet.weights": "1" * 64})
+    assert _engines(other, tmp_path) != first
+    assert _engines(replace(about, folder=tmp_path / "a copy"), tmp_path) == first
+    assert _engines(about, tmp_path) == first and (first / "step.engine").is_file()
+    for changed in ({"files": about.files | {"unet.weights": "0" * 64}}, {"buckets": about.buckets[:-1]}):
+        retrained = _engines(replace(about, **changed), tmp_path)
+        assert retrained != first and list(retrained.iterdir()) == []
+        assert not first.exists() and _engines(other, tmp_path).exists()
+        first = retrained
+
+
+def test_a_cache_that_can_not_be_made_is_an_error_with_the_cause(about: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BackendError, match=r"file/cache, the folder of engines, can't be used: .*XDG_CACHE_HOME"):
+        engine_options(about, tmp_path / "file" / "cache")
+
+
+def test_messages_name_the_bundle_and_not_the_copy_that_is_loaded(bundle: Path, tmp_path: Path) -> None:
+    with open_bundle(bundle) as (about, copy):
+        (copy / "fused.onnx").write_bytes(b"no graph")
+        with pytest.raises(BackendError) as caught:
+            FusedBackend(copy, about, threads=1)
+    assert str(bundle / "fused.onnx") in str(caught.value) and str(copy) not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,14 +56,14 @@ def test_a_call_is_timed_as_often_as_told_after_the_warm_up() -> None:
 
 def test_texts_of_one_sign_are_new_to_the_encoder_each(described: Bundle) -> None:
     single = texts.single(described)
-    assert len(set(single)) == len(single) == len(described.signs) + len(described.letters) - 1
-    assert described.signs[0] not in single  # what a signer warms up with
+    assert len(set(single)) == len(single) == len(described.segmenter.signs + described.segmenter.letters) - 1
+    assert described.segmenter.signs[0] not in single  # what a signer warms up with
 
 
 @given(words=st.integers(1, 300))
 def test_a_long_text_has_as_many_words_as_told(described: Bundle, words: int) -> None:
     text = texts.long(described, words)
-    most = max(len(sign.split()) for sign in described.signs)
+    most = max(len(sign.split()) for sign in described.segmenter.signs)
     assert words <= len(text.split()) < words + most
     assert all(0 < len(sentence.split()) <= most * texts.SENTENCE for sentence in text.split(".")[:-1])
 
@@ -227,6 +228,18 @@ def test_the_page_says_it_all(figures: dict[str, Any], tmp_path: Path) -> None:
     assert not any(word in page for word in ("None", "nan", "{"))
     tables = [block for block in page.split("\n\n") if block.startswith("|")]
     assert all(len({line.count("|") for line in table.splitlines()}) == 1 for table in tables)
+
+
+def test_a_bundle_installed_without_its_networks_is_measured_all_the_same(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "bundle"
+    shutil.copytree(bundle, installed, ignore=shutil.ignore_patterns("learnt.pt", "training.yaml"))
+    monkeypatch.setattr("text2sign_ros.bench._node", lambda *_: {})
+    monkeypatch.setattr(bench, "STEPS", (4,))
+    monkeypatch.setattr(bench, "LENGTHS", (32, 64))
+    figures = bench.run(installed, effort=TINY, progress=False)
+    assert figures["pytorch"] is None and "was installed without" in figures["missing"]["PyTorch"]
 
 
 def test_what_is_not_installed_is_left_out_and_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from text2sign_ros.inference.bundle import DESCRIPTION, LARGEST, REQUIRED, Bundle, BundleError, open_bundle, sha256
+from text2sign_ros.inference.bundle import DESCRIPTION, LARGEST, Bundle, BundleError, open_bundle, sha256
 from text2sign_ros.inference.signer import Signer
+
+SENTENCES = {"kind": "sentences", "max_frames": 200, "frames_per_character": 2.5, "out_of_vocabulary": "as written"}
 
 
 @pytest.fixture
@@ -52,10 +54,11 @@ def _refused(folder: Path, *named: str) -> None:
 def test_the_shipped_bundle_is_whole_and_lists_every_file(bundle: Path) -> None:
     loaded = Bundle.load(bundle)
     present = {path.name for path in bundle.iterdir()} - {DESCRIPTION, "MODEL_CARD.md"}
-    assert set(loaded.files) == present
+    assert loaded.files.keys() | loaded.evaluation_files.keys() == present
+    assert set(loaded.files) == set(loaded.required)
     assert {"text_encoder.onnx", "tokenizer.json", "step.onnx", "decoder.onnx", "fused.onnx"} <= present
     assert loaded.latent_dim == 20 and loaded.fps == 25.0
-    assert len(loaded.letters) == 26 and "thank you" in loaded.signs
+    assert len(loaded.segmenter.letters) == 26 and "thank you" in loaded.segmenter.signs
     assert sum(path.stat().st_size for path in bundle.iterdir()) < 100e6
     assert (bundle / "text_encoder.onnx").stat().st_size < 50e6
 
@@ -76,6 +79,22 @@ def test_every_missing_file_is_named(copy: Path) -> None:
         (copy / name).rename(copy.parent / name)
         _refused(copy, name, "missing")
         (copy.parent / name).rename(copy / name)
+
+
+def test_what_only_evaluation_needs_may_be_missing_but_not_damaged(copy: Path) -> None:
+    about = Bundle.load(copy)
+    assert sorted(about.evaluation_files) == ["learnt.pt", "training.yaml"]
+    for name in about.evaluation_files:
+        assert about.evaluation_file(name) == copy / name
+        content = (copy / name).read_bytes()
+        _replace(copy / name, content + b" ")
+        _refused(copy, name, "damaged")
+        (copy / name).unlink()
+        assert Bundle.load(copy) == about
+        with pytest.raises(BundleError, match=rf"{copy} was installed without {name}, .* source tree"):
+            about.evaluation_file(name)
+    with pytest.raises(BundleError, match=r"holds no nowhere\.pt, which evaluation needs; export it anew"):
+        about.evaluation_file("nowhere.pt")
 
 
 @pytest.mark.parametrize("name", ["unet.weights", "fused.onnx", "tokenizer.json"])
@@ -107,8 +126,8 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda v: v.update(format=1), "format 3"),
-        (lambda v: v.pop("format"), "format 3"),
+        (lambda v: v.update(format=3), "format 4"),
+        (lambda v: v.pop("format"), "format 4"),
         (lambda v: v.update(colour="red"), "colour"),
         (lambda v: v.pop("fps"), "fps"),
         (lambda v: v.update(fps="25"), "fps"),
@@ -134,6 +153,31 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
         (lambda v: v["presets"].update(best=0), "presets"),
         (lambda v: v.update(beta_start=0.5), "beta_start"),
         (lambda v: v["files"].pop("fused.onnx"), "fused.onnx"),
+        (lambda v: v["files"].pop("phrases.npz"), "phrases.npz"),
+        (lambda v: v.update(evaluation_files=[]), "evaluation_files"),
+        (lambda v: v["evaluation_files"].update({"unet.weights": "0" * 64}), "both name unet.weights"),
+        (lambda v: v.update(unet_levels=0), "unet_levels"),
+        (lambda v: v.update(unet_levels=10**9), "unet_levels"),
+        (lambda v: v.update(unet_levels=5), "buckets must be multiples of 32"),
+        (lambda v: v["buckets"].__setitem__(0, 33), "buckets must be multiples of 8"),
+        (lambda v: v.update(segmenter="units"), "segmenter must be an object"),
+        (lambda v: v["segmenter"].pop("kind"), "kind is one of units, sentences"),
+        (lambda v: v["segmenter"].update(kind=[]), "kind is one of units, sentences"),
+        (lambda v: v["segmenter"].update(kind="glosses"), "kind is one of units, sentences"),
+        (lambda v: v["segmenter"].update(kind="sentences"), "segmenter: frames_per_character, frames_per_letter"),
+        (lambda v: v["segmenter"].update(max_units="1"), "segmenter: max_units must be int"),
+        (lambda v: v["segmenter"].update(max_units=0), "max_units must be from 1 to 1000"),
+        (lambda v: v["segmenter"].update(max_units=10**9), "max_units must be from 1 to 1000"),
+        (lambda v: v["segmenter"].update(frames_per_sign=0), "frames_per_sign"),
+        (lambda v: v["segmenter"].update(frames_per_letter=237), "must hold the prefix and a sign"),
+        (lambda v: v["segmenter"].update(signs=["Hello"]), "'Hello' in signs"),
+        (lambda v: v["segmenter"].update(signs=[], letters=[]), "both empty"),
+        (lambda v: v["segmenter"].update(out_of_vocabulary="refuse"), "out_of_vocabulary must be 'spell'"),
+        (lambda v: v.update(segmenter=SENTENCES | {"max_frames": 0}), "max_frames must be from 1 to 236"),
+        (lambda v: v.update(segmenter=SENTENCES | {"max_frames": 237}), "max_frames must be from 1 to 236"),
+        (lambda v: v.update(segmenter=SENTENCES | {"frames_per_character": 0}), "frames_per_character"),
+        (lambda v: v.update(segmenter=SENTENCES | {"frames_per_character": float("nan")}), "frames_per_character"),
+        (lambda v: v.update(segmenter=SENTENCES | {"out_of_vocabulary": "spell"}), "must be 'as written'"),
     ],
 )
 def test_a_description_of_something_else(copy: Path, change: Callable[[dict], Any], named: str) -> None:
@@ -180,7 +224,7 @@ def test_a_file_outside_the_folder_is_refused(copy: Path, name: str) -> None:
 def test_a_bundle_is_opened_as_a_copy_that_goes(bundle: Path, copy: Path) -> None:
     with open_bundle(copy) as (description, own):
         assert description == Bundle.load(bundle)
-        assert sorted(path.name for path in own.iterdir()) == sorted(REQUIRED)
+        assert sorted(path.name for path in own.iterdir()) == sorted(description.required)
         _replace(copy / "unet.weights", b"")
         assert sha256(own / "unet.weights") == description.files["unet.weights"]
     assert not own.exists()

@@ -76,6 +76,16 @@ def test_a_graph_that_tensorrt_cannot_read_is_named_with_the_cause(tmp_path: Pat
         engines.build(graph, [], trt=trt)
 
 
+def test_messages_name_the_bundle_and_not_a_copy_of_it(tmp_path: Path) -> None:
+    trt = pytest.importorskip("tensorrt_rtx")
+    (tmp_path / "copy").mkdir()
+    graph = tmp_path / "copy" / "step.onnx"
+    graph.write_bytes(b"no protobuf at all")
+    with pytest.raises(BackendError) as caught:
+        engines.build(graph, [], trt=trt, home=tmp_path / "models")
+    assert str(tmp_path / "models" / "step.onnx") in str(caught.value) and str(graph) not in str(caught.value)
+
+
 def test_shapes_that_a_graph_cannot_have_are_named_with_the_cause(bundle: Path) -> None:
     trt = pytest.importorskip("tensorrt_rtx")
     graph = bundle / "step.onnx"
@@ -107,7 +117,8 @@ class Library:
 
     def cached(self, cache: Path, graph: str = "a/step.onnx", **changes: object) -> bytes:
         values = {"profiles": [{"x": (1, 2)}], "sources": ["12", "34"], "gpu": "Orin 8.7"} | changes
-        return engines.cached(Path(graph), values.pop("profiles"), cache=cache, trt=self.trt, **values)
+        home = values.pop("home", Path(graph).parent)
+        return engines.cached(Path(graph), values.pop("profiles"), home=home, cache=cache, trt=self.trt, **values)
 
 
 @pytest.fixture
@@ -127,7 +138,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Library:
             self.logger.log(1, "The engine plan file is not compatible")
             return None
 
-    def build(graph: Path, profiles: list, *, trt: types.ModuleType) -> bytes:
+    def build(graph: Path, profiles: list, *, trt: types.ModuleType, home: Path) -> bytes:
         made.builds += 1
         return b"engine %d of %s" % (made.builds, str(graph).encode())
 
@@ -162,6 +173,12 @@ def test_a_stale_engine_is_built_anew_and_the_old_one_deleted(library: Library, 
     assert library.cached(tmp_path, **change) == b"engine 3 of a/step.onnx"
     assert sorted(path.name.split("-")[0] for path in tmp_path.iterdir()) == ["decoder", "step"]
     assert library.cached(tmp_path, **change) == b"engine 3 of a/step.onnx"
+
+
+def test_a_stale_engine_goes_wherever_the_copy_lay_that_it_was_built_from(library: Library, tmp_path: Path) -> None:
+    library.cached(tmp_path / "cache", graph="/tmp/text2sign_1/step.onnx", home=tmp_path)
+    library.cached(tmp_path / "cache", graph="/tmp/text2sign_2/step.onnx", home=tmp_path, sources=["12", "35"])
+    assert library.builds == 2 and len(list((tmp_path / "cache").iterdir())) == 1
 
 
 def test_engines_of_other_gpus_and_other_bundles_stay(library: Library, tmp_path: Path) -> None:

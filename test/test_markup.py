@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from text2sign_ros.motion.nonmanual import EXPRESSIONS
-from text2sign_ros.text import Boundary, Omissions, Plan, Segment, TextError, Vocabulary, normalise, plan
+from text2sign_ros.text import (
+    Boundary,
+    Omissions,
+    Plan,
+    Segment,
+    TextError,
+    UnitSegmenter,
+    Vocabulary,
+    normalise,
+    plan,
+)
 from text2sign_ros.text.markup import LONGEST_PAUSE, LONGEST_TAG, SIGHT, TAG
 
 SIGNS = ("hello", "can", "i", "get", "large", "coffee", "tea", "thank you", "no", "how much", "you", "happy")
@@ -20,8 +30,8 @@ NORMALISE = sys.modules["text2sign_ros.text.normalise"]  # the package's attribu
 
 
 def make(text: str, **limits: int) -> Plan:
-    options = {"max_characters": 10**6, "max_units": 12, "max_frames": 256, "frames_per_sign": 25}
-    return plan(text, VOCABULARY, **{**options, "frames_per_letter": 10, **limits})
+    options = {"max_units": 12, "max_frames": 256, "frames_per_sign": 25, "frames_per_letter": 10}
+    return plan(text, UnitSegmenter(VOCABULARY, **{**options, **limits}), max_characters=10**6)
 
 
 def segments(text: str) -> list[Segment]:

@@ -15,6 +15,7 @@ from catkin_pkg.package import parse_package
 
 import text2sign_ros
 from text2sign_ros.extras import MODULES
+from text2sign_ros.inference.bundle import Bundle
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "text2sign_ros"
@@ -89,14 +90,36 @@ def test_a_wheel_holds_the_package_and_its_data(installed):
     for path in (*PACKAGE.rglob("*.py"), PACKAGE / "py.typed"):
         assert (installed / path.relative_to(ROOT)).is_file(), path
     share = installed / "share"
+    bundle = ROOT / "models" / "asl_cafe"
+    evaluation = {bundle / name for name in Bundle.load(bundle).evaluation_files}
     for top in ("launch", "config", "models"):
         files = [path for path in (ROOT / top).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
         assert files, f"{top}/ is empty"
-        for path in files:
+        for path in set(files) - evaluation:
             assert (share / "text2sign_ros" / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), path
     assert not (installed / "experiments").exists()
     assert (share / "text2sign_ros" / "package.xml").is_file()
     assert (share / "ament_index/resource_index/packages/text2sign_ros").is_file(), "ROS 2 finds a package by this file"
+
+
+def test_what_only_evaluation_needs_is_not_installed_and_not_missed(installed):
+    folder = installed / "share" / "text2sign_ros" / "models" / "asl_cafe"
+    about = Bundle.load(folder)
+    assert "learnt.pt" in about.evaluation_files and not about.evaluation_files.keys() & about.files.keys()
+    assert {path.name for path in folder.iterdir()} == {*about.files, "bundle.json", "MODEL_CARD.md"}
+    run(
+        *(
+            str(installed / "bin/text2sign"),
+            "sign",
+            "tea",
+            "--out",
+            str(installed / "tea.npz"),
+            "--bundle",
+            str(folder),
+        ),
+        env=os.environ | {"PYTHONPATH": str(installed)},
+        cwd=installed,
+    )
 
 
 def test_console_scripts_are_in_bin_and_start(installed):
@@ -143,6 +166,17 @@ def test_a_node_needs_no_extra_for_files():
     nodes = [name for name in modules(learning=False) if not name.startswith(draws)]
     assert {"text2sign_ros.ros.signer_node", "text2sign_ros.ros.player_node", "text2sign_ros.clip"} <= set(nodes)
     run(sys.executable, "-c", script, *nodes, cwd=ROOT)
+
+
+def test_training_and_export_do_not_import_each_other():
+    """What the one hands to the other is ``networks.trained``; `cli.py` composes them."""
+
+    def uses(folder: str) -> set[str]:
+        sources = [path.read_text() for path in (PACKAGE / folder).rglob("*.py")]
+        return {name for source in sources for name in re.findall(r"text2sign_ros\.(\w+)", source)}
+
+    assert "networks" in uses("training") and "export" not in uses("training")
+    assert "networks" in uses("export") and not {"training", "corpora", "evaluation"} & uses("export")
 
 
 def test_the_guard_against_torch_can_fail():

@@ -8,8 +8,8 @@ from conftest import peak_memory
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from text2sign_ros.text import Boundary, Plan, TextError, Vocabulary, VocabularyError, plan
-from text2sign_ros.text.plan import SHORT_TEXT
+from text2sign_ros.text import Boundary, Plan, TextError, UnitSegmenter, Vocabulary, VocabularyError, plan
+from text2sign_ros.text.segments import SHORT_TEXT
 
 SIGNS = (
     *("hello", "can", "i", "get", "small", "medium", "large", "coffee", "tea", "water", "muffin", "please"),
@@ -24,15 +24,8 @@ NORMALISE = sys.modules["text2sign_ros.text.normalise"]  # the package's attribu
 def make(
     text: str, vocabulary: Vocabulary = VOCABULARY, *, units: int = 12, frames: int = 256, longest: int = 1_000_000
 ) -> Plan:
-    return plan(
-        text,
-        vocabulary,
-        max_characters=longest,
-        max_units=units,
-        max_frames=frames,
-        frames_per_sign=25,
-        frames_per_letter=10,
-    )
+    segmenter = UnitSegmenter(vocabulary, units, frames, frames_per_sign=25, frames_per_letter=10)
+    return plan(text, segmenter, max_characters=longest)
 
 
 def segments(text: str, **limits: int) -> list[str]:

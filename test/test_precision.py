@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from text2sign_ros.export import precision
 from text2sign_ros.export.precision import PRECISIONS, Difference, PrecisionError, compare, derive, int8_channels
+from text2sign_ros.export.writing import ExportError
 from text2sign_ros.inference.bundle import Bundle, BundleError
 
 GRAPHS = ("step.onnx", "decoder.onnx", "fused.onnx")
@@ -36,6 +37,7 @@ def test_a_variant_is_a_bundle_like_any_other(variant, bundle):
     made, original = Bundle.load(folder), Bundle.load(bundle)
     assert made.name == f"{original.name}_{kind}"
     assert made.files.keys() == original.files.keys()
+    assert made.evaluation_files == original.evaluation_files
     changed = {name for name, digest in made.files.items() if digest != original.files[name]}
     assert changed == {*GRAPHS, *WEIGHTS}
     assert (folder / "MODEL_CARD.md").read_bytes() == (bundle / "MODEL_CARD.md").read_bytes()
@@ -109,10 +111,10 @@ def test_an_older_variant_is_replaced(bundle, tmp_path, monkeypatch):
 def test_what_is_no_place_for_a_variant(bundle, tmp_path):
     with pytest.raises(PrecisionError, match=r"'fp8'.*fp16, int8"):
         derive(bundle, tmp_path / "out", "fp8")
-    with pytest.raises(PrecisionError, match="holds the bundle itself"):
+    with pytest.raises(ExportError, match="of which the bundle is made; name another folder"):
         derive(bundle, bundle, "fp16")
     (tmp_path / "thesis.txt").write_text("three years")
-    with pytest.raises(PrecisionError, match="is no bundle"):
+    with pytest.raises(ExportError, match="is no bundle"):
         derive(bundle, tmp_path, "fp16")
     assert (tmp_path / "thesis.txt").read_text() == "three years"
     with pytest.raises(BundleError, match="missing"):
@@ -139,6 +141,6 @@ def test_it_needs_no_torch():
 def test_a_bundle_whose_files_have_a_second_name_is_read(bundle: Path, tmp_path: Path) -> None:
     shutil.copytree(bundle, tmp_path / "first", ignore=shutil.ignore_patterns("learnt.pt"))
     about = Bundle.load(bundle)
-    replace(about, files={k: v for k, v in about.files.items() if k != "learnt.pt"}).save(tmp_path / "first")
+    replace(about, evaluation_files={"training.yaml": about.evaluation_files["training.yaml"]}).save(tmp_path / "first")
     shutil.copytree(tmp_path / "first", tmp_path / "second", copy_function=os.link)
     assert derive(tmp_path / "second", tmp_path / "out", "fp16").positions_rms_mm < 1

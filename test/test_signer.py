@@ -51,7 +51,7 @@ def test_bones_keep_their_length(pieces: list[np.ndarray]) -> None:
 
 
 def test_seams_are_as_smooth_as_segments_are_inside(signer: Signer) -> None:
-    plan = signer.plan(" ".join([*signer.bundle.signs * 2, "grace", "bob"]))
+    plan = signer.plan(" ".join([*signer.bundle.segmenter.signs * 2, "grace", "bob"]))
     motion = np.concatenate(list(signer.stream(plan)))
     steps = np.linalg.norm(np.diff(motion, n=2, axis=0), axis=-1).max(axis=1)
     seams = np.cumsum([frames for _, frames in signer.timeline(plan)])[:-1]

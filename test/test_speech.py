@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from text2sign_ros.text import Omissions, normalise
-from text2sign_ros.text.normalise import _fold
+from text2sign_ros.text.normalise import fold
 from text2sign_ros.text.speech import SIGHT, SILENCE, Transcript, is_understood, plain
 
 PHRASES = frozenset({("thank", "you"), ("i", "love", "you"), ("coffee",)})
@@ -144,7 +144,7 @@ def test_an_endless_result_costs_no_time() -> None:
 
 def test_speech_has_no_markup() -> None:
     assert plain("[slow] hello [noise] you <unk> [") == "hello   you"
-    brackets = [char for char in map(chr, range(sys.maxunicode + 1)) if {"[", "]"} & set(_fold(char))]
+    brackets = [char for char in map(chr, range(sys.maxunicode + 1)) if {"[", "]"} & set(fold(char))]
     assert {"[", "]"} < set(brackets) and not any(map(plain, brackets))
 
 

@@ -26,7 +26,7 @@ import pytest
 from text2sign_ros.inference.backends import engines
 from text2sign_ros.inference.backends.base import BackendError
 from text2sign_ros.inference.backends.tensorrt import TensorRTBackend, _Cuda
-from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.bundle import Bundle, open_bundle
 from text2sign_ros.inference.feed import Feed
 from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
 
@@ -283,9 +283,9 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Device:
     trt.Builder = object
     trt.Runtime = lambda logger: types.SimpleNamespace(deserialize_cuda_engine=lambda plan: Engine(made, plan))
 
-    def build(graph: Path, profiles: list, *, trt: object) -> bytes:
+    def build(graph: Path, profiles: list, *, trt: object, home: Path) -> bytes:
         made.calls.append(f"build {graph.name}")
-        return json.dumps({"graph": str(graph), "profiles": profiles}).encode()
+        return json.dumps({"graph": str(home / graph.name), "profiles": profiles}).encode()
 
     monkeypatch.setattr(engines, "build", build)
     monkeypatch.setitem(sys.modules, "tensorrt", trt)
@@ -394,6 +394,23 @@ def test_engines_are_kept_for_the_next_start(device: Device, bundle: Path, descr
     weights = dataclasses.replace(description, files=description.files | {"unet.weights": "0" * 64})
     TensorRTBackend(bundle, weights, cache=tmp_path).close()
     assert [call for call in device.calls if call.startswith("build")][2:] == ["build step.onnx"]
+
+
+def test_engines_of_an_earlier_state_of_the_bundle_go_whatever_copy_is_loaded(
+    device: Device, bundle: Path, tmp_path: Path
+) -> None:
+    """A node loads a private copy, in a folder of another name each time."""
+
+    def start(files: dict[str, str]) -> set[str]:
+        with open_bundle(bundle) as (description, copy):
+            about = dataclasses.replace(description, files=description.files | files)
+            TensorRTBackend(copy, about, cache=tmp_path).close()
+        return {path.name for path in tmp_path.iterdir()}
+
+    first = start({})
+    assert start({}) == first and len(first) == 2
+    retrained = start({"unet.weights": "0" * 64})
+    assert len(retrained) == 2 and len(retrained & first) == 1
 
 
 @pytest.mark.parametrize("failing", ["run", "capture", "cudaStreamBeginCapture", "cudaGraphInstantiate"])

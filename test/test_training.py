@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 
 from text2sign_ros.cli import main
 from text2sign_ros.export.bundle import ExportError, export_bundle
+from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.networks.aligner import AlignerConfig
 from text2sign_ros.networks.sign_vae import SignVAEConfig
@@ -106,16 +109,70 @@ def test_a_bundle_is_exported_that_signs(run: Run, tmp_path: Path) -> None:
     out.mkdir()
     (out / "MODEL_CARD.md").write_text("kept")
     (out / "old.onnx").write_text("replaced")
+    (out / "bundle.json").write_text('{"format": 3, "files": {}}')  # of an older version
     assert main(["export", "--run", str(run.folder), "--out", str(out), "--max-units", "2"]) == 0
     assert (out / "MODEL_CARD.md").read_text() == "kept" and not (out / "old.onnx").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
     signer = Signer(out)
-    assert (signer.steps, signer.bundle.guidance, signer.bundle.max_units) == (4, 1.5, 2)
+    assert (signer.steps, signer.bundle.guidance, signer.bundle.segmenter.max_units) == (4, 1.5, 2)
     plan = signer.plan("thank you bob")
     motion = np.concatenate(list(signer.stream(plan, seed=1)))
     assert np.isfinite(motion).all() and len(motion) == sum(frames for _, frames in signer.timeline(plan))
     np.testing.assert_array_equal(motion[-1], REST_POSE)
+
+
+@pytest.mark.parametrize(("out", "reason"), [(".", "holds .*, of which the bundle is made"), ("..", "holds .*")])
+def test_the_folder_of_the_run_is_never_replaced(
+    run: Run, capsys: pytest.CaptureFixture[str], out: str, reason: str
+) -> None:
+    def content() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in run.folder.iterdir()}
+
+    before = content()
+    assert main(["export", "--run", str(run.folder), "--out", str(run.folder / out)]) == 1
+    assert re.search(f"text2sign: {reason}.*name another folder", capsys.readouterr().err)
+    assert content() == before and "aligner.checkpoint.pt" in before
+
+
+@pytest.mark.parametrize("units", ["0", "-1", "1000000"])
+def test_a_number_of_units_that_can_not_be_signed_leaves_the_old_bundle(
+    run: Run, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], units: str
+) -> None:
+    shutil.copytree(bundle, tmp_path / "bundle", copy_function=os.symlink)
+    before = sorted(path.name for path in (tmp_path / "bundle").iterdir())
+    assert main(["export", "--run", str(run.folder), "--out", str(tmp_path / "bundle"), "--max-units", units]) == 1
+    assert "max_units must be from 1 to 1000" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "bundle").iterdir()) == before
+    Bundle.load(tmp_path / "bundle")
+
+
+def test_the_text_encoder_is_made_by_whoever_composes_the_run(run: Run, tmp_path: Path) -> None:
+    """Training does not know how; it names the files that are missing and what makes them."""
+    with pytest.raises(
+        ConfigError, match=r"has no text_encoder\.onnx, .*tokenizer\.json: .*by text2sign train, or cop"
+    ):
+        _ = Run(CONFIG, tmp_path / "bare").encoder
+    made: list[Path] = []
+
+    def export_encoder(folder: Path) -> None:
+        made.append(folder)
+        for name in FILES:
+            shutil.copy(run.folder / name, folder / name)
+
+    assert Run(CONFIG, tmp_path / "run", export_encoder=export_encoder).encoder.dimensions == 384
+    assert made == [tmp_path / "run"]
+    assert Run(CONFIG, tmp_path / "run").encoder.dimensions == 384
+
+
+def test_what_is_handed_over_is_all_that_export_takes(run: Run) -> None:
+    trained = run.trained
+    assert (trained.name, trained.fps, trained.prefix_codes, trained.guidance) == ("tiny", 25.0, 10, 1.5)
+    assert trained.recipe == run.recipe and trained.encoder == run.folder and trained.student is run.student
+    examples = trained.examples
+    assert len(examples.texts) == len(examples.kinds) == len(examples.frames) == len(run.sentences["train"].labels)
+    for text, kind in zip(examples.texts[:500], examples.kinds[:500], strict=True):
+        assert kind == ("letter" if len(text) == 1 else "sign")
 
 
 def test_a_prefix_that_the_decoder_looks_beyond_is_refused(run: Run, tmp_path: Path) -> None:
@@ -123,7 +180,7 @@ def test_a_prefix_that_the_decoder_looks_beyond_is_refused(run: Run, tmp_path: P
     needed = short.sign_vae.decoder.context_codes
     short.config = replace(CONFIG, diffusion_stage=DiffusionStage(prefix_codes=needed - 1))
     with pytest.raises(ExportError, match=f"prefix_codes is {needed - 1}, and the decoder looks back {needed}"):
-        export_bundle(short, tmp_path / "bundle", max_units=1)
+        export_bundle(short.trained, tmp_path / "bundle", max_units=1)
     assert list(tmp_path.iterdir()) == []
 
 

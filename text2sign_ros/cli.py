@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--run", type=Path, dest="folder", help="folder of the run")
     source.add_argument("--bundle", type=Path, help="folder of a bundle, for --precision or --tensorrt")
     export.add_argument("--out", type=Path, help="folder of the new bundle, for example models/asl_cafe")
-    export.add_argument("--max-units", type=int, default=1, help="signs and letters generated at once (default: 1)")
+    export.add_argument("--max-units", type=int, help="signs and letters generated at once (default: 1)")
     export.add_argument("--precision", help="fp16 or int8: the same bundle with smaller weights")
     export.add_argument(
         "--tensorrt", action="store_true", help="build the bundle's engines for this machine's GPU into the cache"
@@ -217,7 +217,15 @@ def _sign_one(signer: Signer, text: str, out: Path, write: Writer, options: argp
 def _train(options: argparse.Namespace) -> None:
     from text2sign_ros.training import config, train
 
-    train.Run(config.load(options.config), options.out).train(tuple(options.stage or train.STAGES))
+    train.Run(config.load(options.config), options.out, export_encoder=_export_encoder).train(
+        tuple(options.stage or train.STAGES)
+    )
+
+
+def _export_encoder(folder: Path) -> None:
+    from text2sign_ros.export.text_encoder import export_text_encoder
+
+    export_text_encoder(None, folder)
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -242,8 +250,8 @@ def _export(options: argparse.Namespace) -> None:
     from text2sign_ros.export.bundle import export_bundle
     from text2sign_ros.training import config, train
 
-    run = train.Run(config.load(options.folder / "config.yaml"), options.folder)
-    export_bundle(run, options.out, max_units=options.max_units)
+    run = train.Run(config.load(options.folder / "config.yaml"), options.folder, export_encoder=_export_encoder)
+    export_bundle(run.trained, options.out, max_units=options.max_units)
     print(f"{options.out}: exported and equal to torch")
 
 

@@ -12,7 +12,7 @@ from conftest import Process
 
 from faults.ledger import Ledger
 from faults.witness import Witness, memory
-from text2sign_ros.inference.bundle import DESCRIPTION, REQUIRED
+from text2sign_ros.inference.bundle import DESCRIPTION, Bundle
 
 TEXT = "hello grace"
 
@@ -47,8 +47,9 @@ def test_a_running_node_needs_its_bundle_no_more(
         return np.concatenate(witness.kept)
 
     wanted, before = motion(), memory(process)
+    needed = Bundle.load(folder).required
     for damage in (_overwrite, _empty):
-        for name in REQUIRED:
+        for name in needed:
             damage(folder / name)
         np.testing.assert_array_equal(motion(), wanted)
     shutil.rmtree(folder)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from text2sign_ros.bench import peak, reference, signing, unet
 from text2sign_ros.inference.backends import NAMES, Backend, open_backend
 from text2sign_ros.inference.backends.onnx import CPU, StepwiseBackend
-from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.bundle import Bundle, BundleError
 from text2sign_ros.inference.signer import Signer
 
 STEPS = (1, 2, 4, 8)
@@ -87,10 +87,10 @@ def run(folder: Path, *, quick: bool = False, effort: Effort | None = None, prog
             return figures
 
         def optional(name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-            """Nothing, and why, where something that it needs is not installed."""
+            """Nothing, and why, where something that it needs is not installed, networks for evaluation included."""
             try:
                 return part(name, measure)
-            except ImportError as error:
+            except (ImportError, BundleError) as error:
                 missing[name] = str(error)
                 return {}
 
@@ -179,7 +179,7 @@ def _backends(folder: Path, bundle: Bundle) -> tuple[dict[str, Backend], list[st
     automatic = open_backend("auto", folder, bundle)
     automatic.close()
     best = {automatic.name: found.pop(automatic.name)}
-    stepwise = StepwiseBackend(folder, provider=CPU, threads=1)
+    stepwise = StepwiseBackend(folder, bundle, provider=CPU, threads=1)
     return best | found | {f"{stepwise.name}, step by step": stepwise}, unavailable
 
 

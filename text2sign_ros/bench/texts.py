@@ -1,31 +1,40 @@
-"""Texts to measure with, made of a bundle's vocabulary."""
+"""Texts to measure with, made of a bundle's vocabulary, or of common words where it has none."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 
-from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.bundle import Bundle, UnitSettings
+from text2sign_ros.text.sentences import EXAMPLES
 
 SENTENCE = 8
 """Signs in a sentence of a long text."""
 
 
+def _words(bundle: Bundle) -> list[str]:
+    return bundle.segmenter.signs if isinstance(bundle.segmenter, UnitSettings) else list(EXAMPLES)
+
+
 def single(bundle: Bundle, seed: int = 0) -> list[str]:
     """Every sign and letter once, in random order, but for the first sign: that is what a signer warms up with.
 
-    No two begin alike, so that no text finds its embedding in the encoder's cache.
+    No two begin alike, so that no text finds its embedding in the encoder's cache. Of a bundle without a vocabulary,
+    every pair of common words, of which no two are alike.
     """
-    rng = np.random.default_rng(seed)
-    return [str(text) for text in rng.permutation(bundle.signs[1:] + bundle.letters)]
+    rng, settings = np.random.default_rng(seed), bundle.segmenter
+    if isinstance(settings, UnitSettings):
+        return [str(text) for text in rng.permutation(settings.signs[1:] + settings.letters)]
+    return [str(text) for text in rng.permutation([" ".join(pair) for pair in itertools.permutations(EXAMPLES, 2)])]
 
 
 def clauses(bundle: Bundle, seed: int = 0) -> Iterator[str]:
     """Without end, clauses of five signs; all but never the same twice."""
     rng = np.random.default_rng(seed)
     while True:
-        yield " ".join(rng.choice(bundle.signs, 5))
+        yield " ".join(rng.choice(_words(bundle), 5))
 
 
 def long(bundle: Bundle, words: int, seed: int = 0) -> str:
@@ -33,7 +42,7 @@ def long(bundle: Bundle, words: int, seed: int = 0) -> str:
     rng = np.random.default_rng(seed)
     sentences: list[list[str]] = []
     while words > 0:
-        sign = str(rng.choice(bundle.signs))
+        sign = str(rng.choice(_words(bundle)))
         if not sentences or len(sentences[-1]) == SENTENCE:
             sentences.append([])
         sentences[-1].append(sign)

@@ -23,7 +23,7 @@ from text2sign_ros.evaluation.reader import Reader
 from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
 from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
-from text2sign_ros.training.loop import save
+from text2sign_ros.networks.saving import save
 from text2sign_ros.training.sentences import Sentences, compose
 from text2sign_ros.training.train import segments_of
 

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from text2sign_ros.export.bundle import LEARNT
-from text2sign_ros.inference.bundle import Bundle, BundleError
+from text2sign_ros.inference.bundle import LEARNT, TRAINING, Bundle
 from text2sign_ros.inference.feed import Feed
 from text2sign_ros.inference.samplers import solver_table
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.networks.aligner import Aligner
+from text2sign_ros.networks.denoiser import Denoiser
 from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.text import SentenceEncoder
 from text2sign_ros.training import config
 from text2sign_ros.training.config import TrainConfig
-from text2sign_ros.training.diffusion import Denoiser, guided_sample
+from text2sign_ros.training.diffusion import guided_sample
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,17 @@ def load(bundle: str | Path) -> Learnt:
     """Read the networks of a bundle, whose files are verified first.
 
     Raises:
-        BundleError: the bundle is damaged or was exported without its networks.
+        BundleError: the bundle is damaged, or was exported or installed without its networks.
     """
-    folder = Path(bundle)
-    if LEARNT not in Bundle.load(folder).files:
-        raise BundleError(f"{folder} holds no {LEARNT}, which evaluation needs; export it anew")
-    settings = config.load(folder / "training.yaml")
-    states = torch.load(folder / LEARNT, weights_only=True)
-    sign_vae, aligner, denoiser = SignVAE(settings.sign_vae), Aligner(settings.aligner), Denoiser(settings)
+    about = Bundle.load(bundle)
+    settings = config.load(about.evaluation_file(TRAINING))
+    states = torch.load(about.evaluation_file(LEARNT), weights_only=True)
+    sign_vae, aligner, denoiser = SignVAE(settings.sign_vae), Aligner(settings.aligner), Denoiser(settings.unet)
     networks: dict[str, nn.Module] = {"sign_vae": sign_vae, "aligner": aligner, "denoiser": denoiser}
     for name, network in networks.items():
         network.load_state_dict(states[name])
         network.eval().requires_grad_(False)
-    encoder = SentenceEncoder(folder, max_tokens=settings.unet.max_tokens, threads=1)
+    encoder = SentenceEncoder(about.folder, max_tokens=settings.unet.max_tokens, threads=1)
     return Learnt(settings, sign_vae, aligner, denoiser, encoder)
 
 

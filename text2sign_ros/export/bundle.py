@@ -1,10 +1,8 @@
-"""From a training run to a bundle: export, prove it equal to torch, describe, hash."""
+"""From a trained model to a bundle: export, prove it equal to torch, describe, hash."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,165 +11,191 @@ import yaml
 from torch import Tensor, nn
 
 from text2sign_ros import skeleton
-from text2sign_ros.corpora.asl_cafe import FPS
-from text2sign_ros.errors import Text2SignError
 from text2sign_ros.export import graphs
+from text2sign_ros.export.card import CARD
+from text2sign_ros.export.writing import ExportError, describe, write_bundle
 from text2sign_ros.inference.backends import Backend
 from text2sign_ros.inference.backends.onnx import CPU, FusedBackend, StepwiseBackend
-from text2sign_ros.inference.bundle import Bundle, sha256
+from text2sign_ros.inference.bundle import LEARNT, TRAINING, Bundle, SentenceSettings, UnitSettings
 from text2sign_ros.inference.feed import feed
-from text2sign_ros.inference.samplers import sample, solver_table
-from text2sign_ros.text import encoder
-from text2sign_ros.training.loop import save
-from text2sign_ros.training.train import Run
+from text2sign_ros.inference.samplers import alphas_cumprod, sample, solver_table
+from text2sign_ros.networks.saving import save
+from text2sign_ros.networks.trained import Examples, TrainedModel
+from text2sign_ros.text import SentenceEncoder, encoder
 
 TOLERANCE = 1e-4
 """Largest difference to torch that an exported graph may show, in standardised codes and in metres."""
 
 BUCKETS = (32, 48, 64, 96, 128, 192, 256)
 """Frames of the sequences that the model is run on: close together where signs are, since padding costs time and
-nothing else. Multiples of four codes, which the U-Net halves twice."""
+nothing else. A U-Net of many levels gets the next multiple of what it halves."""
 PRESETS = {"fastest": 1, "fast": 2, "best": 4}
 """Sampling steps by name: what distillation is for."""
-LEARNT = "learnt.pt"
-"""File of the bundle that ``evaluation`` reads: the trained networks, which signing does not need."""
 
 
-class ExportError(Text2SignError):
-    """A run can't become a bundle, or an exported graph does not do what the network does."""
-
-
-def export_bundle(run: Run, out: Path, *, max_units: int) -> None:
+def export_bundle(trained: TrainedModel, out: Path, *, max_units: int | None = None) -> None:
     """Write the bundle folder, whole or not at all; an existing one is replaced, but for its model card.
 
+    Args:
+        trained: what training made.
+        out: the folder.
+        max_units: signs and letters generated at once, for a model that learnt them; None is 1.
+
     Raises:
-        ExportError: a graph differs from torch by more than ``TOLERANCE``; the prefix is too short for the decoder.
+        ExportError: a graph differs from torch by more than ``TOLERANCE``; the prefix is too short for the decoder; a
+            value makes a bundle that can't be used; ``out`` exists and is no bundle.
     """
-    config = run.config
-    needed, prefix = run.sign_vae.decoder.context_codes, config.diffusion_stage.prefix_codes
+    needed, prefix = trained.sign_vae.decoder.context_codes, trained.prefix_codes
     if prefix < needed:
         raise ExportError(f"prefix_codes is {prefix}, and the decoder looks back {needed}: train with a longer prefix")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
-        folder = Path(temporary) / out.name
-        folder.mkdir()
-        run.encoder.encode([""])  # makes the encoder's files if this run never needed them
+    about = description(trained, max_units)
+    if problem := about.problem():  # before the minutes that the graphs take
+        raise ExportError(f"the bundle could not be used: {problem}")
+    with write_bundle(out, source=trained.encoder, card=out / CARD) as folder:
         for name in encoder.FILES:
-            shutil.copyfile(run.folder / name, folder / name)
-        graphs.export_unet(run.student, folder / "unet.onnx")
-        graphs.export_decoder(run.sign_vae, folder / "decoder.onnx")
-        graphs.export_duration(
-            run.denoiser.duration, config.unet.max_tokens, config.unet.text_dim, folder / "duration.onnx"
-        )
-        graphs.fuse(folder / "unet.onnx", folder / "decoder.onnx", config.unet, folder)
+            shutil.copyfile(trained.encoder / name, folder / name)
+        texts = SentenceEncoder(folder, max_tokens=about.max_tokens)
+        unet = trained.student.config
+        graphs.export_unet(trained.student, folder / "unet.onnx")
+        graphs.export_decoder(trained.sign_vae, folder / "decoder.onnx")
+        graphs.export_duration(trained.denoiser.duration, unet.max_tokens, unet.text_dim, folder / "duration.onnx")
+        graphs.fuse(folder / "unet.onnx", folder / "decoder.onnx", unet, folder)
         (folder / "unet.onnx").unlink()  # step.onnx holds it
-        check(run, folder)
-        save(learnt(run), folder / LEARNT)
-        signs, letters = _vocabulary(run)
-        encoder.save_phrases(run.encoder, [*signs, *letters], folder / encoder.PHRASES)
-        (folder / "training.yaml").write_text(yaml.safe_dump(run.recipe, sort_keys=False), encoding="utf-8")
-        card = out / "MODEL_CARD.md"
-        stage = config.diffusion_stage
-        bundle = Bundle(
-            name=config.name,
-            fps=FPS,
-            latent_dim=config.sign_vae.latent_dim,
-            stride=config.sign_vae.stride,
-            buckets=list(BUCKETS),
-            prefix_codes=stage.prefix_codes,
-            max_tokens=config.unet.max_tokens,
-            text_dim=config.unet.text_dim,
-            timesteps=stage.timesteps,
-            beta_start=stage.beta_start,
-            beta_end=stage.beta_end,
-            presets=PRESETS,
-            preset="best",
-            guidance=config.distillation_stage.guidance,
-            signs=signs,
-            letters=letters,
-            max_units=max_units,
-            frames_per_sign=_generous_frames(run, letters=False),
-            frames_per_letter=_generous_frames(run, letters=True),
-            rest_code=_rest_code(run),
-            face="rigid: a canonical face follows the head; no corpus with faces has trained it",
-            keypoints=list(skeleton.KEYPOINTS),
-            files={path.name: sha256(path) for path in sorted(folder.iterdir())},
+        check(trained, about, texts, folder)
+        save(learnt(trained), folder / LEARNT)
+        if isinstance(about.segmenter, UnitSettings):
+            encoder.save_phrases(texts, about.segmenter.signs + about.segmenter.letters, folder / encoder.PHRASES)
+        (folder / TRAINING).write_text(yaml.safe_dump(trained.recipe, sort_keys=False), encoding="utf-8")
+        describe(folder, about)
+
+
+def description(trained: TrainedModel, max_units: int | None) -> Bundle:
+    """What ``bundle.json`` is to say, but for the files."""
+    unet, stride = trained.student.config, trained.sign_vae.config.stride
+    levels = len(unet.channels)
+    multiple = stride * 2 ** (levels - 1)
+    buckets = sorted({-(-frames // multiple) * multiple for frames in BUCKETS})
+    return Bundle(
+        name=trained.name,
+        fps=trained.fps,
+        latent_dim=unet.latent_dim,
+        stride=stride,
+        unet_levels=levels,
+        buckets=buckets,
+        prefix_codes=trained.prefix_codes,
+        max_tokens=unet.max_tokens,
+        text_dim=unet.text_dim,
+        timesteps=trained.timesteps,
+        beta_start=trained.beta_start,
+        beta_end=trained.beta_end,
+        presets=PRESETS,
+        preset="best",
+        guidance=trained.guidance,
+        rest_code=_rest_code(trained),
+        face="rigid: a canonical face follows the head; no corpus with faces has trained it",
+        keypoints=list(skeleton.KEYPOINTS),
+        segmenter=_segmenter(trained.examples, max_units, buckets[-1] - trained.prefix_codes * stride),
+        files={},
+        evaluation_files={},
+    )
+
+
+def _segmenter(examples: Examples, max_units: int | None, longest: int) -> UnitSettings | SentenceSettings:
+    """How texts are cut for a model that learnt from these, by what 95 % of them take at most.
+
+    Raises:
+        ExportError: both units and sentences are among them, or ``max_units`` is given for sentences.
+    """
+
+    def generous(values: np.ndarray) -> float:
+        return float(np.percentile(values, 95)) if len(values) else 1.0
+
+    kinds = set(examples.kinds.tolist())
+    if "sentence" not in kinds:
+        signs, letters = (examples.kinds == kind for kind in ("sign", "letter"))
+        return UnitSettings(
+            signs=sorted(set(examples.texts[signs].tolist())),
+            letters=sorted(set(examples.texts[letters].tolist())),
+            max_units=1 if max_units is None else max_units,
+            frames_per_sign=int(np.ceil(generous(examples.frames[signs]))),
+            frames_per_letter=int(np.ceil(generous(examples.frames[letters]))),
         )
-        bundle.save(folder)
-        if card.exists():
-            shutil.copyfile(card, folder / card.name)
-        for path in folder.iterdir():
-            path.chmod(0o644)
-        if out.exists():
-            os.rename(out, Path(temporary) / "replaced")
-        os.rename(folder, out)
+    if len(kinds) > 1:
+        raise ExportError(f"the model learnt {', '.join(sorted(kinds))} at once: a bundle cuts texts in one way")
+    if max_units is not None:
+        raise ExportError("max_units counts signs and letters, and this model learnt whole sentences: leave it out")
+    fitting = examples.frames[examples.frames <= longest]
+    characters = np.char.str_len(examples.texts) + 1  # as the segmenter counts them, with the space behind
+    return SentenceSettings(
+        max_frames=int(fitting.max(initial=0)) or longest,
+        frames_per_character=round(generous(examples.frames / characters), 3),
+    )
 
 
-def check(run: Run, folder: Path) -> None:
-    """Compare the fused graph and its parts with torch on random inputs, in each bucket.
+def check(trained: TrainedModel, about: Bundle, texts: SentenceEncoder, folder: Path) -> None:
+    """Compare the fused graph and its parts with torch on random inputs: in each bucket, filled and not quite.
 
     Raises:
         ExportError: they differ by more than ``TOLERANCE``.
     """
-    config, stage = run.config, run.config.diffusion_stage
     backends: dict[str, Backend] = {
-        "fused.onnx": FusedBackend(folder, threads=1),
-        "step.onnx with decoder.onnx": StepwiseBackend(folder, provider=CPU, threads=1),
+        "fused.onnx": FusedBackend(folder, about, threads=1),
+        "step.onnx with decoder.onnx": StepwiseBackend(folder, about, provider=CPU, threads=1),
     }
-    text = run.encoder.encode(["hello g r a c e"])
+    text = texts.encode(["hello g r a c e"])
     rng = np.random.default_rng(0)
-    for frames in BUCKETS:
-        codes = frames // config.sign_vae.stride
+    table = solver_table("lcm", alphas_cumprod(about.timesteps, about.beta_start, about.beta_end), 4)
+    for frames in about.buckets:
+        codes = frames // about.stride
         prefix, noise = np.split(
-            rng.standard_normal((config.sign_vae.latent_dim, codes), np.float32), [stage.prefix_codes], axis=1
+            rng.standard_normal((about.latent_dim, codes), np.float32), [about.prefix_codes], axis=1
         )
-        inputs = feed(text, solver_table("lcm", stage.schedule, 4), prefix, noise, codes)
-        wanted = sample_with_torch(run, inputs)
-        for name, backend in backends.items():
-            for what, got, want in zip(("codes", "positions"), backend.sample(inputs), wanted, strict=True):
-                difference = float(np.abs(got - want.numpy()).max())
-                if not difference <= TOLERANCE:
-                    raise ExportError(f"{what} of {name} differ from torch by {difference:.2g} in {frames} frames")
+        for existing in {codes, max(codes - about.code_multiple + 1, about.prefix_codes + 1)}:
+            inputs = feed(text, table, prefix, noise[:, : existing - about.prefix_codes], codes)
+            wanted = [array.numpy() for array in sample_with_torch(trained, inputs)]
+            for name, backend in backends.items():
+                got = backend.sample(inputs)
+                pairs = {
+                    "codes": (array[0][:, :, :existing] for array in (got, wanted)),
+                    "positions": (array[1][:, : existing * about.stride] for array in (got, wanted)),
+                }
+                for what, (one, other) in pairs.items():
+                    difference = float(np.abs(one - other).max())
+                    if not difference <= TOLERANCE:
+                        raise ExportError(
+                            f"{what} of {name} differ from torch by {difference:.2g} in {existing} of {codes} codes"
+                        )
 
 
 @torch.no_grad()
-def sample_with_torch(run: Run, feed: dict[str, np.ndarray]) -> tuple[Tensor, Tensor]:
+def sample_with_torch(trained: TrainedModel, feed: dict[str, np.ndarray]) -> tuple[Tensor, Tensor]:
     """What the fused graph does, by torch: the reference for it. Same inputs; -> codes, positions."""
     inputs = {name: torch.from_numpy(value) for name, value in feed.items()}
     given, prefix = inputs["roles"][:, 1:2], inputs["prefix"]
-    step, text = graphs.Step(run.student), [inputs[name] for name in ("roles", "tokens", "mask", "sentence")]
+    step, text = graphs.Step(trained.student), [inputs[name] for name in ("roles", "tokens", "mask", "sentence")]
 
     def denoise(x: Tensor, time: float) -> Tensor:
         return step((1 - given) * x + given * prefix, torch.full((1,), time), *text)
 
     codes = (1 - given) * sample(denoise, inputs["noise"], feed["table"]) + given * prefix
-    return codes, run.sign_vae.from_codes(codes)
+    return codes, trained.sign_vae.from_codes(codes)
 
 
-def learnt(run: Run) -> dict[str, dict[str, Tensor]]:
+def learnt(trained: TrainedModel) -> dict[str, dict[str, Tensor]]:
     """State of the networks that the graphs do not hold, in half precision: for evaluation."""
-    networks: dict[str, nn.Module] = {"sign_vae": run.sign_vae, "aligner": run.aligner, "denoiser": run.denoiser}
+    networks: dict[str, nn.Module] = {
+        "sign_vae": trained.sign_vae,
+        "aligner": trained.aligner,
+        "denoiser": trained.denoiser,
+    }
     return {
         name: {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
         for name, network in networks.items()
     }
 
 
-def _vocabulary(run: Run) -> tuple[list[str], list[str]]:
-    labels = sorted(set(run.sentences["train"].labels.tolist()))
-    letters = [label for label in labels if len(label) == 1]
-    return [label for label in labels if len(label) > 1], letters
-
-
-def _generous_frames(run: Run, *, letters: bool) -> int:
-    """What 95 % of signs (or letters) take at most, movement toward them included."""
-    sentences = run.sentences["train"]
-    frames = sentences.unit_stops - sentences.unit_starts
-    return int(np.ceil(np.percentile(frames[(np.char.str_len(sentences.labels) == 1) == letters], 95)))
-
-
 @torch.no_grad()
-def _rest_code(run: Run) -> list[float]:
-    frames = 32 * run.config.sign_vae.stride
+def _rest_code(trained: TrainedModel) -> list[float]:
+    frames = 32 * trained.sign_vae.config.stride
     rest = torch.from_numpy(np.repeat(skeleton.REST_POSE[None, None], frames, axis=1))
-    return [float(value) for value in run.sign_vae.to_codes(rest)[0, :, 16]]
+    return [float(value) for value in trained.sign_vae.to_codes(rest)[0, :, 16]]

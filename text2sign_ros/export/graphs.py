@@ -45,11 +45,12 @@ class Decoder(nn.Module):
 def export_unet(unet: UNet, path: Path) -> None:
     """U-Net step: inputs ``UNET_INPUTS`` with batch and N free, output ``noise``."""
     config = unet.config
-    batch, codes = torch.export.Dim("batch"), torch.export.Dim("quarter_codes") * 2 ** (len(config.channels) - 1)
+    multiple = 2 ** (len(config.channels) - 1)
+    batch, codes = torch.export.Dim("batch"), torch.export.Dim("quarter_codes") * multiple
     example = (
-        torch.randn(2, config.latent_dim, 32),
+        torch.randn(2, config.latent_dim, 8 * multiple),
         torch.tensor([10.0, 900.0]),
-        torch.ones(2, NUM_ROLES, 32),
+        torch.ones(2, NUM_ROLES, 8 * multiple),
         torch.randn(2, config.max_tokens, config.text_dim),
         torch.ones(2, config.max_tokens),
         torch.randn(2, config.text_dim),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,12 +14,14 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, external_data_helper, helper, numpy_helper
 
-from text2sign_ros.errors import Text2SignError
+from text2sign_ros.export.card import CARD
+from text2sign_ros.export.writing import ExportError, describe, write_bundle
 from text2sign_ros.inference.backends.onnx import CPU, FusedBackend, StepwiseBackend
-from text2sign_ros.inference.bundle import DESCRIPTION, Bundle, sha256
+from text2sign_ros.inference.bundle import Bundle, UnitSettings
 from text2sign_ros.inference.feed import Feed, feed
 from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
 from text2sign_ros.text import SentenceEncoder
+from text2sign_ros.text.sentences import EXAMPLES
 
 PRECISIONS = ("fp16", "int8")
 RMS_BOUND_MM, LARGEST_BOUND_MM = 1.0, 10.0
@@ -41,7 +42,7 @@ to the way out: one in 17 weights, and all five whose rounding alone moves the k
 _log = logging.getLogger(__name__)
 
 
-class PrecisionError(Text2SignError):
+class PrecisionError(ExportError):
     """A variant can't be made of this bundle, or differs too much from it."""
 
 
@@ -91,28 +92,24 @@ def derive(bundle: Path, out: Path, precision: str) -> Difference:
 
     Raises:
         BundleError: the bundle is missing or damaged.
-        PrecisionError: an unknown precision; ``out`` is something else than an older bundle; the bundle is a variant
-            itself; or the difference is over ``RMS_BOUND_MM`` or ``LARGEST_BOUND_MM``.
+        ExportError: ``out`` is something else than an older bundle.
+        PrecisionError: an unknown precision; the bundle is a variant itself; or the difference is over
+            ``RMS_BOUND_MM`` or ``LARGEST_BOUND_MM``.
     """
     bundle, out = Path(bundle), Path(out)
     if precision not in PRECISIONS:
         raise PrecisionError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
     about = Bundle.load(bundle)
-    if out.resolve() == bundle.resolve() or out.resolve() in bundle.resolve().parents:
-        raise PrecisionError(f"{out} holds the bundle itself; name another folder for the variant")
-    if out.exists() and not (out / DESCRIPTION).is_file():
-        raise PrecisionError(f"{out} exists and is no bundle; remove it or name another folder for the variant")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
-        source, folder = Path(temporary) / "source", Path(temporary) / out.name
-        folder.mkdir()
-        # onnx reads no weights from a file that has a second name, as those that uv installs have.
-        shutil.copytree(bundle, source, ignore=lambda _, names: [n for n in names if not n.endswith(_COPIED)])
-        rewritten = _rewrite(source, folder, precision)
-        for name in about.files.keys() - rewritten:
-            shutil.copyfile(bundle / name, folder / name)
-        files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
-        replace(about, name=f"{about.name}_{precision}", files=files).save(folder)
+    with write_bundle(out, source=bundle, card=bundle / CARD) as folder:
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            # onnx reads no weights from a file that has a second name, as those that uv installs have.
+            source = Path(temporary) / "source"
+            shutil.copytree(bundle, source, ignore=lambda _, names: [n for n in names if not n.endswith(_COPIED)])
+            rewritten = _rewrite(source, folder, precision)
+        for name in (about.files.keys() | about.evaluation_files.keys()) - rewritten:
+            if name in about.files or (bundle / name).is_file():
+                shutil.copyfile(bundle / name, folder / name)
+        describe(folder, replace(about, name=f"{about.name}_{precision}"))
         difference = compare(bundle, folder)
         _log.info("%s of %s: %s", precision, bundle, difference)
         rms, largest = difference.positions_rms_mm, difference.positions_largest_mm
@@ -121,13 +118,6 @@ def derive(bundle: Path, out: Path, precision: str) -> Difference:
                 f"in {precision}, {bundle} has {difference}; {RMS_BOUND_MM:g} mm ({LARGEST_BOUND_MM:g} at most) are "
                 "allowed: use it in fp32"
             )
-        if (card := bundle / "MODEL_CARD.md").is_file():
-            shutil.copyfile(card, folder / card.name)
-        for path in folder.iterdir():
-            path.chmod(0o644)
-        if out.exists():
-            os.rename(out, Path(temporary) / "replaced")
-        os.rename(folder, out)
     return difference
 
 
@@ -141,10 +131,9 @@ def compare(reference: Path, other: Path, *, seeds: tuple[int, ...] = SEEDS) -> 
         BundleError: one of them is missing or damaged.
         BackendError: ONNX Runtime can't load one.
     """
-    about = Bundle.load(reference)
-    Bundle.load(other)
-    expected = FusedBackend(reference, threads=1)
-    got = FusedBackend(other, threads=1), StepwiseBackend(other, provider=CPU, threads=1)
+    about, variant = Bundle.load(reference), Bundle.load(other)
+    expected = FusedBackend(reference, about, threads=1)
+    got = FusedBackend(other, variant, threads=1), StepwiseBackend(other, variant, provider=CPU, threads=1)
     given, codes, distances = about.prefix_codes, [], []
     for seed in seeds:
         rng = np.random.default_rng(seed)
@@ -172,14 +161,23 @@ def _feeds(folder: Path, about: Bundle, rng: np.random.Generator) -> Iterator[Fe
     encoder = SentenceEncoder(folder, max_tokens=about.max_tokens, threads=1)
     steps = about.presets[about.preset]
     table = solver_table("lcm", alphas_cumprod(about.timesteps, about.beta_start, about.beta_end), steps)
-    given, kinds = about.prefix_codes, ((about.signs, about.frames_per_sign), (about.letters, about.frames_per_letter))
+    given = about.prefix_codes
     for number, frames in enumerate(about.buckets):
         total = frames // about.stride
-        units, length = kinds[number % 2] if about.letters else kinds[0]
-        count = min(about.max_units, max(1, (frames - given * about.stride) // length))
-        text = encoder.encode([" ".join(rng.choice(units, count))])
+        text = encoder.encode([_text(about, frames - given * about.stride, number, rng)])
         noise = rng.standard_normal((about.latent_dim, total), np.float32)[:, given:]
         yield feed(text, table, np.zeros((about.latent_dim, given), np.float32), noise, total)
+
+
+def _text(about: Bundle, frames: int, number: int, rng: np.random.Generator) -> str:
+    """About what takes so many frames to sign: signs or letters in turn, or common words."""
+    settings = about.segmenter
+    if isinstance(settings, UnitSettings):
+        kinds = ((settings.signs, settings.frames_per_sign), (settings.letters, settings.frames_per_letter))
+        units, length = kinds[number % 2] if settings.letters else kinds[0]
+        return " ".join(rng.choice(units, min(settings.max_units, max(1, frames // length))))
+    count = int(frames / (settings.frames_per_character * 6))
+    return " ".join(rng.choice(EXAMPLES, min(max(1, count), about.max_tokens)))
 
 
 def _rewrite(bundle: Path, folder: Path, precision: str) -> set[str]:

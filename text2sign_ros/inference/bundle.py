@@ -6,9 +6,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +17,102 @@ import numpy as np
 from text2sign_ros import skeleton
 from text2sign_ros.clip import write_whole
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.text import encoder
+from text2sign_ros.text import Segmenter, SentenceSegmenter, UnitSegmenter, Vocabulary, VocabularyError, encoder
+from text2sign_ros.text.sentences import Tokenizer
 
-FORMAT = 3
+FORMAT = 4
 DESCRIPTION = "bundle.json"
-REQUIRED = (
-    *(*encoder.FILES, encoder.PHRASES),
-    *(
-        "duration.onnx",
-        "duration.weights",
-        "step.onnx",
-        "unet.weights",
-        "decoder.onnx",
-        "decoder.weights",
-        "fused.onnx",
-    ),
+_ALWAYS_REQUIRED = (
+    *encoder.FILES,
+    *("duration.onnx", "duration.weights", "step.onnx", "unet.weights", "decoder.onnx", "decoder.weights"),
+    "fused.onnx",
 )
-"""Files without which a bundle can't sign, all of them listed with their hash."""
+LEARNT, TRAINING = EVALUATION_FILES = ("learnt.pt", "training.yaml")
+"""What only evaluation needs: the networks before distillation, and the configuration that they were trained by."""
 LARGEST = 16_000_000
 """Bytes of the largest ``bundle.json`` that is read."""
-_MOST = {"latent_dim": 1000, "stride": 100, "prefix_codes": 1000, "max_tokens": 1000, "text_dim": 10_000}
-_MOST |= {"timesteps": 100_000, "max_units": 1000, "frames_per_sign": 10_000, "frames_per_letter": 10_000}
-_MOST_FRAMES, _MOST_FPS = 10_000, 1000
+_MOST = {"latent_dim": 1000, "stride": 100, "unet_levels": 10, "prefix_codes": 1000, "max_tokens": 1000}
+_MOST |= {"text_dim": 10_000, "timesteps": 100_000}
+_MOST_UNITS, _MOST_FRAMES, _MOST_FPS = 1000, 10_000, 1000
 """What memory is allocated by has a bound: far beyond any model, and what every machine can bear."""
 
 
 class BundleError(Text2SignError):
     """A bundle is missing, damaged, or of a format that this version does not read."""
+
+
+@dataclass(frozen=True)
+class UnitSettings:
+    """How texts are cut for a model that knows a vocabulary, see ``text.units``.
+
+    Attributes:
+        signs, letters: the vocabulary.
+        max_units: signs and letters generated at once.
+        frames_per_sign, frames_per_letter: generous estimates to cut segments by.
+        out_of_vocabulary: what becomes of a word that is no sign: it is spelled.
+    """
+
+    signs: list[str]
+    letters: list[str]
+    max_units: int
+    frames_per_sign: int
+    frames_per_letter: int
+    out_of_vocabulary: str = "spell"
+
+    def problem(self, longest: int) -> str:
+        """What makes these values unusable where a segment has at most ``longest`` frames; empty if nothing does."""
+        try:
+            Vocabulary(tuple(self.signs), tuple(self.letters))
+        except VocabularyError as error:
+            return str(error)
+        most = {"max_units": _MOST_UNITS, "frames_per_sign": _MOST_FRAMES, "frames_per_letter": _MOST_FRAMES}
+        if odd := [name for name, limit in most.items() if not 1 <= getattr(self, name) <= limit]:
+            return ", ".join(f"{name} must be from 1 to {most[name]}" for name in odd)
+        if not self.signs + self.letters:
+            return "signs and letters are both empty"
+        if max(self.frames_per_sign, self.frames_per_letter) > longest:
+            return "the longest bucket must hold the prefix and a sign"
+        return "" if self.out_of_vocabulary == "spell" else "out_of_vocabulary must be 'spell' for units"
+
+    def make(self, tokenizer: Tokenizer, *, max_tokens: int, longest: int) -> Segmenter:
+        """The segmenter, for segments of at most ``longest`` frames."""
+        vocabulary = Vocabulary(tuple(self.signs), tuple(self.letters))
+        return UnitSegmenter(vocabulary, self.max_units, longest, self.frames_per_sign, self.frames_per_letter)
+
+
+@dataclass(frozen=True)
+class SentenceSettings:
+    """How texts are cut for a model that takes clauses as they are written, see ``text.sentences``.
+
+    Attributes:
+        max_frames: frames of the longest clause; what is expected to take longer is cut.
+        frames_per_character: a generous estimate of what a clause takes, by its length.
+        out_of_vocabulary: what becomes of a word that training did not see: the encoder's tokenizer takes any word, and
+            it is signed as written, whatever the model makes of it.
+    """
+
+    max_frames: int
+    frames_per_character: float
+    out_of_vocabulary: str = "as written"
+
+    def problem(self, longest: int) -> str:
+        """What makes these values unusable where a segment has at most ``longest`` frames; empty if nothing does."""
+        if not 1 <= self.max_frames <= longest:
+            return f"max_frames must be from 1 to {longest}, what the longest bucket holds beside the prefix"
+        if not 0 < self.frames_per_character <= _MOST_FRAMES:
+            return f"frames_per_character must be positive and at most {_MOST_FRAMES}"
+        return "" if self.out_of_vocabulary == "as written" else "out_of_vocabulary must be 'as written' for sentences"
+
+    def make(self, tokenizer: Tokenizer, *, max_tokens: int, longest: int) -> Segmenter:
+        """The segmenter."""
+        return SentenceSegmenter(tokenizer, max_tokens, self.max_frames, self.frames_per_character)
+
+
+SEGMENTERS: dict[str, type[UnitSettings] | type[SentenceSettings]] = {
+    "units": UnitSettings,
+    "sentences": SentenceSettings,
+}
+"""Settings of each segmenter, by the name that ``bundle.json`` gives it as its ``kind``."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +124,7 @@ class Bundle:
         fps: frames per second of the motion.
         latent_dim: D, numbers in a code.
         stride: frames per code.
+        unet_levels: of the U-Net, which halves its codes between them and so takes multiples of ``code_multiple``.
         buckets: lengths in frames that the model is run on; what is shorter is padded to the next one.
         prefix_codes: codes of what went before that each segment starts from.
         max_tokens: L, tokens that the model takes at once.
@@ -63,19 +133,20 @@ class Bundle:
         presets: name -> sampling steps, all of them measured.
         preset: the one to use unless told otherwise.
         guidance: classifier-free guidance that the distilled network took over from its teacher.
-        signs, letters: the vocabulary; other words are spelled.
-        max_units: signs and letters generated at once.
-        frames_per_sign, frames_per_letter: generous estimates to cut segments by.
         rest_code: (D,) the code of the rest pose.
         face: how the face moves, in words.
         keypoints: names, in order.
-        files: name -> sha256 of every other file in the folder.
+        segmenter: how texts are cut into what is generated at once.
+        files: name -> sha256 of every file that signing needs.
+        evaluation_files: the same of those that only evaluation needs; they need not be there, as on a robot.
+        folder: where it was loaded from. Not in the file.
     """
 
     name: str
     fps: float
     latent_dim: int
     stride: int
+    unet_levels: int
     buckets: list[int]
     prefix_codes: int
     max_tokens: int
@@ -86,20 +157,52 @@ class Bundle:
     presets: dict[str, int]
     preset: str
     guidance: float
-    signs: list[str]
-    letters: list[str]
-    max_units: int
-    frames_per_sign: int
-    frames_per_letter: int
     rest_code: list[float]
     face: str
     keypoints: list[str]
+    segmenter: UnitSettings | SentenceSettings
     files: dict[str, str]
+    evaluation_files: dict[str, str]
+    folder: Path = field(default=Path(), compare=False)
+
+    @property
+    def code_multiple(self) -> int:
+        """What every number of codes that the U-Net takes is a multiple of."""
+        return 2 ** (self.unet_levels - 1)
+
+    @property
+    def longest_segment(self) -> int:
+        """Frames that a segment has at most: the longest bucket's, without the prefix."""
+        return self.buckets[-1] - self.prefix_codes * self.stride
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the files without which this bundle can't sign."""
+        return (*_ALWAYS_REQUIRED, *([encoder.PHRASES] if isinstance(self.segmenter, UnitSettings) else []))
+
+    def evaluation_file(self, name: str) -> Path:
+        """The path of a file that only evaluation needs, verified when the bundle was loaded.
+
+        Raises:
+            BundleError: the bundle was exported or installed without it.
+        """
+        path = self.folder / name
+        if name not in self.evaluation_files:
+            raise BundleError(f"{self.folder} holds no {name}, which evaluation needs; export it anew")
+        if not path.is_file():
+            raise BundleError(
+                f"{self.folder} was installed without {name}, which only evaluation needs; name the bundle's folder in "
+                "the source tree"
+            )
+        return path
 
     def save(self, folder: Path) -> None:
         """Write ``bundle.json``."""
+        values = {"format": FORMAT} | {f.name: getattr(self, f.name) for f in _written()}
+        kind = next(name for name, settings in SEGMENTERS.items() if isinstance(self.segmenter, settings))
+        values["segmenter"] = {"kind": kind} | asdict(self.segmenter)
         with write_whole(folder / DESCRIPTION) as file:
-            file.write(json.dumps({"format": FORMAT} | asdict(self), indent=1).encode() + b"\n")
+            file.write(json.dumps(values, indent=1).encode() + b"\n")
 
     @classmethod
     def load(cls, folder: str | Path, *, copy_to: Path | None = None) -> Bundle:
@@ -107,7 +210,7 @@ class Bundle:
 
         Args:
             folder: of the bundle.
-            copy_to: folder that gets what was verified, byte for byte, of the files in ``REQUIRED``.
+            copy_to: folder that gets what was verified, byte for byte, of the files that signing needs.
 
         Raises:
             BundleError: names the file at fault and what to do.
@@ -118,45 +221,79 @@ class Bundle:
             raise BundleError(
                 f"{folder / DESCRIPTION} is not of bundle format {FORMAT}; export it anew with this version"
             )
-        expected = {f.name: str(f.type) for f in fields(cls)}
-        if wrong := sorted(expected.keys() ^ values.keys()):
-            raise BundleError(f"{folder / DESCRIPTION} has missing or unknown entries: {', '.join(wrong)}")
-        for name, kind in expected.items():
-            if not _is(values[name], kind):
-                raise BundleError(f"{folder / DESCRIPTION}: {name} must be {kind}, not {str(values[name])[:60]}")
-        bundle = cls(**values)
-        if problem := bundle._problem():
+        settings: Any = values.get("segmenter")
+        kind = settings.pop("kind", None) if isinstance(settings, dict) else None
+        if not isinstance(kind, str) or kind not in SEGMENTERS:
+            raise BundleError(
+                f"{folder / DESCRIPTION}: segmenter must be an object whose kind is one of {', '.join(SEGMENTERS)}"
+            )
+        values["segmenter"] = _built(SEGMENTERS[kind], fields(SEGMENTERS[kind]), settings, folder, "segmenter: ")
+        bundle: Bundle = _built(cls, _written(), values, folder)
+        bundle = replace(bundle, folder=folder)
+        if problem := bundle.problem() or bundle._files_problem():
             raise BundleError(f"{folder / DESCRIPTION}: {problem}; export it anew")
-        for name, digest in bundle.files.items():
+        for name, digest in (bundle.files | bundle.evaluation_files).items():
             path = folder / name
             if Path(name).name != name:
                 raise BundleError(f"{folder / DESCRIPTION} names a file outside its folder: {name}")
             if not path.is_file():
+                if name in bundle.evaluation_files and not path.exists():
+                    continue
                 raise BundleError(f"{path} is missing; copy the bundle again, whole")
-            if sha256(path, copy_to / name if copy_to and name in REQUIRED else None) != digest:
+            if sha256(path, copy_to / name if copy_to and name in bundle.required else None) != digest:
                 raise BundleError(f"{path} is damaged (its sha256 is not that of {DESCRIPTION}); copy it again")
         return bundle
 
-    def _problem(self) -> str:
-        """What makes these values unusable; empty if nothing does."""
-        missing = [name for name in REQUIRED if name not in self.files]
+    def _files_problem(self) -> str:
+        """Which files are not listed that must be, or twice; empty if all is well."""
+        if missing := [name for name in self.required if name not in self.files]:
+            return f"files lacks {', '.join(missing)}"
+        twice = sorted(self.files.keys() & self.evaluation_files.keys())
+        return f"files and evaluation_files both name {', '.join(twice)}" if twice else ""
+
+    def problem(self) -> str:
+        """What makes these values unusable, the files apart; empty if nothing does."""
         odd = [name for name, most in _MOST.items() if not 1 <= getattr(self, name) <= most]
-        longest = self.buckets[-1] - self.prefix_codes * self.stride if self.buckets else 0
+        if odd:
+            return ", ".join(f"{name} must be from 1 to {_MOST[name]}" for name in odd)
+        multiple = self.stride * self.code_multiple
         problems = {
-            f"{', '.join(f'{name} must be from 1 to {_MOST[name]}' for name in odd)}": bool(odd),
             "presets must be numbers of steps, and preset the name of one": self.preset not in self.presets
             or not 1 <= min(self.presets.values()) <= max(self.presets.values()) <= self.timesteps,
             f"fps must be positive and at most {_MOST_FPS}": not 0 < self.fps <= _MOST_FPS,
             "beta_start and beta_end must grow between 0 and 1": not 0 < self.beta_start <= self.beta_end < 1,
             f"buckets must grow, from 1 to at most {_MOST_FRAMES}": sorted(set(self.buckets)) != self.buckets
             or not all(1 <= bucket <= _MOST_FRAMES for bucket in self.buckets),
-            "the longest bucket must hold the prefix and a sign": longest < self.frames_per_sign,
+            f"buckets must be multiples of {multiple}, the stride times what the U-Net halves its codes by": any(
+                bucket % multiple for bucket in self.buckets
+            ),
+            "buckets must not be empty": not self.buckets,
             "the keypoints are not the 79 known": tuple(self.keypoints) != skeleton.KEYPOINTS,
             f"rest_code must be {self.latent_dim} finite numbers": len(self.rest_code) != self.latent_dim
             or not np.isfinite(self.rest_code).all(),
-            f"files lacks {', '.join(missing)}": bool(missing),
         }
-        return next((problem for problem, is_one in problems.items() if is_one), "")
+        found = next((problem for problem, is_one in problems.items() if is_one), "")
+        return found or self.segmenter.problem(self.longest_segment)
+
+
+def _written() -> tuple[Field[Any], ...]:
+    """The attributes of a bundle that are in its file."""
+    return tuple(f for f in fields(Bundle) if f.name != "folder")
+
+
+def _built(cls: type, expected: Iterable[Field[Any]], values: dict[str, Any], folder: Path, where: str = "") -> Any:
+    """An object of JSON values.
+
+    Raises:
+        BundleError: entries are missing, unknown or of another type.
+    """
+    kinds = {f.name: str(f.type) for f in expected}
+    if wrong := sorted(kinds.keys() ^ values.keys()):
+        raise BundleError(f"{folder / DESCRIPTION} has missing or unknown entries: {where}{', '.join(wrong)}")
+    for name, kind in kinds.items():
+        if name != "segmenter" and not _is(values[name], kind):  # which has been built before
+            raise BundleError(f"{folder / DESCRIPTION}: {where}{name} must be {kind}, not {str(values[name])[:60]}")
+    return cls(**values)
 
 
 def _is(value: Any, kind: str) -> bool:
@@ -188,12 +325,22 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder holds the description of a bundle, of whatever format; nothing of it is verified."""
+    try:
+        values = _read(folder / DESCRIPTION)
+    except BundleError:
+        return False
+    return type(values.get("format")) is int and isinstance(values.get("files"), dict)
+
+
 @contextmanager
 def open_bundle(folder: Path) -> Iterator[tuple[Bundle, Path]]:
     """A bundle, verified, and a folder with a copy that nobody else writes to; load it there before leaving.
 
-    ONNX Runtime maps weights into memory rather than reading them. A file cut short later would end the process
-    (SIGBUS), one written over would change the motion. What is mapped outlives the folder, which leaving removes.
+    The copy has the files that signing needs and no others. ONNX Runtime maps weights into memory rather than reading
+    them. A file cut short later would end the process (SIGBUS), one written over would change the motion. What is
+    mapped outlives the folder, which leaving removes.
 
     Raises:
         BundleError: as ``Bundle.load``, or there is no room for the copy.

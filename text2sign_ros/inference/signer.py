@@ -22,7 +22,7 @@ from text2sign_ros.motion.limits import Limits, stretch
 from text2sign_ros.motion.nonmanual import Passage, express
 from text2sign_ros.motion.smoothing import smooth
 from text2sign_ros.motion.transition import transition
-from text2sign_ros.text import Boundary, Plan, Segment, SentenceEncoder, TextEmbedding, Vocabulary
+from text2sign_ros.text import Boundary, Plan, Segment, SentenceEncoder, TextEmbedding
 from text2sign_ros.text import plan as plan_text
 
 RETURN_FRAMES = 20
@@ -78,15 +78,17 @@ class Signer:
             self.steps = self._preset_steps(preset) if steps is None else steps
             schedule = alphas_cumprod(self.bundle.timesteps, self.bundle.beta_start, self.bundle.beta_end)
             self._table = solver_table("lcm", schedule, self.steps)
-            self._vocabulary = Vocabulary(tuple(self.bundle.signs), tuple(self.bundle.letters))
             try:
                 self._encoder = SentenceEncoder(folder, max_tokens=self.bundle.max_tokens, threads=threads)
-                # Texts of several signs are too many to know beforehand; and later the folder is gone.
-                if self.bundle.max_units > 1 or not self._encoder.knows(self.bundle.signs + self.bundle.letters):
-                    self._encoder.load()
+                self._segmenter = self.bundle.segmenter.make(
+                    self._encoder, max_tokens=self.bundle.max_tokens, longest=self.bundle.longest_segment
+                )
+                texts = self._segmenter.texts
+                if texts is None or not self._encoder.knows(texts):
+                    self._encoder.load()  # later the folder is gone
             except Exception as error:  # ONNX Runtime and tokenizers have no common base class for what they can raise
-                raise BundleError(f"the text encoder of {self.bundle.name} can't be loaded: {error}") from error
-            self._duration = session(folder / "duration.onnx", threads=1)
+                raise BundleError(f"the text encoder of {self.bundle.folder} can't be loaded: {error}") from error
+            self._duration = session(folder / "duration.onnx", threads=1, home=self.bundle.folder)
             if isinstance(backend, str):
                 backend = open_backend(backend, folder, self.bundle, threads=threads, cache=cache)
             self._backend = backend
@@ -113,22 +115,18 @@ class Signer:
         del self._duration
         self._backend.close()
 
+    @property
+    def phrases(self) -> frozenset[tuple[str, ...]]:
+        """Signs as tuples of their words, which must not be parted; none where whole sentences are signed."""
+        return self._segmenter.phrases
+
     def plan(self, text: str, *, max_characters: int = 100_000) -> Plan:
         """Cut a text into segments.
 
         Raises:
             TextError: nothing in the text can be signed, or it is longer than ``max_characters``.
         """
-        bundle = self.bundle
-        return plan_text(
-            text,
-            self._vocabulary,
-            max_characters=max_characters,
-            max_units=bundle.max_units,
-            max_frames=bundle.buckets[-1] - bundle.prefix_codes * bundle.stride,
-            frames_per_sign=bundle.frames_per_sign,
-            frames_per_letter=bundle.frames_per_letter,
-        )
+        return plan_text(text, self._segmenter, max_characters=max_characters)
 
     def timeline(self, plan: Plan) -> list[tuple[str, int]]:
         """(text, frames) of each part of the motion in order, the return to rest (text "") last."""
@@ -189,8 +187,8 @@ class Signer:
         yield np.concatenate((np.repeat(last[1:], braked, axis=0), back, skeleton.REST_POSE[None]))
 
     def warm_up(self) -> None:
-        """Sign one sign to nobody: the first run of a session is the slowest."""
-        for _ in self.stream(self.plan((self.bundle.signs + self.bundle.letters)[0])):
+        """Sign a word to nobody: the first run of a session is the slowest."""
+        for _ in self.stream(self.plan(self._segmenter.example)):
             pass
 
     def _frames(self, part: _Part) -> int:
@@ -198,7 +196,7 @@ class Signer:
 
     def _parts(self, plan: Plan) -> Iterator[_Part]:
         bundle = self.bundle
-        most = bundle.buckets[-1] // bundle.stride - bundle.prefix_codes
+        most = bundle.longest_segment // bundle.stride
         segments, ahead = tee(plan.segments)
         next(ahead)
         for segment, following in zip_longest(segments, ahead):

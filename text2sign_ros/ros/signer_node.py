@@ -140,7 +140,7 @@ class SignerNode(ManagedNode):
         stack.callback(self._goals.close)
         texts = qos.subscription(self, String, "~/text", self._on_text, qos.TEXT, callback_group=self._group)
         stack.callback(self.destroy_subscription, texts)
-        self._transcript = Transcript([tuple(sign.split()) for sign in signer.bundle.signs])
+        self._transcript = Transcript(signer.phrases)
         self._speech = self._value("speech")
         if LiveSpeech is None and self._speech != "none":
             self._speech = "none: hri_msgs is not installed"

@@ -19,6 +19,8 @@ MODEL, WORDS, TOKENIZER = FILES = ("text_encoder.onnx", "word_embeddings.npy", "
 """What the encoder is made of: files of a bundle."""
 PHRASES = "phrases.npz"
 """Embeddings of the texts that a bundle signs all the time, computed beforehand: a file that need not be there."""
+_UNKNOWN = ("[UNK]", "<unk>")
+"""What WordPiece and Unigram tokenizers make of a character that is not in their vocabulary."""
 CACHED_TEXTS = 256
 """Texts whose embeddings are kept: a robot says the same things again and again. 1.5 kB a token at D = 384."""
 
@@ -83,6 +85,15 @@ class SentenceEncoder:
         # The cache holds this object, which without this would stay until the garbage collector comes by.
         del self._cached, self._words, self._phrases
         self.__dict__.pop("_model", None)
+
+    def count(self, text: str) -> int:
+        """How many tokens of its own a text has."""
+        return len(self._model[1].encode(text, add_special_tokens=False).ids)
+
+    def reads(self, char: str) -> bool:
+        """Whether the tokenizer has a token for a character, other than that for all that it does not know."""
+        tokens = self._model[1].encode(char, add_special_tokens=False).tokens
+        return bool(tokens) and not any(token in _UNKNOWN for token in tokens)
 
     @property
     def dimensions(self) -> int:

@@ -78,6 +78,11 @@ class Fault(Enum):
     NOT_OPEN = ("tag signed as text", "tags signed as text", "closed without being open")
     NOT_CLOSED = ("tag never closed", "tags never closed", "held to the end of the text")
     NOTHING_HELD = ("pause without effect", "pauses without effect", "no word comes before that could be held")
+    NOTHING_SPELLED = (
+        "tag without effect",
+        "tags without effect",
+        "this model signs whole sentences and has no letters to spell with",
+    )
 
 
 class Faults:
@@ -111,14 +116,18 @@ class Faults:
 class Markup:
     """The tags that are open at a place of a text.
 
+    Args:
+        faults: takes what is wrong with them.
+        spells: whether the model has letters; without them ``spell`` does nothing.
+
     Attributes:
         manner: of the next word.
     """
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, *, spells: bool = True) -> None:
         self.manner = PLAINLY
         self._open: list[str] = []  # each at most once, the last opened last
-        self._faults = faults
+        self._faults, self._spells = faults, spells
 
     def read(self, tag: str) -> float | None:
         """Take note of what ``TAG`` has matched.
@@ -136,6 +145,8 @@ class Markup:
             self._open.remove(name)
         else:
             self._open.append(name)
+            if name == "spell" and not self._spells:
+                self._faults.add(Fault.NOTHING_SPELLED, tag)
         self.manner = self._manner()
         return 0.0
 
@@ -158,7 +169,8 @@ class Markup:
         paces = [_PACES[name] for name in self._open if name in _PACES]
         pace = paces[-1] if paces else 1.0
         markers = frozenset(self._open) & (_MARKERS | {"emphasis"})
-        return Manner(pace * _EMPHASIS_PACE if "emphasis" in markers else pace, "spell" in self._open, markers)
+        spell = self._spells and "spell" in self._open
+        return Manner(pace * _EMPHASIS_PACE if "emphasis" in markers else pace, spell, markers)
 
 
 def _seconds(pause: re.Match[str]) -> float:

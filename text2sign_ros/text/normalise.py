@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
@@ -69,17 +69,14 @@ def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
     """
     last: Word | None = None  # what follows it is not known yet
     markup = Markup(omissions.markup)
-    for token, cut in _tokens(_folded(text, omissions)):
+    for token, cut in _tokens(characters(text, fold, kind, omissions)):
         tag = token["tag"]
         pause = markup.read(tag) if tag else None
         if tag and pause is not None:
-            if pause and last:
-                boundary = max(last.boundary, Boundary.CLAUSE)
-                last = replace(last, boundary=boundary, pause=min(last.pause + pause, LONGEST_PAUSE))
-            elif pause:
-                omissions.markup.add(Fault.NOTHING_HELD, tag)
+            if pause:
+                last = hold(last, pause, tag, omissions)
             continue
-        for part in _PLAIN.finditer(tag) if tag else (token,):
+        for part in PLAIN.finditer(tag) if tag else (token,):
             words = _read(part)
             if words:
                 if last:
@@ -89,12 +86,21 @@ def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
                 last = Word(final, Boundary.NONE if cut and part["letters"] else Boundary.WORD, markup.manner)
             elif last:
                 asks = last.asks or "?" in (part["sentence"] or "")
-                boundary = max(last.boundary, _BOUNDARIES[part.lastgroup])
+                boundary = max(last.boundary, BOUNDARIES[part.lastgroup])
                 if (boundary, asks) != (last.boundary, last.asks):
                     last = replace(last, boundary=boundary, asks=asks)
     markup.end()
     if last:
         yield replace(last, boundary=Boundary.SENTENCE)
+
+
+def hold(word: Word | None, seconds: float, tag: str, omissions: Omissions) -> Word | None:
+    """The last word, held for a pause longer; where there is none, ``omissions`` counts the tag."""
+    if word is None:
+        omissions.markup.add(Fault.NOTHING_HELD, tag)
+        return None
+    boundary = max(word.boundary, Boundary.CLAUSE)
+    return replace(word, boundary=boundary, pause=min(word.pause + seconds, LONGEST_PAUSE))
 
 
 # What single characters stand for, before and after their decomposition.
@@ -123,22 +129,31 @@ LONGEST_NUMBER = 9
 """Digits of the longest whole number that is read as one; a longer one is read digit by digit, as people do."""
 
 
-def _folded(text: str, omissions: Omissions) -> Iterator[str]:
-    """``text`` character by character in plain characters (see ``_fold``), piece by piece."""
+def characters(
+    text: str, read: Callable[[str], str], why: Callable[[str], Kind | None], omissions: Omissions
+) -> Iterator[str]:
+    """``text`` piece by piece, each character as ``read`` has it.
+
+    Args:
+        text: any string, lone surrogates included.
+        read: what stands for a character; "" leaves it out.
+        why: a character is left out; None if it goes without saying.
+        omissions: counts what is left out for a reason.
+    """
     for start in range(0, len(text), PIECE):
         piece = text[start : start + PIECE]
         plain = {}
         for char, count in Counter(piece).items():
-            plain[ord(char)] = _fold(char)
-            if not plain[ord(char)] and (why := kind(char)):
-                omissions.add(char, why, count)
-                if why is not Kind.CONTROL:
+            plain[ord(char)] = read(char)
+            if not plain[ord(char)] and (reason := why(char)):
+                omissions.add(char, reason, count)
+                if reason is not Kind.CONTROL:
                     plain[ord(char)] = " "
         yield piece.translate(plain)
 
 
 @lru_cache(1024)
-def _fold(char: str) -> str:
+def fold(char: str) -> str:
     """One character as a to z, 0 to 9, ASCII punctuation, currency signs, space and line break; "" for none of them.
 
     Character by character, since ``unicodedata.normalize`` takes quadratic time on long runs of combining marks.
@@ -163,7 +178,7 @@ def _ascii(char: str) -> str:
     return "" if digit is None else str(digit)
 
 
-_PLAIN = re.compile(
+PLAIN = re.compile(
     r"(?P<letters>[a-z]+(?:'[a-z]+)*)"
     r"|(?P<minus>(?<![a-z0-9-])-)?(?P<currency>[$€£¥] ?)?"
     r"(?P<number>\d+(?:[.,:]\d+)*)(?P<ordinal>(?:st|nd|rd|th)(?![a-z]))?"
@@ -172,9 +187,10 @@ _PLAIN = re.compile(
     r"|(?P<clause>[,;:()\]{}]+|\[|(?<= )-(?= )|--+)",
     re.ASCII,
 )
+"""What folded text is made of: words, numbers and symbols, and by the names in ``BOUNDARIES`` what ends after them."""
 # A tag that is none after all is read as plain text.
-_TOKEN = re.compile(rf"(?P<tag>{TAG})|{_PLAIN.pattern}", re.ASCII)
-_BOUNDARIES: dict[str | None, Boundary] = {"sentence": Boundary.SENTENCE, "clause": Boundary.CLAUSE}
+_TOKEN = re.compile(rf"(?P<tag>{TAG})|{PLAIN.pattern}", re.ASCII)
+BOUNDARIES: dict[str | None, Boundary] = {"sentence": Boundary.SENTENCE, "clause": Boundary.CLAUSE}
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 _REACH = LONGEST_TAG
 """Characters that may decide about a token from beyond its end ("st" and no letter, after a number; a tag after its
@@ -212,7 +228,7 @@ def _tokens(pieces: Iterable[str]) -> Iterator[tuple[re.Match[str], bool]]:
 
 def _read(token: re.Match[str]) -> list[str]:
     """The words that a token is read as; none for a boundary."""
-    if token.lastgroup in _BOUNDARIES:
+    if token.lastgroup in BOUNDARIES:
         return []
     if letters := token["letters"]:
         return [letters.replace("'", "")]

@@ -19,6 +19,7 @@ class Kind(Enum):
     CONTROL = ("control or invisible character", "control or invisible characters", "they stand for nothing")
     SYMBOL = ("emoji or symbol", "emoji or symbols", "there is no sign for them")
     SCRIPT = ("letter of another script", "letters of other scripts", "only the Latin letters a to z can be spelled")
+    UNREADABLE = ("letter of another script", "letters of other scripts", "the model's text encoder cannot read them")
 
 
 @lru_cache(1024)

@@ -13,26 +13,10 @@ from torch import Tensor, nn
 
 from text2sign_ros.inference.samplers import sample
 from text2sign_ros.networks.aligner import Aligner
-from text2sign_ros.networks.duration import DurationPredictor
-from text2sign_ros.networks.unet import UNet
+from text2sign_ros.networks.denoiser import Denoiser
 from text2sign_ros.training.config import DiffusionStage, TrainConfig
 from text2sign_ros.training.loop import fit
 from text2sign_ros.training.segments import Batch, Segments
-
-
-class Denoiser(nn.Module):
-    """What stage 3 trains: the U-Net, and the duration predictor beside it."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        super().__init__()
-        self.unet = UNet(config.unet)
-        self.duration = DurationPredictor(config.unet.text_dim)
-
-    def forward(
-        self, x: Tensor, time: Tensor, roles: Tensor, tokens: Tensor, mask: Tensor, sentence: Tensor, use_text: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Predicted noise (B, D, N), see ``UNet``, and the text's duration (B,) in seconds."""
-        return self.unet(x, time, roles, tokens, mask, sentence, use_text), self.duration(tokens, mask)
 
 
 def train(config: TrainConfig, segments: Segments, held_out: Segments, aligner: Aligner, folder: Path) -> Denoiser:
@@ -49,9 +33,8 @@ def train(config: TrainConfig, segments: Segments, held_out: Segments, aligner: 
         return compute
 
     torch.manual_seed(config.seed)
-    return fit(
-        "denoiser", Denoiser(config), losses(segments), stage, folder, seed=config.seed, validate=losses(held_out)
-    )
+    model = Denoiser(config.unet)
+    return fit("denoiser", model, losses(segments), stage, folder, seed=config.seed, validate=losses(held_out))
 
 
 def diffusion_losses(

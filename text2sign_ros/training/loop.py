@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from text2sign_ros.clip import write_whole
+from text2sign_ros.networks.saving import save
 from text2sign_ros.training.config import StageConfig
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -109,12 +110,6 @@ def _validate(model: Model, validate: LossFunction[Model], seed: int) -> dict[st
         for key, value in validate(model, np.random.default_rng((seed, i))).items():
             sums[key] = sums.get(key, 0.0) + float(value) / batches
     return sums
-
-
-def save(state: dict, path: Path) -> None:
-    """Write tensors whole or not at all."""
-    with write_whole(path) as file:
-        torch.save(state, file)
 
 
 def _plot(name: str, history: Iterable[dict[str, float]], path: Path) -> None:

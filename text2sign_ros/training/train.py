@@ -1,4 +1,4 @@
-"""The recipe: compose sentences, export the text encoder, the paper's three stages, distillation; each resumable."""
+"""The recipe: compose sentences, the paper's three stages, distillation; each resumable."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 import yaml
 from accelerate import PartialState
 from torch import nn
 
 from text2sign_ros.clip import write_whole
-from text2sign_ros.export.text_encoder import export_text_encoder
+from text2sign_ros.corpora.asl_cafe import FPS
 from text2sign_ros.networks.aligner import Aligner
+from text2sign_ros.networks.denoiser import Denoiser
+from text2sign_ros.networks.saving import save
 from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.networks.trained import Examples, TrainedModel
 from text2sign_ros.networks.unet import UNet
 from text2sign_ros.text import SentenceEncoder
 from text2sign_ros.text.encoder import FILES
 from text2sign_ros.training import aligner, diffusion, distillation, vae
 from text2sign_ros.training.config import ConfigError, TrainConfig
-from text2sign_ros.training.diffusion import Denoiser
-from text2sign_ros.training.loop import save
 from text2sign_ros.training.segments import Segments
 from text2sign_ros.training.sentences import Sentences, compose
 
@@ -32,12 +34,20 @@ STAGES = ("vae", "aligner", "diffusion", "distillation")
 class Run:
     """One training run in one folder; what is there already is loaded, what is missing is trained.
 
+    Args:
+        config: what to train, and how.
+        folder: of the run, made if missing.
+        export_encoder: writes the files of the text encoder to a folder, for a run whose folder has none yet; None
+            takes them to be there.
+
     Raises:
         ConfigError: the folder holds a run of another configuration.
     """
 
-    def __init__(self, config: TrainConfig, folder: Path) -> None:
-        self.config, self.folder = config, folder
+    def __init__(
+        self, config: TrainConfig, folder: Path, *, export_encoder: Callable[[Path], None] | None = None
+    ) -> None:
+        self.config, self.folder, self._export_encoder = config, folder, export_encoder
         folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(self.recipe, sort_keys=False)
         written = folder / "config.yaml"
@@ -76,8 +86,13 @@ class Run:
     @cached_property
     def encoder(self) -> SentenceEncoder:
         with PartialState().main_process_first():
-            if not all((self.folder / name).exists() for name in FILES):
-                export_text_encoder(None, self.folder)
+            if missing := [name for name in FILES if not (self.folder / name).exists()]:
+                if self._export_encoder is None:
+                    raise ConfigError(
+                        f"{self.folder} has no {', '.join(missing)}: these files of the text encoder are made by "
+                        "text2sign train, or copied from the folder of a bundle"
+                    )
+                self._export_encoder(self.folder)
         return SentenceEncoder(self.folder, max_tokens=self.config.unet.max_tokens, threads=self.config.threads)
 
     @cached_property
@@ -107,7 +122,7 @@ class Run:
             segments = self.segments
             return diffusion.train(self.config, segments["train"], segments["val"], self.aligner, self.folder)
 
-        return self._stage("denoiser", Denoiser(self.config), train)
+        return self._stage("denoiser", Denoiser(self.config.unet), train)
 
     @cached_property
     def student(self) -> UNet:
@@ -116,6 +131,32 @@ class Run:
             return distillation.train(self.config, segments["train"], segments["val"], teacher, self.folder)
 
         return self._stage("student", UNet(self.config.unet), train)
+
+    @property
+    def trained(self) -> TrainedModel:
+        """All of it, trained first where it is not yet: what export takes."""
+        _ = self.encoder  # its files
+        stage, sentences = self.config.diffusion_stage, self.sentences["train"]
+        return TrainedModel(
+            name=self.config.name,
+            recipe=self.recipe,
+            fps=FPS,
+            sign_vae=self.sign_vae,
+            aligner=self.aligner,
+            denoiser=self.denoiser,
+            student=self.student,
+            encoder=self.folder,
+            timesteps=stage.timesteps,
+            beta_start=stage.beta_start,
+            beta_end=stage.beta_end,
+            prefix_codes=stage.prefix_codes,
+            guidance=self.config.distillation_stage.guidance,
+            examples=Examples(
+                texts=sentences.labels,
+                kinds=np.where(np.char.str_len(sentences.labels) == 1, "letter", "sign"),
+                frames=sentences.unit_stops - sentences.unit_starts,
+            ),
+        )
 
     def _stage(self, name: str, fresh: nn.Module, train: Callable[[], nn.Module]):
         path = self.folder / f"{name}.pt"

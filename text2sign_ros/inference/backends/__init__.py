@@ -41,7 +41,8 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
 
     Args:
         name: one of ``NAMES``.
-        folder, bundle: the bundle, verified.
+        folder: the bundle's, or a copy.
+        bundle: what its description says, verified.
         threads: threads of a run on the CPU.
         cache: folder for engines that are built for this machine; None is ``default_cache()``.
 
@@ -55,7 +56,7 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
 
     def make(choice: str) -> Backend:
         if choice == "cpu":
-            return _cpu(folder, threads)
+            return _cpu(folder, bundle, threads)
         if choice == "tensorrt":
             from text2sign_ros.inference.backends.tensorrt import TensorRTBackend
 
@@ -65,7 +66,7 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
             raise BackendError(f"this ONNX Runtime has no {provider}: install onnxruntime-gpu in place of onnxruntime")
         _require_driver()
         options = engine_options(bundle, cache) if choice == "onnxruntime_tensorrt" else None
-        return StepwiseBackend(folder, provider=provider, threads=threads, options=options)
+        return StepwiseBackend(folder, bundle, provider=provider, threads=threads, options=options)
 
     def attempt(choice: str) -> Backend | None:
         try:
@@ -104,12 +105,12 @@ def _require_driver() -> None:
         raise BackendError(f"NVIDIA's driver can't be loaded ({error}): install it, or take the CPU") from error
 
 
-def _cpu(folder: Path, threads: int) -> Backend:
+def _cpu(folder: Path, bundle: Bundle, threads: int) -> Backend:
     try:
-        return FusedBackend(folder, threads=threads)
+        return FusedBackend(folder, bundle, threads=threads)
     except BackendError as error:
         _log.warning("the fused graph can't be used, signing goes step by step: %s", error)
-        return StepwiseBackend(folder, provider=CPU, threads=threads)
+        return StepwiseBackend(folder, bundle, provider=CPU, threads=threads)
 
 
 def _try_out(backend: Backend, bundle: Bundle, reference: Callable[[], Backend]) -> None:

@@ -46,7 +46,7 @@ def load_tensorrt() -> Any:
     return trt
 
 
-def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any) -> bytes:
+def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any, home: Path | None = None) -> bytes:
     """A serialised engine of ``graph`` for exactly the shapes of ``profiles``, one optimisation profile for each.
 
     The network is strongly typed: every layer computes in the type that the graph gives it, and float32 is not
@@ -56,12 +56,13 @@ def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any) -> bytes:
         graph: ONNX file, its external weights beside it.
         profiles: shapes of the inputs.
         trt: the module ``tensorrt``, or ``tensorrt_rtx``, which has the same interface and builds without a GPU.
+        home: folder of the bundle, which messages name, where that of ``graph`` is a copy.
 
     Raises:
         BackendError: TensorRT can't read or build the graph.
         KeyboardInterrupt: the build was stopped from the keyboard.
     """
-    log = _logger(trt)
+    log, shown = _logger(trt), (home or graph.parent) / graph.name
     log.errors.clear()
     _log.info("building a TensorRT %s engine of %s for %d lengths", trt.__version__, graph.name, len(profiles))
     builder = trt.Builder(log)
@@ -71,8 +72,8 @@ def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any) -> bytes:
     if not parser.parse_from_file(str(graph)):
         errors = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
         raise BackendError(
-            f"TensorRT {trt.__version__} can't read {graph}: {errors or log.cause()}; export the bundle anew with this "
-            "version of text2sign_ros, or take another backend"
+            f"TensorRT {trt.__version__} can't read {shown}: {errors or log.cause()}; export the bundle "
+            "anew with this version of text2sign_ros, or take another backend"
         )
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
@@ -85,7 +86,7 @@ def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any) -> bytes:
                 profile.set_shape(tensor.name, shape, shape, shape)
         if config.add_optimization_profile(profile) < 0:
             raise BackendError(
-                f"TensorRT {trt.__version__} refuses {graph} for {shapes}: {log.cause()}; export it anew"
+                f"TensorRT {trt.__version__} refuses {shown} for {shapes}: {log.cause()}; export it anew"
             )
     monitor = _monitor(trt, graph.name)
     if monitor is not None:
@@ -95,22 +96,24 @@ def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any) -> bytes:
         raise KeyboardInterrupt
     if plan is None:
         raise BackendError(
-            f"TensorRT {trt.__version__} can't build {graph}: {log.cause()}; free memory of the GPU, update TensorRT, "
-            "or take another backend"
+            f"TensorRT {trt.__version__} can't build {shown}: {log.cause()}; free memory of the GPU, "
+            "update TensorRT, or take another backend"
         )
     return bytes(plan)
 
 
-def cached(graph: Path, profiles: Sequence[Shapes], *, sources: Sequence[str], gpu: str, cache: Path, trt: Any) -> Any:
+def cached(
+    graph: Path, profiles: Sequence[Shapes], *, home: Path, sources: Sequence[str], gpu: str, cache: Path, trt: Any
+) -> Any:
     """The engine of ``build``, loaded: from ``cache`` if it lies there, else built and put there.
 
     An engine is of use only to the graph, weights, shapes, TensorRT and GPU that it was built for, so all of them are
     in its file's name, as a hash. (The precision is the graph's own.) A copy of a bundle finds the original's engine; a
-    new engine replaces those that were built from the same path for the same GPU. Processes that build at the same time
-    each write a whole file, and the last one stays.
+    new engine replaces those that were built of the same bundle's folder for the same GPU. Processes that build at the
+    same time each write a whole file, and the last one stays.
 
     Args:
-        graph, profiles, trt: see ``build``.
+        graph, profiles, home, trt: see ``build``.
         sources: sha256 of the ONNX file and of its weights.
         gpu: name and compute capability of the GPU.
         cache: folder; one that can't be written is warned of, and the engine is built anew at each start.
@@ -118,8 +121,8 @@ def cached(graph: Path, profiles: Sequence[Shapes], *, sources: Sequence[str], g
     Raises:
         BackendError: the engine can't be built, or not even a new one can be loaded.
     """
-    place = _hash([str(graph.resolve()), gpu])[:8]
-    key = _hash([list(sources), trt.__version__, gpu, list(profiles)])[:16]
+    place = short_hash([str((home / graph.name).resolve()), gpu])
+    key = short_hash([list(sources), trt.__version__, gpu, list(profiles)])
     runtime = trt.Runtime(_logger(trt))
     for path in cache.glob(f"{graph.stem}-{key}-*.engine"):
         plan = _read(path)
@@ -129,7 +132,7 @@ def cached(graph: Path, profiles: Sequence[Shapes], *, sources: Sequence[str], g
         _log.warning("%s %s; it is built anew", path, "was made with another driver" if plan else "is damaged")
         with suppress(OSError):  # someone else's, or gone
             path.unlink()
-    plan = build(graph, profiles, trt=trt)
+    plan = build(graph, profiles, trt=trt, home=home)
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         raise BackendError(
@@ -158,8 +161,9 @@ def _read(path: Path) -> bytes:
     return plan if hashlib.sha256(plan).digest() == digest else b""
 
 
-def _hash(values: Sequence[object]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+def short_hash(values: Sequence[object]) -> str:
+    """Of values that JSON knows, to name a file by."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @functools.cache  # TensorRT keeps the first one that it is given for the life of the process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,19 +11,23 @@ import numpy as np
 import onnxruntime
 
 from text2sign_ros.inference.backends.base import BackendError
+from text2sign_ros.inference.backends.engines import short_hash
 from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.inference.feed import Feed
 from text2sign_ros.runtime import session_options
 
 _log = logging.getLogger(__name__)
 
-MULTIPLE = 4
-"""The U-Net halves its codes twice."""
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 
 
 def session(
-    path: Path, *, threads: int, provider: str = CPU, options: Mapping[str, str] | None = None
+    path: Path,
+    *,
+    threads: int,
+    provider: str = CPU,
+    options: Mapping[str, str] | None = None,
+    home: Path | None = None,
 ) -> onnxruntime.InferenceSession:
     """A session that runs on ``provider``, and on nothing less.
 
@@ -31,6 +36,7 @@ def session(
         threads: threads of one run on the CPU.
         provider: ONNX Runtime's name of what is to run it.
         options: of the provider.
+        home: folder of the bundle, which messages name, where that of ``path`` is a copy.
 
     Raises:
         BackendError: ONNX Runtime can't load the file, or has not got the provider.
@@ -52,7 +58,9 @@ def session(
             disabled_optimizers=["ConvActivationFusion"],
         )
     except Exception as error:  # ONNX Runtime has no common base class for what a bad model can raise
-        raise BackendError(f"ONNX Runtime can't load {path}: {error}") from error
+        home = home or path.parent
+        cause = str(error).replace(str(path.parent), str(home))
+        raise BackendError(f"ONNX Runtime can't load {home / path.name}: {cause}") from error
     if made.get_providers()[0] != provider:  # a provider that fails to load is left out without an exception
         raise BackendError(
             f"ONNX Runtime runs {path.name} on {made.get_providers()[0]} instead of {provider}: install "
@@ -62,16 +70,26 @@ def session(
 
 
 class FusedBackend:
-    """The fused graph in one session: one call a segment. For CPUs, where a Loop costs nothing."""
+    """The fused graph in one session: one call a segment. For CPUs, where a Loop costs nothing.
 
-    def __init__(self, folder: Path, *, threads: int) -> None:
+    Args:
+        folder: the bundle's, or a copy.
+        bundle: what its description says.
+        threads: threads of a run.
+
+    Raises:
+        BackendError: ONNX Runtime can't load the graph.
+    """
+
+    def __init__(self, folder: Path, bundle: Bundle, *, threads: int) -> None:
         self.name = f"onnxruntime {CPU}"
-        self._session = session(folder / "fused.onnx", threads=threads)
+        self._multiple = bundle.code_multiple
+        self._session = session(folder / "fused.onnx", threads=threads, home=bundle.folder)
 
     def sample(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
         """See ``Backend``."""
         # Padding changes nothing but the time that it takes.
-        codes = -(-int(feed["roles"][0, 0].sum()) // MULTIPLE) * MULTIPLE
+        codes = -(-int(feed["roles"][0, 0].sum()) // self._multiple) * self._multiple
         tokens = max(1, int(feed["mask"].sum()))
         short = {name: feed[name][:, :, :codes] for name in ("noise", "prefix", "roles")}
         short |= {"tokens": feed["tokens"][:, :tokens], "mask": feed["mask"][:, :tokens]}
@@ -89,7 +107,8 @@ class StepwiseBackend:
     bucket's step is captured at its first run and replayed from then on.
 
     Args:
-        folder: the bundle.
+        folder: the bundle's, or a copy.
+        bundle: what its description says.
         provider: ONNX Runtime's name of what is to run it.
         threads: threads of what stays on the CPU.
         options: of the provider, for "step" and for "decoder".
@@ -99,14 +118,21 @@ class StepwiseBackend:
     """
 
     def __init__(
-        self, folder: Path, *, provider: str, threads: int, options: Mapping[str, Mapping[str, str]] | None = None
+        self,
+        folder: Path,
+        bundle: Bundle,
+        *,
+        provider: str,
+        threads: int,
+        options: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.name = f"onnxruntime {provider}"
         self._device = "cpu" if provider == CPU else "cuda"
 
         def load(graph: str, **more: str) -> onnxruntime.InferenceSession:
             own = {**(options or {}).get(graph, {}), **more}
-            return session(folder / f"{graph}.onnx", threads=threads, provider=provider, options=own)
+            path, home = folder / f"{graph}.onnx", bundle.folder
+            return session(path, threads=threads, provider=provider, options=own, home=home)
 
         self._decoder = load("decoder")
         self._graphs = provider == CUDA
@@ -198,12 +224,37 @@ class _Bucket:
         return self._pairs[last][0].numpy().copy(), positions
 
 
+_TENSORRT_GRAPHS = ("step", "decoder")
+
+
 def engine_options(bundle: Bundle, cache: Path) -> dict[str, dict[str, str]]:
-    """Options of the TensorRT provider for each graph: one engine for every length, kept in the folder ``cache``."""
-    cache.mkdir(parents=True, exist_ok=True)
+    """Options of the TensorRT provider for each graph: one engine for every length, kept in a folder in ``cache``.
+
+    ONNX Runtime names an engine by its graph alone and would load it for a bundle with other weights. So the folder is
+    named by what its engines are made of, and replaces that of an earlier state of the same bundle.
+
+    Raises:
+        BackendError: the folder can't be made.
+    """
+    made_of = [bundle.files[name] for name in ("step.onnx", "unet.weights", "decoder.onnx", "decoder.weights")]
+    lengths = [frames // bundle.stride for frames in bundle.buckets]
+    shapes = [_shapes(bundle, graph, codes) for graph in _TENSORRT_GRAPHS for codes in lengths]
+    key, place = short_hash([made_of, shapes]), short_hash([str(bundle.folder.resolve())])
+    own_folder = cache / f"onnxruntime-{key}-{place}"
+    folder = next(cache.glob(f"onnxruntime-{key}-*"), own_folder)  # a copy of the bundle finds the original's
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in cache.glob(f"onnxruntime-*-{place}"):
+            if stale != folder:
+                shutil.rmtree(stale)
+    except OSError as error:
+        raise BackendError(
+            f"{cache}, the folder of engines, can't be used: {error}; free some space, or name another by "
+            "XDG_CACHE_HOME"
+        ) from error
     options = {}
-    for graph in ("step", "decoder"):
-        own = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(cache), "trt_timing_cache_enable": "1"}
+    for graph in _TENSORRT_GRAPHS:
+        own = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder), "trt_timing_cache_enable": "1"}
         for which, frames in (("min", bundle.buckets[0]), ("opt", bundle.buckets[0]), ("max", bundle.buckets[-1])):
             own[f"trt_profile_{which}_shapes"] = _shapes(bundle, graph, frames // bundle.stride)
         options[graph] = own

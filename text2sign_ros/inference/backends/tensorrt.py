@@ -41,7 +41,7 @@ class TensorRTBackend:
     (A Loop inside an engine can't be captured, hence the chain.)
 
     Args:
-        folder: the bundle's.
+        folder: the bundle's, or a copy.
         bundle: what its description says, verified.
         cache: folder to keep built engines in (see ``engines.cached``).
 
@@ -74,6 +74,7 @@ class TensorRTBackend:
         return engines.cached(
             folder / f"{graph}.onnx",
             [{name: shapes[name] for name in inputs} for shapes in self._shapes.values()],
+            home=bundle.folder,
             sources=[bundle.files[f"{graph}.onnx"], bundle.files[weights]],
             gpu=gpu,
             cache=cache,

@@ -1,0 +1,71 @@
+"""Writing a bundle's folder: whole, valid and never in place of anything but a bundle, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from text2sign_ros.errors import Text2SignError
+from text2sign_ros.export.card import CARD, beginning
+from text2sign_ros.inference.bundle import DESCRIPTION, EVALUATION_FILES, Bundle, BundleError, is_bundle, sha256
+
+
+class ExportError(Text2SignError):
+    """A bundle can't be made of this, or not written there."""
+
+
+@contextmanager
+def write_bundle(out: Path, *, source: Path, card: Path) -> Iterator[Path]:
+    """A folder to write a bundle's files and its description to, which takes the place of ``out`` at the end.
+
+    It does so only if it can be loaded then. A card, which no machine wrote, is kept; one is begun where there is none.
+
+    Args:
+        out: folder of the new bundle; one that is there is replaced if it is a bundle, of whatever format, or empty.
+        source: folder that it is made of, which must not be lost with an older bundle.
+        card: model card to copy if it exists.
+
+    Raises:
+        ExportError: ``out`` is something else, or holds ``source``; or what was written can't be loaded.
+    """
+    _refuse_to_replace(out, source)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
+        folder = Path(temporary) / out.name
+        folder.mkdir()
+        yield folder
+        try:
+            bundle = Bundle.load(folder)
+        except BundleError as error:
+            cause = str(error).replace(f"{folder}{os.sep}", "")
+            raise ExportError(f"the new bundle can't be used, and {out} is left as it was: {cause}") from error
+        if card.is_file():
+            shutil.copyfile(card, folder / CARD)
+        else:
+            (folder / CARD).write_text(beginning(bundle), encoding="utf-8")
+        for path in folder.iterdir():
+            path.chmod(0o644)
+        if out.exists():
+            os.rename(out, Path(temporary) / "replaced")
+        os.rename(folder, out)
+
+
+def describe(folder: Path, about: Bundle) -> None:
+    """Write ``bundle.json`` for the files that are in the folder, with their hashes."""
+    hashes = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != DESCRIPTION}
+    evaluation = {name: hashes.pop(name) for name in EVALUATION_FILES if name in hashes}
+    replace(about, files=hashes, evaluation_files=evaluation).save(folder)
+
+
+def _refuse_to_replace(out: Path, source: Path) -> None:
+    if out.resolve() == source.resolve() or out.resolve() in source.resolve().parents:
+        raise ExportError(f"{out} holds {source}, of which the bundle is made; name another folder for it")
+    if out.exists() and not (is_bundle(out) or (out.is_dir() and not any(out.iterdir()))):
+        raise ExportError(
+            f"{out} exists and is no bundle (it has no {DESCRIPTION} of one); remove it, or name another folder"
+        )

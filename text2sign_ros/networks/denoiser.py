@@ -1,0 +1,23 @@
+"""The denoiser of stage 3: the U-Net, and the duration predictor that is trained beside it."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from text2sign_ros.networks.duration import DurationPredictor
+from text2sign_ros.networks.unet import UNet, UNetConfig
+
+
+class Denoiser(nn.Module):
+    """What stage 3 trains."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.unet = UNet(config)
+        self.duration = DurationPredictor(config.text_dim)
+
+    def forward(
+        self, x: Tensor, time: Tensor, roles: Tensor, tokens: Tensor, mask: Tensor, sentence: Tensor, use_text: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Predicted noise (B, D, N), see ``UNet``, and the text's duration (B,) in seconds."""
+        return self.unet(x, time, roles, tokens, mask, sentence, use_text), self.duration(tokens, mask)

@@ -1,0 +1,156 @@
+"""The segmenter `units`: each word is looked up in the vocabulary, or spelled."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+
+from text2sign_ros.errors import Text2SignError
+from text2sign_ros.text.markup import Manner
+from text2sign_ros.text.normalise import Boundary, Word, normalise
+from text2sign_ros.text.omissions import Omissions
+from text2sign_ros.text.segments import Segment, Unit, cut, marked
+
+
+class VocabularyError(Text2SignError):
+    """A vocabulary holds what no normalised text could match."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a model can sign.
+
+    Attributes:
+        signs: words and phrases in normal form: lower-case letters a to z, one space between words ("thank you").
+        letters: the single letters that words outside ``signs`` are spelled with.
+
+    Raises:
+        VocabularyError: an entry is not in that form, or occurs twice.
+    """
+
+    signs: tuple[str, ...]
+    letters: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name, entries, form in (("signs", self.signs, "[a-z]+(?: [a-z]+)*"), ("letters", self.letters, "[a-z]")):
+            for entry, count in Counter(entries).items():
+                if not isinstance(entry, str) or not re.fullmatch(form, entry):
+                    raise VocabularyError(f"{entry!r} in {name} must be of the form {form}")
+                if count > 1:
+                    raise VocabularyError(f"{entry!r} occurs {count} times in {name}")
+
+    @cached_property
+    def phrases(self) -> frozenset[tuple[str, ...]]:
+        """``signs`` as tuples of words."""
+        return frozenset(tuple(sign.split()) for sign in self.signs)
+
+    @cached_property
+    def longest(self) -> int:
+        """Words of the longest phrase."""
+        return max(map(len, self.phrases), default=0)
+
+
+@dataclass(frozen=True)
+class UnitSegmenter:
+    """Cuts the signs and letters of a text into segments; see ``segments.Segmenter``.
+
+    Attributes:
+        vocabulary: what the model can sign; other words are spelled, letters outside it left out with a warning.
+        max_units: signs and letters that a segment holds at most.
+        max_frames: frames that a segment is expected to take at most.
+        frames_per_sign: frames that a sign of the vocabulary is expected to take, with the way to it.
+        frames_per_letter: the same for a letter.
+
+    Raises:
+        ValueError: not even one sign fits into a segment.
+    """
+
+    vocabulary: Vocabulary
+    max_units: int
+    max_frames: int
+    frames_per_sign: int
+    frames_per_letter: int
+
+    def __post_init__(self) -> None:
+        if self.max_units < 1 or not 0 < max(self.frames_per_sign, self.frames_per_letter) <= self.max_frames:
+            raise ValueError(
+                f"a segment of {self.max_units} signs and {self.max_frames} frames cannot hold a sign of "
+                f"{self.frames_per_sign} frames or a letter of {self.frames_per_letter}: raise max_units or max_frames"
+            )
+
+    @property
+    def texts(self) -> tuple[str, ...] | None:
+        """Every sign and letter, where a segment holds but one."""
+        return (*self.vocabulary.signs, *self.vocabulary.letters) if self.max_units == 1 else None
+
+    @property
+    def phrases(self) -> frozenset[tuple[str, ...]]:
+        """The signs, as tuples of their words."""
+        return self.vocabulary.phrases
+
+    @property
+    def example(self) -> str:
+        """The first sign."""
+        return (self.vocabulary.signs + self.vocabulary.letters)[0]
+
+    def segments(self, text: str, omissions: Omissions) -> Iterator[Segment]:
+        """See ``segments.Segmenter``."""
+        words = marked(normalise(text, omissions), lambda word: (word.text,))
+        units = _units(words, self.vocabulary, omissions)
+        for held in cut(units, lambda unit: (1, self._frames(unit)), (self.max_units, self.max_frames)):
+            yield Segment(tuple(held))
+
+    def _frames(self, unit: Unit) -> int:
+        frames = self.frames_per_letter if unit.spelled else self.frames_per_sign
+        return min(self.max_frames, round(frames / unit.manner.pace))
+
+
+def _units(words: Iterator[Word], vocabulary: Vocabulary, omissions: Omissions) -> Iterator[Unit]:
+    """The signs of ``words``; ``omissions`` counts the letters that the vocabulary lacks."""
+    letters = frozenset(vocabulary.letters)
+    ahead = deque(islice(words, max(vocabulary.longest, 1)))
+    number, goes_on = 0, False  # of the word that is next, and whether it began before
+    last: Unit | None = None  # what ends after it is not known yet
+    while ahead:
+        length = 0 if goes_on else _match(ahead, vocabulary)
+        taken = [ahead.popleft() for _ in range(max(length, 1))]
+        ahead.extend(islice(words, len(taken)))
+        if length:
+            found = [" ".join(word.text for word in taken)]
+        else:
+            found = [letter for letter in taken[0].text if letter in letters]
+            omissions.letters.update(letter for letter in taken[0].text if letter not in letters)
+        for sign in found:
+            if last:
+                yield last
+            last = Unit(sign, "sign" if length else "letter", number, Boundary.NONE, taken[0].manner)
+        boundary, pause = taken[-1].boundary, taken[-1].pause
+        if last:  # also when no letter of the word is known: its boundary then falls to the unit before
+            last = replace(last, boundary=max(last.boundary, boundary), pause=max(last.pause, pause))
+        goes_on = boundary == Boundary.NONE
+        number += 0 if goes_on else len(taken)
+    if last:
+        yield last
+
+
+def _match(words: Iterable[Word], vocabulary: Vocabulary) -> int:
+    """How many of the next ``words`` make the longest sign; 0 when there is none."""
+    longest = 0
+    phrase: tuple[str, ...] = ()
+    manner: Manner | None = None
+    for word in words:
+        if word.boundary == Boundary.NONE:
+            break  # it is only the beginning of a word
+        manner = manner or word.manner
+        if word.manner.spell or word.manner != manner:
+            break
+        phrase = (*phrase, word.text)
+        if phrase in vocabulary.phrases:
+            longest = len(phrase)
+        if word.boundary > Boundary.WORD:
+            break
+    return longest
