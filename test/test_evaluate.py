@@ -34,7 +34,7 @@ def window(label: str) -> np.ndarray:
 def test_words_and_letters_are_counted_apart() -> None:
     said = ["a", "a", "hello", "hello", "hello", "thank you"]
     read = ["a", "hello", "hello", "hello", "a", "thank you"]
-    figures = accuracy(Reader(), [window(label) for label in read], said)  # type: ignore[arg-type]
+    figures = accuracy(Reader(), [window(label) for label in read], said, {"a"})  # type: ignore[arg-type]
     assert figures == {"words": 0.75, "letters": 0.5, "signs": 6, "worst": {"a": 0.5, "hello": pytest.approx(2 / 3)}}
 
 

@@ -43,7 +43,7 @@ def ablate(bundle: Path, config_path: Path, out: Path, *, takes: int) -> dict[st
     networks = learnt.load(bundle)
     data, stage = base.data, base.diffusion_stage
     counts = {"train": data.sentences, "val": data.held_out_sentences}
-    sentences = {split: compose(data.corpus, split, count, base.seed, out) for split, count in counts.items()}
+    sentences = {split: compose(data.corpora, split, count, base.seed, out) for split, count in counts.items()}
     segments = {
         split: segments_of(base, composed, networks.sign_vae, networks.encoder) for split, composed in sentences.items()
     }
@@ -61,7 +61,7 @@ def ablate(bundle: Path, config_path: Path, out: Path, *, takes: int) -> dict[st
         for guidance in GUIDANCES:
             signer = UndistilledSigner(bundle, networks, denoiser=denoiser, steps=STEPS, guidance=guidance)
             labels, windows = alone(signer, recogniser.labels, takes)
-            shares = accuracy(recogniser, windows, labels)
+            shares = accuracy(recogniser, windows, labels, segments["train"].letters)
             row = kept.setdefault(f"guidance_{guidance:g}", {"words": [], "letters": []})
             for part, values in row.items():
                 values.append(round(shares[part], 4))

@@ -14,6 +14,7 @@ import numpy as np
 from text2sign_ros import drawing, skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import asl_cafe
+from text2sign_ros.corpora.base import FPS
 from text2sign_ros.corpora.mediapipe import lift
 from text2sign_ros.motion.kinematics import bone_lengths
 
@@ -32,13 +33,13 @@ def main() -> None:
     with np.load(options.data / f"{_SOURCE.file}.npz", allow_pickle=False) as data:
         print(json.dumps(measure(data["pose"], {side: data[f"{side}_hand"] for side in ("left", "right")}), indent=1))
     takes = [take for take in asl_cafe.read(options.data) if take.split == "test"]
-    chosen = [next(take for take in takes if take.label == word) for word in _WORDS]
+    chosen = [next(take for take in takes if take.text == word) for word in _WORDS]
     clip = SignClip(
         np.concatenate([take.clip.positions for take in chosen]),
         np.concatenate([take.clip.confidence for take in chosen]),
-        asl_cafe.FPS,
+        FPS,
     )
-    drawing.contact_sheet(clip, [(take.label, len(take.clip)) for take in chosen], options.out, notice=_NOTICE)
+    drawing.contact_sheet(clip, [(take.text, len(take.clip)) for take in chosen], options.out, notice=_NOTICE)
 
 
 def measure(pose: np.ndarray, hands: dict[str, np.ndarray]) -> dict[str, float]:

@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora import asl_cafe
-from text2sign_ros.corpora.asl_cafe import FPS, Take
+from text2sign_ros.corpora.base import FPS, Example, Kind
+from text2sign_ros.corpora.registry import reader
 from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
 from text2sign_ros.training import config as training
 from text2sign_ros.training.config import TrainConfig, VAEStage
@@ -81,7 +81,7 @@ class Posterior:
     kl: tuple[float, ...]
 
 
-def hand_error(vae: SignVAE, takes: Sequence[Take]) -> HandError:
+def hand_error(vae: SignVAE, takes: Sequence[Example]) -> HandError:
     """Error of the takes rebuilt from the mean of their codes.
 
     Raises:
@@ -90,7 +90,9 @@ def hand_error(vae: SignVAE, takes: Sequence[Take]) -> HandError:
     return _error(lambda positions: rebuild(vae, positions), takes)
 
 
-def pca_error(train_takes: Sequence[Take], takes: Sequence[Take], numbers: int, frames_per_code: int) -> HandError:
+def pca_error(
+    train_takes: Sequence[Example], takes: Sequence[Example], numbers: int, frames_per_code: int
+) -> HandError:
     """The same error of PCA with ``numbers`` numbers for every ``frames_per_code`` frames, fitted on ``train_takes``.
 
     Raises:
@@ -99,20 +101,20 @@ def pca_error(train_takes: Sequence[Take], takes: Sequence[Take], numbers: int, 
     return _error(Projection(train_takes, numbers, frames_per_code).rebuild, takes)
 
 
-def _error(through: Callable[[np.ndarray], np.ndarray], takes: Sequence[Take]) -> HandError:
+def _error(through: Callable[[np.ndarray], np.ndarray], takes: Sequence[Example]) -> HandError:
     bar = tqdm(takes, desc="rebuilding takes", mininterval=2.0)
     return motion_error(takes, [through(take.clip.positions) for take in bar])
 
 
-def motion_error(takes: Sequence[Take], rebuilt: Sequence[np.ndarray]) -> HandError:
+def motion_error(takes: Sequence[Example], rebuilt: Sequence[np.ndarray]) -> HandError:
     """Error of any reconstruction, (T, 79, 3) metres for each take.
 
     Raises:
         ValueError: there is not at least one word, one letter and one "hello" among the takes.
     """
     sums = np.array([_sums(take, motion) for take, motion in zip(takes, rebuilt, strict=True)])  # (takes, 8)
-    letter = np.array([len(take.label) == 1 for take in takes])
-    waving = np.array([take.label == _WAVING for take in takes])
+    letter = np.array([take.unit is not None and take.unit.kind == Kind.LETTER for take in takes])
+    waving = np.array([take.text == _WAVING for take in takes])
     if not (letter.any() and waving.any()):
         raise ValueError(f'takes of letters, of words and of "{_WAVING}" are needed to tell how well each is rebuilt')
 
@@ -130,7 +132,7 @@ def motion_error(takes: Sequence[Take], rebuilt: Sequence[np.ndarray]) -> HandEr
     )
 
 
-def _sums(take: Take, rebuilt: np.ndarray) -> tuple[float, ...]:
+def _sums(take: Example, rebuilt: np.ndarray) -> tuple[float, ...]:
     """Distance and its count, both again with resting hands, velocity error and its count, ways rebuilt and real."""
     real, rebuilt = take.clip.positions[:, skeleton.HANDS], rebuilt[:, skeleton.HANDS]
     seen = take.clip.confidence > 0
@@ -156,7 +158,7 @@ def rebuild(vae: SignVAE, positions: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
-def posterior(vae: SignVAE, takes: Sequence[Take]) -> Posterior:
+def posterior(vae: SignVAE, takes: Sequence[Example]) -> Posterior:
     """What the encoder makes of the takes: active units and divergence, to see whether the posterior collapsed."""
     encoded = [vae.encode(_whole_codes(take.clip.positions, vae.config.stride)) for take in takes]
     mean, log_variance = (torch.cat([pair[i][0] for pair in encoded], dim=1) for i in (0, 1))  # (D, codes)
@@ -179,7 +181,7 @@ class Projection:
     offsets alone, PCA loses more: an error of the wrist, of little weight there, moves the whole hand.
     """
 
-    def __init__(self, takes: Sequence[Take], numbers: int, frames_per_code: int) -> None:
+    def __init__(self, takes: Sequence[Example], numbers: int, frames_per_code: int) -> None:
         self._frames = frames_per_code
         self._layout = SignVAE(SignVAEConfig(channels=1, blocks=0))  # for its offsets; nothing of it is learnt
         weight = keypoint_weights(VAEStage.hand_weight).sqrt().repeat_interleave(3)
@@ -210,11 +212,11 @@ def experiment(config: TrainConfig, folder: Path, picture: Path) -> dict[str, An
         CorpusError: the recordings are not where the configuration says.
         ConfigError: ``folder`` holds an experiment of another configuration.
     """
-    takes = asl_cafe.read(config.data.corpus)
+    takes = [take for corpus in config.data.corpora for take in reader(corpus.reader).read(Path(corpus.folder))]
     fit, held_out = ([take for take in takes if take.split == split] for split in ("train", "test"))
     shared = Run(config, folder)
     table: dict[str, Any] = {"steps": config.vae_stage.steps, "takes": len(held_out), "vae": [], "pca": []}
-    waving = _typical([take for take in held_out if take.label == _WAVING])
+    waving = _typical([take for take in held_out if take.text == _WAVING])
     shown = {}
     for numbers, stride in SIZES:
         size = {"numbers": numbers, "frames_per_code": stride, "numbers_per_frame": numbers / stride}
@@ -238,7 +240,7 @@ def experiment(config: TrainConfig, folder: Path, picture: Path) -> dict[str, An
     return table
 
 
-def _typical(takes: Sequence[Take]) -> Take:
+def _typical(takes: Sequence[Example]) -> Example:
     """The take whose hands travel the median way."""
     return sorted(takes, key=lambda take: _sums(take, take.clip.positions)[-1])[len(takes) // 2]
 

@@ -13,7 +13,7 @@ import yaml
 from torch import Tensor, nn
 
 from text2sign_ros import skeleton
-from text2sign_ros.corpora.asl_cafe import FPS
+from text2sign_ros.corpora.base import FPS, Kind
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.export import graphs
 from text2sign_ros.inference.backends import Backend
@@ -90,8 +90,8 @@ def export_bundle(run: Run, out: Path, *, max_units: int) -> None:
             signs=signs,
             letters=letters,
             max_units=max_units,
-            frames_per_sign=_generous_frames(run, letters=False),
-            frames_per_letter=_generous_frames(run, letters=True),
+            frames_per_sign=_generous_frames(run, Kind.SIGN),
+            frames_per_letter=_generous_frames(run, Kind.LETTER),
             rest_code=_rest_code(run),
             face="rigid: a canonical face follows the head; no corpus with faces has trained it",
             keypoints=list(skeleton.KEYPOINTS),
@@ -158,16 +158,16 @@ def learnt(run: Run) -> dict[str, dict[str, Tensor]]:
 
 
 def _vocabulary(run: Run) -> tuple[list[str], list[str]]:
-    labels = sorted(set(run.sentences["train"].labels.tolist()))
-    letters = [label for label in labels if len(label) == 1]
-    return [label for label in labels if len(label) > 1], letters
+    sentences = run.sentences["train"]
+    signs, letters = (sorted(set(sentences.labels[sentences.of(kind)].tolist())) for kind in (Kind.SIGN, Kind.LETTER))
+    return signs, letters
 
 
-def _generous_frames(run: Run, *, letters: bool) -> int:
+def _generous_frames(run: Run, kind: Kind) -> int:
     """What 95 % of signs (or letters) take at most, movement toward them included."""
     sentences = run.sentences["train"]
     frames = sentences.unit_stops - sentences.unit_starts
-    return int(np.ceil(np.percentile(frames[(np.char.str_len(sentences.labels) == 1) == letters], 95)))
+    return int(np.ceil(np.percentile(frames[sentences.of(kind)], 95)))
 
 
 @torch.no_grad()
