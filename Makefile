@@ -49,6 +49,7 @@ faults: $(VENV)/.test  ## the fault suite in its long form, with a soak of MINUT
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 FAULTS_MINUTES=$(MINUTES) \
 	    $(BIN)/python -m pytest test/faults --capture=no $(PYTEST_ARGS)
 
+# The recordings come from `text2sign corpus prepare asl_cafe` (README.md, Train your own).
 train: $(VENV)/.test  ## train the networks, or go on training them (TRAIN_CONFIG=… RUN=…)
 	$(BIN)/text2sign train --config "$(TRAIN_CONFIG)" --out "$(RUN)"
 
