@@ -57,7 +57,7 @@ def ablate(
     networks = learnt.load(bundle)
     data, stage = base.data, base.diffusion_stage
     counts = {"train": data.sentences, "val": data.held_out_sentences}
-    sentences = {split: compose(data.corpus, split, count, base.seed, out) for split, count in counts.items()}
+    sentences = {split: compose(data.corpora, split, count, base.seed, out) for split, count in counts.items()}
     segments = {
         split: segments_of(base, composed, networks.sign_vae, networks.encoder) for split, composed in sentences.items()
     }
@@ -75,7 +75,7 @@ def ablate(
         for guidance in guidances:
             signer = UndistilledSigner(bundle, networks, denoiser=denoiser, steps=steps, guidance=guidance)
             labels, windows = alone(signer, recogniser.labels, takes)
-            shares = accuracy(recogniser, windows, labels)
+            shares = accuracy(recogniser, windows, labels, segments["train"].letters)
             row = kept.setdefault(f"guidance_{guidance:g}", {"words": [], "letters": []})
             for part, values in row.items():
                 values.append(round(shares[part], 4))

@@ -18,6 +18,7 @@ from text2sign_ros.clip import write_whole
 from text2sign_ros.evaluation import learnt
 from text2sign_ros.evaluation.retrieval import embed_poses, embed_texts, pools, retrieval
 from text2sign_ros.networks.aligner import Aligner
+from text2sign_ros.training.config import CorpusConfig
 from text2sign_ros.training.segments import Segments
 from text2sign_ros.training.sentences import compose
 from text2sign_ros.training.train import segments_of
@@ -77,7 +78,7 @@ def map_picture(aligner: Aligner, segments: Segments, labels: Collection[str], p
 def _words_first(segments: Segments, poses: np.ndarray) -> np.ndarray:
     """Numbers of the texts of these segments: words, then letters, each by the alphabet."""
     texts = np.unique(segments.text[poses])
-    return np.array(sorted(texts, key=lambda text: (len(segments.texts[text]) == 1, segments.texts[text])))
+    return np.array(sorted(texts, key=lambda text: (segments.texts[text] in segments.letters, segments.texts[text])))
 
 
 def _project(points: np.ndarray, metric: str) -> np.ndarray:
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pictures", type=Path, default=Path("docs"), help="folder of the pictures")
     options = parser.parse_args(arguments)
     networks = learnt.load(options.bundle)
-    sentences = compose(options.data, "test", 300, 0, options.work)
+    sentences = compose((CorpusConfig("asl_cafe", str(options.data)),), "test", 300, 0, options.work)
     segments = segments_of(networks.config, sentences, networks.sign_vae, networks.encoder)
     labels = set(sentences.labels.tolist())
     print(json.dumps(asdict(retrieval(networks.aligner, segments, labels)), indent=1))

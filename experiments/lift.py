@@ -15,6 +15,7 @@ import numpy as np
 from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import asl_cafe
+from text2sign_ros.corpora.base import FPS
 from text2sign_ros.corpora.mediapipe import lift
 from text2sign_ros.drawing import contact_sheet
 from text2sign_ros.motion.kinematics import bone_lengths
@@ -36,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         hands = {side: data[f"{side}_hand"] for side in ("left", "right")}
         print(json.dumps(measure(data["pose"], hands, options.takes), indent=1))
     takes = [take for take in asl_cafe.read(options.data) if take.split == "test"]
-    chosen = [next(take for take in takes if take.label == word) for word in options.words]
+    chosen = [next(take for take in takes if take.text == word) for word in options.words]
     clip = SignClip(
         np.concatenate([take.clip.positions for take in chosen]),
         np.concatenate([take.clip.confidence for take in chosen]),
-        asl_cafe.FPS,
+        FPS,
     )
-    contact_sheet(clip, [(take.label, len(take.clip)) for take in chosen], options.out, notice=_NOTICE)
+    contact_sheet(clip, [(take.text, len(take.clip)) for take in chosen], options.out, notice=_NOTICE)
 
 
 def measure(pose: np.ndarray, hands: dict[str, np.ndarray], takes: int) -> dict[str, float]:

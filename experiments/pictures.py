@@ -14,7 +14,7 @@ import numpy as np
 from text2sign_ros import palette, skeleton
 from text2sign_ros.clip import SignClip, write_whole
 from text2sign_ros.corpora import asl_cafe
-from text2sign_ros.corpora.asl_cafe import FPS
+from text2sign_ros.corpora.base import FPS
 from text2sign_ros.corpora.composition import Composer
 from text2sign_ros.drawing import contact_sheet
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer

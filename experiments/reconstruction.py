@@ -19,8 +19,8 @@ from torch import Tensor
 
 from text2sign_ros import palette, skeleton
 from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora import asl_cafe
-from text2sign_ros.corpora.asl_cafe import FPS, Take
+from text2sign_ros.corpora.base import FPS, Example
+from text2sign_ros.corpora.registry import reader
 from text2sign_ros.evaluation.reconstruction import (
     WAVING,
     HandError,
@@ -44,7 +44,9 @@ SHOWN = (20, 2)
 BAR_MM = 5.0
 
 
-def pca_error(train_takes: Sequence[Take], takes: Sequence[Take], numbers: int, frames_per_code: int) -> HandError:
+def pca_error(
+    train_takes: Sequence[Example], takes: Sequence[Example], numbers: int, frames_per_code: int
+) -> HandError:
     """The same error of PCA with ``numbers`` numbers for every ``frames_per_code`` frames, fitted on ``train_takes``.
 
     Raises:
@@ -61,7 +63,7 @@ class Projection:
     offsets alone, PCA loses more: an error of the wrist, of little weight there, moves the whole hand.
     """
 
-    def __init__(self, takes: Sequence[Take], numbers: int, frames_per_code: int) -> None:
+    def __init__(self, takes: Sequence[Example], numbers: int, frames_per_code: int) -> None:
         self._frames = frames_per_code
         self._layout = SignVAE(SignVAEConfig(channels=1, blocks=0))  # for its offsets; nothing of it is learnt
         weight = keypoint_weights(VAEStage.hand_weight).sqrt().repeat_interleave(3)
@@ -99,11 +101,11 @@ def experiment(
         CorpusError: the recordings are not where the configuration says.
         ConfigError: ``folder`` holds an experiment of another configuration.
     """
-    takes = asl_cafe.read(config.data.corpus)
+    takes = [take for corpus in config.data.corpora for take in reader(corpus.reader).read(Path(corpus.folder))]
     fit, held_out = ([take for take in takes if take.split == split] for split in ("train", "test"))
     shared = Run(config, folder)
     table: dict[str, Any] = {"steps": config.vae_stage.steps, "takes": len(held_out), "vae": [], "pca": []}
-    waving = _typical([take for take in held_out if take.label == WAVING])
+    waving = _typical([take for take in held_out if take.text == WAVING])
     hello = {}
     for numbers, stride in sizes:
         size = {"numbers": numbers, "frames_per_code": stride, "numbers_per_frame": numbers / stride}
@@ -127,7 +129,7 @@ def experiment(
     return table
 
 
-def _typical(takes: Sequence[Take]) -> Take:
+def _typical(takes: Sequence[Example]) -> Example:
     """The take whose hands travel the median way."""
     return sorted(takes, key=travelled)[len(takes) // 2]
 

@@ -11,7 +11,7 @@ import pytest
 
 from text2sign_ros import skeleton
 from text2sign_ros.corpora import asl_cafe
-from text2sign_ros.corpora.asl_cafe import SPLITS, CorpusError, Take
+from text2sign_ros.corpora.base import SPLITS, CorpusError, Example, Kind
 from text2sign_ros.motion import kinematics
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "asl_cafe"
@@ -20,15 +20,15 @@ RIGHT_HAND = skeleton.GROUPS["right_hand"]
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_all_48_signs_are_in_each_split(corpus: list[Take], split: str) -> None:
-    labels = {take.label for take in corpus if take.split == split}
-    words = {label for label in labels if len(label) > 1}
+def test_all_48_signs_are_in_each_split(corpus: list[Example], split: str) -> None:
+    labels = {take.text for take in corpus if take.split == split}
+    words = {take.text for take in corpus if take.split == split and take.unit and take.unit.kind == Kind.SIGN}
     assert labels - words == set(string.ascii_lowercase)
     assert {"hello", "coffee", "thank you", "large", "good job", "i love you"} <= words
     assert len(words) == 22 and not any("-" in word for word in words)
 
 
-def test_no_recording_block_is_in_two_splits(corpus: list[Take]) -> None:
+def test_no_recording_block_is_in_two_splits(corpus: list[Example]) -> None:
     splits = defaultdict(set)
     for take in corpus:
         splits[take.block].add(take.split)
@@ -57,27 +57,27 @@ def test_splits_do_not_depend_on_the_order_of_the_files_rows() -> None:
     assert asl_cafe._splits(source, labels, numbers) == asl_cafe._splits(source, labels[order], numbers[order])
 
 
-def test_bones_are_canonical_in_every_frame(corpus: list[Take]) -> None:
+def test_bones_are_canonical_in_every_frame(corpus: list[Example]) -> None:
     for take in corpus[::7]:
         lengths = kinematics.bone_lengths(take.clip.positions)
         np.testing.assert_allclose(lengths, np.broadcast_to(kinematics.CANONICAL_LENGTHS, lengths.shape), atol=1e-5)
 
 
-def test_the_right_hand_signs_and_is_seen(corpus: list[Take]) -> None:
+def test_the_right_hand_signs_and_is_seen(corpus: list[Example]) -> None:
     for take in corpus:
         seen = (take.clip.confidence[:, RIGHT_HAND] > 0).all(axis=1)
         assert seen.mean() >= 0.5, take.block
         assert len(take.clip) >= 15 and take.clip.fps == 25.0
 
 
-def test_letters_recorded_without_a_body_got_one_of_their_own_split(corpus: list[Take]) -> None:
+def test_letters_recorded_without_a_body_got_one_of_their_own_split(corpus: list[Example]) -> None:
     borrowed = [take for take in corpus if take.block.startswith("letters_hands/")]
-    assert len({take.label for take in borrowed}) >= 10
+    assert len({take.text for take in borrowed}) >= 10
     # Whose wrists these are: each borrowed movement is that of a take with body, of the same split and no other.
     wrist = skeleton.INDEX["right_wrist"]
     owners = defaultdict(set)
     for take in corpus:
-        if len(take.label) == 1 and take.block.startswith("words_and_letters/"):
+        if len(take.text) == 1 and take.block.startswith("words_and_letters/"):
             owners[take.clip.positions[0, wrist].tobytes()].add(take.split)
     for take in borrowed:
         assert owners[take.clip.positions[0, wrist].tobytes()] == {take.split}, take.block

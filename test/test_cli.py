@@ -200,9 +200,11 @@ def test_training_says_what_is_wrong_in_one_line(tmp_path: Path, capsys: pytest.
     (tmp_path / "bad.yaml").write_text("unet: {chanels: [8]}\n")
     assert main(["train", "--config", str(tmp_path / "bad.yaml"), "--out", out]) == 1
     _one_line(capsys, "chanels")
-    (tmp_path / "lost.yaml").write_text("data: {corpus: nowhere}\nvae_stage: {steps: 1}\n")
+    (tmp_path / "lost.yaml").write_text(
+        "data: {corpora: [{reader: asl_cafe, folder: nowhere}]}\nvae_stage: {steps: 1}\n"
+    )
     assert main(["train", "--config", str(tmp_path / "lost.yaml"), "--out", str(tmp_path / "other")]) == 1
-    _one_line(capsys, "nowhere", "asl_cafe")
+    _one_line(capsys, "nowhere", "text2sign corpus prepare asl_cafe")
 
 
 def test_exporting_what_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from text2sign_ros.clip import SignClip
-from text2sign_ros.corpora.asl_cafe import Take
+from text2sign_ros.corpora.base import CorpusError, Example, Kind, Unit
 from text2sign_ros.corpora.composition import Composed, Composer
 from text2sign_ros.motion import kinematics
 from text2sign_ros.skeleton import REST_POSE
@@ -16,7 +16,7 @@ from text2sign_ros.skeleton import REST_POSE
 LABELS = ("hello", "thank you", "you", "coffee", "i love you", "good job", *string.ascii_lowercase)
 
 
-def _take(label: str, split: str = "train", seed: int = 0) -> Take:
+def _take(label: str, split: str = "train", seed: int = 0) -> Example:
     """A synthetic take: the right arm up, swaying."""
     rng = np.random.default_rng((seed, *label.encode()))
     directions = kinematics.bone_directions(REST_POSE.astype(float))
@@ -26,16 +26,17 @@ def _take(label: str, split: str = "train", seed: int = 0) -> Take:
     positions = kinematics.assemble(frames, np.broadcast_to(REST_POSE.astype(float), (30, 79, 3)))
     confidence = np.ones((30, 79), np.float32)
     confidence[3:6, 60:] = 0.0
-    return Take(label, SignClip(positions, confidence, 25.0), f"block/{label}/{seed}", split)
+    units = (Unit(label, Kind.LETTER if label in tuple(string.ascii_lowercase) else Kind.SIGN),)
+    return Example(label, SignClip(positions, confidence, 25.0), units, "", f"{label}/{seed}", split, "here", "MIT")
 
 
 @pytest.fixture(scope="module")
-def takes() -> list[Take]:
+def takes() -> list[Example]:
     return [_take(label, seed=seed) for label in LABELS for seed in range(3)]
 
 
 @pytest.fixture(scope="module")
-def composer(takes: list[Take]) -> Composer:
+def composer(takes: list[Example]) -> Composer:
     return Composer(takes)
 
 
@@ -53,11 +54,11 @@ def test_a_sentence_goes_from_rest_to_rest_with_all_labels_in_order(composer: Co
     assert all(start < stop for start, stop in composed.spans)
 
 
-def test_spans_hold_the_frames_of_the_takes(composer: Composer, takes: list[Take]) -> None:
+def test_spans_hold_the_frames_of_the_takes(composer: Composer, takes: list[Example]) -> None:
     composed = _compose(composer, ["hello", "thank you", "g", "j"])
     for label, (start, stop) in zip(composed.labels, composed.spans, strict=True):
         positions, confidence = composed.clip.positions[start:stop], composed.clip.confidence[start:stop]
-        sources = [take.clip for take in takes if take.label == label]
+        sources = [take.clip for take in takes if take.text == label]
         found = [
             (clip, at)
             for clip in sources
@@ -95,7 +96,7 @@ def test_every_take_has_its_turn(composer: Composer) -> None:
     assert len(used) == 3
 
 
-def test_no_step_is_longer_than_a_person_makes_it(corpus: list[Take]) -> None:
+def test_no_step_is_longer_than_a_person_makes_it(corpus: list[Example]) -> None:
     composer = Composer(take for take in corpus if take.split == "train")
     rng = np.random.default_rng(0)
     for _ in range(40):
@@ -107,7 +108,7 @@ def test_no_step_is_longer_than_a_person_makes_it(corpus: list[Take]) -> None:
         assert steps[~inside].max() < 0.2, composed.labels  # 5 m/s, of a fingertip; inside are the recordings
 
 
-def test_every_sentence_drawn_can_be_composed_from_the_corpus(corpus: list[Take]) -> None:
+def test_every_sentence_drawn_can_be_composed_from_the_corpus(corpus: list[Example]) -> None:
     composer = Composer(take for take in corpus if take.split == "train")
     rng = np.random.default_rng(1)
     drawn = [label for _ in range(400) for label in composer.sentence(rng)]
@@ -123,9 +124,9 @@ def test_longest_match_first_and_spelling(composer: Composer) -> None:
 
 
 def test_splits_are_not_mixed() -> None:
-    with pytest.raises(ValueError, match=r"one split.*test.*train"):
+    with pytest.raises(CorpusError, match=r"one split.*test.*train"):
         Composer([_take("a"), _take("b", split="test")])
-    with pytest.raises(ValueError, match="one split"):
+    with pytest.raises(CorpusError, match="one split"):
         Composer([])
 
 

@@ -6,9 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from text2sign_ros.training.config import ConfigError, TrainConfig, load
+from text2sign_ros.export.bundle import BUCKETS as SIGNING_BUCKETS
+from text2sign_ros.export.bundle import PRESETS
+from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.training.config import (
+    BUCKETS,
+    GRAIN,
+    LEAST_FRAMES,
+    MOST_STEPS,
+    ConfigError,
+    CorpusConfig,
+    TrainConfig,
+    load,
+)
+from text2sign_ros.training.distillation import CHAINS
 
-SHIPPED = Path(__file__).parents[1] / "config" / "train" / "asl_cafe.yaml"
+ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / "config" / "train" / "asl_cafe.yaml"
 
 
 def _load(folder: Path, text: str) -> TrainConfig:
@@ -23,6 +37,27 @@ def test_the_shipped_file_loads() -> None:
     assert config.sign_vae.latent_dim == config.unet.latent_dim == config.aligner.latent_dim == 20
     assert config.aligner.shared_dim == 512
     assert config.unet.channels == (128, 192, 256)
+    assert config.data.corpora == (CorpusConfig("asl_cafe", "data/asl_cafe", 1.0),)
+
+
+def test_every_file_that_comes_with_the_package_loads() -> None:
+    for path in (*SHIPPED.parent.glob("*.yaml"), ROOT / "models" / "asl_cafe" / "training.yaml"):
+        load(path)
+    Bundle.load(ROOT / "models" / "asl_cafe")  # holds the hash of its training.yaml
+
+
+def test_several_corpora(tmp_path: Path) -> None:
+    config = _load(
+        tmp_path,
+        "data: {corpora: [{reader: asl_cafe, folder: data/asl_cafe, share: 3}, {reader: clips, folder: mine}]}\n",
+    )
+    assert config.data.corpora == (CorpusConfig("asl_cafe", "data/asl_cafe", 3.0), CorpusConfig("clips", "mine", 1.0))
+
+
+def test_what_is_checked_here_holds_where_bundles_are_made() -> None:
+    assert all(frames % GRAIN == 0 for frames in (*BUCKETS, *SIGNING_BUCKETS))
+    assert min(*BUCKETS, *SIGNING_BUCKETS) == LEAST_FRAMES and max(SIGNING_BUCKETS) == max(BUCKETS)
+    assert max(*CHAINS, *PRESETS.values()) == MOST_STEPS
 
 
 def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
@@ -49,6 +84,20 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
         ("data: {sentences: 0}\n", "data: sentences"),
         ("sign_vae: {stride: 3}\n", "stride is 3"),
         ("unet: {latent_dim: 10}\n", "latent_dim must be the same"),
+        ("data: {corpora: []}\n", "data: corpora names no corpus"),
+        ("data: {corpora: here}\n", "data: corpora must be a list"),
+        ("data: {corpora: [{reader: asl_cafe}]}\n", "data: corpora: folder is missing"),
+        ("data: {corpora: [{reader: x, folder: y}]}\n", "data: corpora: there is no reader 'x'; known are asl_cafe"),
+        ("data: {corpora: [{reader: clips, folder: y, share: 0}]}\n", "share of y is 0.0"),
+        ("data: {corpora: [{reader: clips, folder: y, share: .nan}]}\n", "share of y is nan"),
+        ("data: {single_share: 1.5}\n", "data: single_share is 1.5; it must be at most 1"),
+        ("threads: 0\n", "threads is 0"),
+        ("vae_stage: {learning_rate: .inf}\n", "vae_stage: learning_rate is inf"),
+        ("vae_stage: {learning_rate: 0}\n", "vae_stage: learning_rate is 0"),
+        ("vae_stage: {ema: 1}\n", "vae_stage: ema is 1"),
+        ("unet: {channels: []}\n", "unet: channels is []"),
+        ("unet: {heads: 0}\n", "unet: heads is 0"),
+        ("diffusion_stage: {beta_start: 0.5, beta_end: 0.1}\n", "beta_start and beta_end"),
         ("- 1\n", "must be a mapping"),
         ("", "must be a mapping"),
         ("a: [1\n", "can't be read as YAML"),
@@ -58,6 +107,52 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ConfigError) as caught:
         _load(tmp_path, text)
     assert named in str(caught.value) and "train.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        # What used to fail in a later stage, in the export, or only when signing.
+        ("sign_vae: {stride: 1}\n", "aligner: max_codes is 128; sequences have up to 256 codes"),
+        ("aligner: {max_codes: 100}\n", "make it 128"),
+        ("aligner: {text_dim: 512}\n", "text_dim must be the same"),
+        ("aligner: {max_tokens: 32}\n", "make it at least unet: max_tokens, 64"),
+        ("aligner: {width: 190}\n", "make it a multiple of aligner: heads, 4"),
+        ("unet: {channels: [30, 64]}\n", "make each a multiple of unet: heads, 4"),
+        ("unet: {channels: [16, 16, 16, 16, 16]}\n", "give at most 4 levels"),
+        (
+            "diffusion_stage: {prefix_codes: 9}\n",
+            "prefix_codes is 9; with sign_vae: blocks 2 and stride 2 it must be 10",
+        ),
+        ("diffusion_stage: {prefix_codes: 16}\n", "to 15 (so many fit)"),
+        ("sign_vae: {stride: 4}\n", "looks back 11 codes, more than the 7 that can be given: take fewer blocks"),
+        ("vae_stage: {frames: 65}\n", "vae_stage: frames is 65; make it a multiple of sign_vae: stride, 2"),
+        ("diffusion_stage: {timesteps: 6}\n", "timesteps is 6; sampling takes up to 8 steps"),
+    ],
+)
+def test_values_that_do_not_go_together_are_named_with_the_mend(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, text)
+    assert named in str(caught.value) and "train.yaml" in str(caught.value)
+
+
+def test_all_that_does_not_go_together_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"text_dim must.*; .*prefix_codes is 3") as caught:
+        _load(tmp_path, "unet: {text_dim: 512}\ndiffusion_stage: {prefix_codes: 3}\n")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sign_vae: {stride: 1}\naligner: {max_codes: 256}\n",
+        "sign_vae: {stride: 4, blocks: 1}\ndiffusion_stage: {prefix_codes: 7}\n",
+        "unet: {channels: [16]}\n",
+        "unet: {channels: [16, 16, 16, 16]}\n",
+    ],
+)
+def test_other_sizes_that_go_together_are_taken(tmp_path: Path, text: str) -> None:
+    _load(tmp_path, text)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from text2sign_ros.clip import SignClip
+from text2sign_ros.corpora.base import FPS, Example, Kind, Unit
 from text2sign_ros.evaluation import learnt
-from text2sign_ros.evaluation.evaluate import Budget, accuracy, alone, evaluate
+from text2sign_ros.evaluation.evaluate import Budget, _dictionary, accuracy, alone, evaluate
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.tables import tables
+from text2sign_ros.evaluation.translation import bootstrap
 from text2sign_ros.inference.bundle import BundleError
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
+from text2sign_ros.skeleton import REST_POSE
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "asl_cafe"
 
@@ -34,7 +38,7 @@ def window(label: str) -> np.ndarray:
 def test_words_and_letters_are_counted_apart() -> None:
     said = ["a", "a", "hello", "hello", "hello", "thank you"]
     read = ["a", "hello", "hello", "hello", "a", "thank you"]
-    figures = accuracy(Reader(), [window(label) for label in read], said)  # type: ignore[arg-type]
+    figures = accuracy(Reader(), [window(label) for label in read], said, {"a"})  # type: ignore[arg-type]
     assert figures == {"words": 0.75, "letters": 0.5, "signs": 6, "worst": {"a": 0.5, "hello": pytest.approx(2 / 3)}}
 
 
@@ -88,3 +92,29 @@ def test_every_figure_of_a_bundle(bundle: Path, corpus, tmp_path: Path, monkeypa
     assert figures["retrieval"]["single_text_to_pose"]["recall_5"] > 0.7
     printed = tables(figures)
     assert "| real, held out | " in printed and "many_steps" in printed
+
+
+def test_a_dictionary_is_drawn_anew_for_each_sentence_and_the_interval_sees_it() -> None:
+    rng = np.random.default_rng(0)
+    takes = []
+    for number in range(2):
+        clip = SignClip(REST_POSE + rng.normal(scale=0.01, size=(20, 79, 3)), np.ones((20, 79)), FPS)
+        takes.append(Example("hello", clip, (Unit("hello", Kind.SIGN),), "", f"b{number}", "val", "", ""))
+    look_up = _dictionary(takes)
+
+    def used(number: int, count: int = 1) -> list[int]:
+        """Which take each of ``count`` signs of a sentence is."""
+        motion = look_up(["hello"] * count, number).positions
+        at = [(i, t) for t, take in enumerate(takes) for i, frame in enumerate(motion)
+              if np.array_equal(frame, take.clip.positions[0])]  # fmt: skip
+        return [take for _, take in sorted(at)]
+
+    chosen = [used(number) for number in range(40)]
+    assert chosen == [used(number) for number in range(40)], "the same number gives the same motion"
+    assert all(used(number, 3) == 3 * chosen[number] for number in range(10)), "a dictionary has one take a sign"
+    # A reader that can read one of the two takes: how often it is wrong depends on the draw, and the interval says so.
+    assert {take for (take,) in chosen} == {0, 1}
+    texts = [["hello"]] * 40
+    read = [["hello"] if take == 0 else [] for (take,) in chosen]
+    low, high = bootstrap(texts, read, "word_error_rate", set())
+    assert high - low > 0.1 and low < np.mean([take for (take,) in chosen]) < high

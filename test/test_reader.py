@@ -62,7 +62,8 @@ def _sentences(texts: list[list[str]], seed: int) -> Sentences:
     positions = np.concatenate(motions).astype(np.float16)
     seen = np.ones(positions.shape[:2], np.float16)
     labels = np.array([unit for units in texts for unit in units])
-    return Sentences(positions, seen, *map(np.array, (at, which, starts, stops)), labels)
+    kinds, chance = np.where(np.isin(labels, UNITS[:1]), "sign", "letter"), np.full(len(texts), 1 / len(texts))
+    return Sentences(positions, seen, *map(np.array, (at, which, starts, stops)), labels, kinds, chance)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,8 @@ def _sentences(count: int, seed: int) -> Sentences:
     starts = np.concatenate(([0], np.cumsum([len(take) for take in takes])))
     positions = np.concatenate(takes).astype(np.float16)
     seen = np.ones(positions.shape[:2], np.float16)
-    return Sentences(positions, seen, starts, np.arange(count), starts[:-1], starts[1:], labels)
+    kinds, chance = np.full(count, "sign"), np.full(count, 1 / count)
+    return Sentences(positions, seen, starts, np.arange(count), starts[:-1], starts[1:], labels, kinds, chance)
 
 
 @pytest.fixture(scope="module")

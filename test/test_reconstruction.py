@@ -16,7 +16,7 @@ from experiments import reconstruction
 from experiments.reconstruction import Projection, pca_error
 from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
-from text2sign_ros.corpora.asl_cafe import FPS, Take
+from text2sign_ros.corpora.base import FPS, Example, Kind, Unit
 from text2sign_ros.evaluation.reconstruction import hand_error, motion_error, posterior, rebuild
 from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
 from text2sign_ros.training import train
@@ -26,7 +26,7 @@ LEFT, RIGHT = skeleton.GROUPS["left_hand"], skeleton.GROUPS["right_hand"]
 BODY = slice(skeleton.INDEX["right_elbow"], skeleton.INDEX["right_wrist"] + 1)
 
 
-def _take(label: str, seed: int, frames: int = 21, split: str = "test") -> Take:
+def _take(label: str, seed: int, frames: int = 21, split: str = "test") -> Example:
     """The right arm waves about; the left hand rests, as the reader of the corpus leaves it."""
     rng = np.random.default_rng(seed)
     positions = np.repeat(skeleton.REST_POSE[None], frames, axis=0)
@@ -34,7 +34,9 @@ def _take(label: str, seed: int, frames: int = 21, split: str = "test") -> Take:
     way = 0.1 * np.concatenate((np.sin(phase), np.cos(1.3 * phase), np.sin(0.7 * phase)), axis=1)[:, None]
     positions[:, [skeleton.INDEX["right_wrist"]]] += way
     positions[:, RIGHT] += way * rng.uniform(0.9, 1.1, (1, 21, 1))
-    return Take(label, SignClip(positions, np.ones((frames, 79)), FPS), f"{label}/{seed}", split)
+    units = (Unit(label, Kind.LETTER if label == "a" else Kind.SIGN),)
+    clip = SignClip(positions, np.ones((frames, 79)), FPS)
+    return Example(label, clip, units, "", f"{label}/{seed}", split, "here", "MIT")
 
 
 TAKES = [_take("hello", 1), _take("tea", 2, 30), _take("a", 3, 14)]
@@ -143,10 +145,11 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     takes = [_take(label, s, 40, split) for s, split in enumerate(("train", "test")) for label in ("hello", "a", "tea")]
     positions = np.concatenate([take.clip.positions for take in takes]).astype(np.float16)
     starts = np.arange(len(takes) + 1) * 40
-    labels = np.array([take.label for take in takes])
+    labels, kinds = (np.array([getattr(take.unit, name) for take in takes]) for name in ("label", "kind"))
     sentences = Sentences(
-        positions, np.ones((240, 79), np.float16), starts, np.arange(6), starts[:-1], starts[1:], labels
-    )
+        positions, np.ones((240, 79), np.float16), starts, np.arange(6), starts[:-1], starts[1:], labels, kinds,
+        np.full(6, 1 / 6),
+    )  # fmt: skip
     monkeypatch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_: takes)
     monkeypatch.setattr(train, "compose", lambda *_: sentences)
     monkeypatch.setattr("text2sign_ros.training.loop._plot", lambda *_: None)  # slow, and has tests of its own

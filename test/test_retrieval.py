@@ -55,6 +55,7 @@ def segments() -> Segments:
     sentences = Sentences(
         positions.astype(np.float16), np.ones(positions.shape[:2], np.float16), 4 * FRAMES * np.arange(13),
         np.arange(48) // 4, stops - FRAMES, stops, np.array(LABELS)[units],
+        np.where(units < 3, "sign", "letter"), np.full(12, 1 / 12),
     )  # fmt: skip
     torch.manual_seed(0)
     vae = SignVAE(SignVAEConfig(channels=8, blocks=1)).eval()

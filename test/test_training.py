@@ -24,6 +24,7 @@ from text2sign_ros.text.encoder import FILES
 from text2sign_ros.training import loop
 from text2sign_ros.training.config import (
     ConfigError,
+    CorpusConfig,
     DataConfig,
     DiffusionStage,
     DistillationStage,
@@ -36,11 +37,14 @@ from text2sign_ros.training.segments import encode_all
 from text2sign_ros.training.train import STAGES, Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(LeafSpec|The axis name)")  # of torch's exporter
+DATA = Path(__file__).parents[2] / "shared" / "data" / "asl_cafe"
 SHORT = {"steps": 3, "batch": 8, "checkpoint_every": 2, "warmup": 1}
 CONFIG = TrainConfig(
     name="tiny",
     threads=1,
-    data=DataConfig(sentences=30, held_out_sentences=10, max_segment_units=3),
+    data=DataConfig(
+        corpora=(CorpusConfig("asl_cafe", str(DATA)),), sentences=30, held_out_sentences=10, max_segment_units=3
+    ),
     sign_vae=SignVAEConfig(channels=16, blocks=1),
     aligner=AlignerConfig(width=16, layers=1, heads=2),
     unet=UNetConfig(channels=(16, 16), context_dim=16, heads=2),

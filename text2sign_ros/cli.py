@@ -1,4 +1,4 @@
-"""The command `text2sign`: sign, train, export, evaluate, bench."""
+"""The command `text2sign`: sign, corpus, train, export, evaluate, bench."""
 
 from __future__ import annotations
 
@@ -75,6 +75,19 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
     sign.add_argument("--json", action="store_true", help="print what was done as one JSON object a text")
     sign.set_defaults(run=_sign)
+
+    corpus = commands.add_parser("corpus", help="make the recordings to train on")
+    prepare = corpus.add_subparsers(required=True, metavar="ACTION").add_parser(
+        "prepare", help="make a corpus's files from what its authors published"
+    )
+    corpora = prepare.add_subparsers(required=True, metavar="CORPUS")
+    asl_cafe = corpora.add_parser(
+        "asl_cafe", help="from clones of github.com/traduttore/traduttore-model and github.com/tamtridung/ASL_SignWish"
+    )
+    asl_cafe.add_argument("--traduttore", type=Path, required=True, metavar="DIR", help="clone of traduttore-model")
+    asl_cafe.add_argument("--signwish", type=Path, required=True, metavar="DIR", help="clone of ASL_SignWish")
+    asl_cafe.add_argument("--out", type=Path, required=True, help="folder to make, for example data/asl_cafe")
+    asl_cafe.set_defaults(run=_prepare_asl_cafe)
 
     train = commands.add_parser("train", help="train the networks of a bundle; goes on where it was stopped")
     train.add_argument("--config", type=Path, required=True, help="for example config/train/asl_cafe.yaml")
@@ -212,6 +225,13 @@ def _sign_one(signer: Signer, text: str, out: Path, write: Writer, options: argp
     else:
         said = ", ".join(segment.text for segment in plan.segments)
         print(f"{out}: {len(clip)} frames, {clip.duration:.1f} s, signed in {total:.2f} s: {said}")
+
+
+def _prepare_asl_cafe(options: argparse.Namespace) -> None:
+    from text2sign_ros.corpora.prepare_asl_cafe import prepare
+
+    counts = prepare(options.traduttore, options.signwish, options.out)
+    print(f"{options.out}: " + ", ".join(f"{name} {count} takes" for name, count in counts.items()))
 
 
 def _train(options: argparse.Namespace) -> None:

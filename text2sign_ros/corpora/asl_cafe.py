@@ -1,4 +1,7 @@
-"""Reader for asl_cafe: real takes of ASL words and letters (MediaPipe arrays) -> labelled clips with splits."""
+"""Reader for asl_cafe: real takes of ASL words and letters, as MediaPipe arrays.
+
+``prepare_asl_cafe`` makes the files from two public repositories, both under the MIT licence.
+"""
 
 from __future__ import annotations
 
@@ -6,69 +9,78 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
+from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind, Unit
 from text2sign_ros.corpora.mediapipe import lift
-from text2sign_ros.errors import Text2SignError
-from text2sign_ros.motion import kinematics
+from text2sign_ros.corpora.resampling import resample
 
-FPS = 25.0
 SOURCE_FPS = 15.0
 """Assumed: the recorder noted no frame rate, its loop ran as fast as webcam and tracker allowed."""
-
-SPLITS = ("train", "val", "test")
-
-
-class CorpusError(Text2SignError):
-    """The corpus on disk is missing or not what its README says."""
-
-
-@dataclass(frozen=True)
-class Take:
-    """One recorded sign.
-
-    Attributes:
-        label: what is signed, as a text would say it: "thank you", "coffee", "g".
-        clip: the motion at 25 fps.
-        block: recording block, unique over the corpus; takes of one block share signer and session.
-        split: "train", "val" or "test"; the same for all takes of a block.
-    """
-
-    label: str
-    clip: SignClip
-    block: str
-    split: str
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the README of the data measured about one file."""
+    """Where one file comes from, and what was measured about it.
+
+    Attributes:
+        file: its name, without suffix.
+        origin, licence: the repository and its licence's notice.
+        aspect: height of the image over its width.
+        hand_depth: factor that brings a hand's z to the unit of its x.
+        first_frame: the first frame of a take that is of use.
+        block_takes: how many takes were recorded in one go.
+    """
 
     file: str
+    origin: str
+    licence: str
     aspect: float
     hand_depth: float
     first_frame: int
     block_takes: int
 
 
+_TRADUTTORE = ("github.com/traduttore/traduttore-model", "MIT, Copyright (c) 2022 traduttore")
+_SIGNWISH = ("github.com/tamtridung/ASL_SignWish", "MIT, Copyright (c) 2021 Tam_Tran")
 SOURCES = (
     # The recorder waited two seconds after the first frame of each take.
-    Source("words_and_letters", aspect=0.5625, hand_depth=2.0, first_frame=1, block_takes=30),
-    Source("letters_hands", aspect=0.5625, hand_depth=2.0, first_frame=1, block_takes=15),
-    Source("greetings", aspect=0.75, hand_depth=1.6, first_frame=0, block_takes=16),
+    Source("words_and_letters", *_TRADUTTORE, aspect=0.5625, hand_depth=2.0, first_frame=1, block_takes=30),
+    Source("letters_hands", *_TRADUTTORE, aspect=0.5625, hand_depth=2.0, first_frame=1, block_takes=15),
+    Source("greetings", *_SIGNWISH, aspect=0.75, hand_depth=1.6, first_frame=0, block_takes=16),
 )
 _NOT_SIGNS = ("-", "space")
+_LETTERS = frozenset(ascii_lowercase)
 _SEEN_ENOUGH = 0.75
 """Share of frames in which the signing hand must be seen for a take to be of use."""
 
 
-def read(folder: str | Path, *, progress: bool = True) -> list[Take]:
-    """Read all usable takes.
+def files(folder: Path) -> list[Path]:
+    """The three files.
+
+    Raises:
+        CorpusError: one is missing.
+    """
+    return [_file(source, folder) for source in SOURCES]
+
+
+def _file(source: Source, folder: Path) -> Path:
+    path = folder / f"{source.file}.npz"
+    if not path.is_file():
+        raise CorpusError(
+            f"{path} is missing; name the folder that holds the files of asl_cafe, or make them: text2sign corpus "
+            f"prepare asl_cafe --traduttore DIR --signwish DIR --out {folder} (README.md, Train your own)"
+        )
+    return path
+
+
+def read(folder: Path, *, progress: bool = True) -> list[Example]:
+    """Read all usable takes; each shows one sign or letter.
 
     One-handed signs made with the left hand are mirrored, so that the right hand is the dominant one throughout.
     An arm whose hand is out of view nearly always is one that rests: it gets the rest pose. Letters recorded
@@ -77,12 +89,9 @@ def read(folder: str | Path, *, progress: bool = True) -> list[Take]:
     Raises:
         CorpusError: a file is missing or has other arrays than expected.
     """
-    folder = Path(folder)
-    takes: list[Take] = []
+    takes: list[Example] = []
     for source in SOURCES:
-        path = folder / f"{source.file}.npz"
-        if not path.is_file():
-            raise CorpusError(f"{path} is missing; give the folder that holds the asl_cafe files")
+        path = _file(source, folder)
         try:
             with np.load(path, allow_pickle=False) as data:
                 arrays = {name: data[name] for name in data.files}
@@ -91,7 +100,7 @@ def read(folder: str | Path, *, progress: bool = True) -> list[Take]:
         except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise CorpusError(f"{path} is not an asl_cafe file: {error}") from error
         splits = _splits(source, labels, numbers)
-        bodies = [take for take in takes if len(take.label) == 1] if "pose" not in arrays else []
+        bodies = [take for take in takes if _kind(take.text) == Kind.LETTER] if "pose" not in arrays else []
         for i in tqdm(range(len(labels)), desc=source.file, disable=not progress):
             label = str(labels[i])
             if label in _NOT_SIGNS:
@@ -104,13 +113,19 @@ def read(folder: str | Path, *, progress: bool = True) -> list[Take]:
                 same_split = [body for body in bodies if body.split == splits[block]]
                 clip = _without_body(source, pair, same_split[zlib.crc32(f"{block}{i}".encode()) % len(same_split)])
             if clip is not None:
-                takes.append(Take(label.replace("-", " "), clip, block, splits[block]))
+                text = label.replace("-", " ")
+                units = (Unit(text, _kind(label)),)
+                takes.append(Example(text, clip, units, "", block, splits[block], source.origin, source.licence))
     return takes
+
+
+def _kind(label: str) -> Kind:
+    return Kind.LETTER if label in _LETTERS else Kind.SIGN
 
 
 def _block(source: Source, label: str, take: int) -> str:
     # Letters with 45 takes were recorded 15 at a time; the words 30 at a time.
-    size = 15 if len(label) == 1 and label not in "ai" else source.block_takes
+    size = 15 if _kind(label) == Kind.LETTER and label not in "ai" else source.block_takes
     return f"{source.file}/{label}/{take // size}"
 
 
@@ -137,10 +152,10 @@ def _with_body(source: Source, pose: np.ndarray, hands: dict[str, np.ndarray]) -
         return None
     if seen["left"] < 0.5:
         clip = _rest_left(clip)
-    return _resample(clip)
+    return resample(clip)
 
 
-def _without_body(source: Source, hands: dict[str, np.ndarray], body: Take) -> SignClip | None:
+def _without_body(source: Source, hands: dict[str, np.ndarray], body: Example) -> SignClip | None:
     """Hang the hands of a take without body on the arm of a take that has one."""
     side = max(hands, key=lambda s: float(np.abs(hands[s]).sum()))
     hand = hands[side].astype(float)
@@ -155,7 +170,7 @@ def _without_body(source: Source, hands: dict[str, np.ndarray], body: Take) -> S
         pose, {side: hand, _OTHER[side]: np.zeros_like(hand)}, aspect=source.aspect,
         hand_depth=source.hand_depth, fps=SOURCE_FPS,
     )  # fmt: skip
-    lifted = _resample(lifted if side == "right" else _mirror(lifted))
+    lifted = resample(lifted if side == "right" else _mirror(lifted))
     group, wrist = skeleton.GROUPS["right_hand"], skeleton.INDEX["right_wrist"]
     at = np.linspace(0, len(body.clip) - 1, len(lifted)).round().astype(int)
     positions, confidence = body.clip.positions[at].copy(), body.clip.confidence[at].copy()
@@ -186,13 +201,3 @@ def _rest_left(clip: SignClip) -> SignClip:
     positions, confidence = clip.positions.copy(), clip.confidence.copy()
     positions[:, left], confidence[:, left] = skeleton.REST_POSE[left], 1.0
     return SignClip(positions, confidence, clip.fps)
-
-
-def _resample(clip: SignClip) -> SignClip:
-    """To ``FPS`` by monotone cubics, bones kept at their length; a frame next to an unseen one is unseen."""
-    source = np.arange(len(clip)) / clip.fps
-    target = np.arange(int(np.floor(source[-1] * FPS + 1e-6)) + 1) / FPS
-    positions = kinematics.with_canonical_lengths(PchipInterpolator(source, clip.positions, axis=0)(target))
-    before = np.clip(np.floor(target * clip.fps + 1e-6).astype(int), 0, len(clip) - 1)
-    after = np.minimum(before + 1, len(clip) - 1)
-    return SignClip(positions, np.minimum(clip.confidence[before], clip.confidence[after]), FPS)

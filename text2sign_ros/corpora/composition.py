@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 
 from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
-from text2sign_ros.corpora.asl_cafe import FPS, Take
+from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind
 from text2sign_ros.motion.transition import frames_between, transition
 
 _MOVING_LETTERS = ("j", "z")
@@ -51,37 +52,60 @@ class Composed:
 
     Attributes:
         clip: the motion.
-        labels: what is signed, in order.
-        spans: (start, stop) frames of each label's take within the clip; what lies between is transition.
+        labels, kinds: what is signed, in order.
+        spans: (start, stop) frames of each label's recording within the clip; what lies between is transition.
     """
 
     clip: SignClip
     labels: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     spans: tuple[tuple[int, int], ...]
 
 
+def whole(example: Example) -> Composed:
+    """A recorded sentence as it is, but from rest and back to rest."""
+    clip, spans = _joined([(example.clip.positions, example.clip.confidence)])
+    return Composed(clip, (example.text,), (Kind.SENTENCE,), spans)
+
+
 class Composer:
-    """Composes from the takes of one split; everything follows from the seed of the generator given.
+    """Composes from the signs and letters of one split; everything follows from the seed of the generator given.
 
     Args:
-        takes: what to compose from, all of one split.
+        takes: what to compose from, all of one split, each of one sign or letter.
 
     Raises:
-        ValueError: takes of several splits are mixed, or there are none.
+        CorpusError: recordings of several splits are mixed, or there are none; one shows a sentence; a label is a sign
+            in one and a letter in another.
     """
 
-    def __init__(self, takes: Iterable[Take]) -> None:
-        by_label: dict[str, list[Take]] = defaultdict(list)
+    def __init__(self, takes: Iterable[Example]) -> None:
+        self._takes: dict[str, list[SignClip]] = defaultdict(list)
+        self._kinds: dict[str, Kind] = {}
         splits = set()
         for take in takes:
-            by_label[take.label].append(take)
+            if take.unit is None:
+                raise CorpusError(f"{take.text!r} of block {take.block!r} is a sentence: nothing is composed from it")
+            label, kind = take.unit.label, take.unit.kind
+            if self._kinds.setdefault(label, kind) != kind:
+                raise CorpusError(f"{label!r} is a sign in one recording and a letter in another; give it two labels")
+            self._takes[label].append(take.clip)
             splits.add(take.split)
         if len(splits) != 1:
-            raise ValueError(f"compose from the takes of one split, not of {sorted(splits) or 'none'}")
-        self._takes = dict(by_label)
+            raise CorpusError(f"compose from the takes of one split, not of {sorted(splits) or 'none'}")
         self.labels = tuple(sorted(self._takes))
-        self.letters = tuple(label for label in self.labels if len(label) == 1)
-        self.words = tuple(label for label in self.labels if len(label) > 1)
+        self.letters = tuple(label for label in self.labels if self._kinds[label] == Kind.LETTER)
+        self.words = tuple(label for label in self.labels if self._kinds[label] == Kind.SIGN)
+        self._templates = tuple(template for template in _SENTENCES if self._has(template))
+
+    def _has(self, template: str) -> bool:
+        """Whether there is a recording of all that the template can become."""
+        blanks = [name for name in _CHOICES if f"{{{name}}}" in template]
+        for chosen in itertools.product(*(_CHOICES[name] for name in blanks)):
+            text = template.format(**dict(zip(blanks, chosen, strict=True)))
+            if " ".join(self.split(text)) != text:  # a word would have to be spelled
+                return False
+        return True
 
     def compose(self, labels: Sequence[str], rng: np.random.Generator) -> Composed:
         """One random take a label, from rest and back to rest.
@@ -89,35 +113,28 @@ class Composer:
         Raises:
             KeyError: a label has no take.
         """
-        rest = skeleton.REST_POSE[None]
-        parts, seen, spans = [rest], [np.ones((1, skeleton.NUM_KEYPOINTS), np.float32)], []
-        frames, step = 1, None
-        for label in labels:
-            take = self._takes[label][rng.integers(len(self._takes[label]))].clip
-            positions, confidence = _trim(label, take, rng)
-            join = _join(parts[-1][-1], positions[0], step, positions[1] - positions[0])
-            parts += [join, positions]
-            seen += [np.ones(join.shape[:2], np.float32), confidence]
-            frames += len(join)
-            spans.append((frames, frames + len(positions)))
-            frames += len(positions)
-            step = positions[-1] - positions[-2]
-        join = _join(parts[-1][-1], rest[0], step, None)
-        parts += [join, rest]
-        seen += [np.ones((len(join) + 1, skeleton.NUM_KEYPOINTS), np.float32)]
-        return Composed(SignClip(np.concatenate(parts), np.concatenate(seen), FPS), tuple(labels), tuple(spans))
+        kinds = tuple(self._kinds[label] for label in labels)
+        parts = []
+        for label, kind in zip(labels, kinds, strict=True):
+            take = self._takes[label][rng.integers(len(self._takes[label]))]
+            parts.append(_trim(label, kind, take, rng))
+        clip, spans = _joined(parts)
+        return Composed(clip, tuple(labels), kinds, spans)
 
     def sentence(self, rng: np.random.Generator) -> list[str]:
-        """Labels of a random sentence: a café sentence, random words, or words with a spelled one among them."""
+        """Labels of a random sentence: a café sentence, random words, or words with a spelled one among them.
+
+        There are café sentences only where the corpus has their signs, and no words or letters where it has none.
+        """
         kind = rng.random()
-        if kind < 0.3:
-            template = _SENTENCES[rng.integers(len(_SENTENCES))]
+        if kind < 0.3 and self._templates:
+            template = self._templates[rng.integers(len(self._templates))]
             chosen = {name: options[rng.integers(len(options))] for name, options in _CHOICES.items()}
             return self.split(template.format(**chosen))
-        words = [self.words[i] for i in rng.integers(len(self.words), size=rng.integers(1, 5))]
-        if kind < 0.55:
+        words = _some(self.words, 1, 5, rng)
+        if words and (kind < 0.55 or not self.letters):
             return words
-        spelled = [self.letters[i] for i in rng.integers(len(self.letters), size=rng.integers(2, 9))]
+        spelled = _some(self.letters, 2, 9, rng)
         at = rng.integers(len(words) + 1)
         return words[:at] + spelled + words[at:] if kind < 0.75 else spelled
 
@@ -135,12 +152,36 @@ class Composer:
         return labels
 
 
-def _trim(label: str, clip: SignClip, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    if len(label) > 1 or label in _MOVING_LETTERS:
+def _some(labels: Sequence[str], low: int, high: int, rng: np.random.Generator) -> list[str]:
+    """``low`` to ``high`` - 1 random labels; none if there are none to choose from."""
+    return [labels[i] for i in rng.integers(len(labels), size=rng.integers(low, high))] if labels else []
+
+
+def _trim(label: str, kind: Kind, clip: SignClip, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    if kind == Kind.SIGN or label in _MOVING_LETTERS:
         return clip.positions, clip.confidence
     length = int(rng.integers(_LETTER_FRAMES[0], _LETTER_FRAMES[1] + 1))
     start = int(rng.integers(0, max(1, len(clip) - length)))
     return clip.positions[start : start + length], clip.confidence[start : start + length]
+
+
+def _joined(recordings: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[SignClip, tuple[tuple[int, int], ...]]:
+    """Recordings (positions, confidence) one after another, from rest and back to rest; and the frames of each."""
+    rest = skeleton.REST_POSE[None]
+    parts, seen, spans = [rest], [np.ones((1, skeleton.NUM_KEYPOINTS), np.float32)], []
+    frames, step = 1, None
+    for positions, confidence in recordings:
+        join = _join(parts[-1][-1], positions[0], step, positions[1] - positions[0])
+        parts += [join, positions]
+        seen += [np.ones(join.shape[:2], np.float32), confidence]
+        frames += len(join)
+        spans.append((frames, frames + len(positions)))
+        frames += len(positions)
+        step = positions[-1] - positions[-2]
+    join = _join(parts[-1][-1], rest[0], step, None)
+    parts += [join, rest]
+    seen += [np.ones((len(join) + 1, skeleton.NUM_KEYPOINTS), np.float32)]
+    return SignClip(np.concatenate(parts), np.concatenate(seen), FPS), tuple(spans)
 
 
 def _join(start: np.ndarray, end: np.ndarray, start_step: np.ndarray | None, end_step: np.ndarray | None) -> np.ndarray:

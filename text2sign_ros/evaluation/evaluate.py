@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import asl_cafe
-from text2sign_ros.corpora.asl_cafe import FPS, Take
+from text2sign_ros.corpora.base import FPS, SPLITS, Example, Kind
 from text2sign_ros.corpora.composition import Composer
 from text2sign_ros.evaluation import learnt, metrics, reader, recogniser, reconstruction, retrieval, translation
 from text2sign_ros.evaluation.learnt import UndistilledSigner
@@ -24,6 +24,7 @@ from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
 from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
 from text2sign_ros.networks.saving import save
+from text2sign_ros.training.config import CorpusConfig
 from text2sign_ros.training.sentences import Sentences, compose
 from text2sign_ros.training.train import segments_of
 
@@ -69,15 +70,16 @@ def evaluate(
 
     Returns:
         figures by name. Rows are systems: "real" is held-out real takes (test blocks) composed as the training data
-        are, "stitched" one validation take a sign composed likewise (what a dictionary does), "many_steps" the
-        undistilled network, "1", "2", "4" the bundle in so many steps, "generated" that of them which it chooses
-        itself.
+        are, "stitched" one validation take a sign composed likewise (what a dictionary does, another dictionary for
+        each sentence), "many_steps" the undistilled network, "1", "2", "4" the bundle in so many steps, "generated"
+        that of them which it chooses itself.
     """
     networks = learnt.load(bundle)
     corpus = asl_cafe.read(data)
-    of_split = {split: [take for take in corpus if take.split == split] for split in asl_cafe.SPLITS}
-    train = compose(data, "train", budget.train_sentences, 0, work)
-    test = compose(data, "test", budget.test_sentences, 0, work)
+    of_split = {split: [take for take in corpus if take.split == split] for split in SPLITS}
+    recordings = (CorpusConfig("asl_cafe", str(data)),)
+    train = compose(recordings, "train", budget.train_sentences, 0, work)
+    test = compose(recordings, "test", budget.test_sentences, 0, work)
     segments = segments_of(networks.config, test, networks.sign_vae, networks.encoder)
     single = recogniser_of(train, work, budget.recogniser_steps)
     whole = reader_of(train, work, budget.reader_steps)
@@ -91,7 +93,7 @@ def evaluate(
         "real": lambda units, number: _compose(real, units, number),
         "real_again": lambda units, number: _compose(real, units, 10_000 + number),
         "stitched": _dictionary(of_split["val"]),
-        **{name: _signed(signer) for name, signer in signers.items()},
+        **{name: _signed(signer, real.letters) for name, signer in signers.items()},
     }
     texts = unseen(real, set(train.said), sentences, np.random.default_rng(1))
     performed = {
@@ -108,7 +110,7 @@ def evaluate(
         "hand_error_mm": asdict(reconstruction.hand_error(networks.sign_vae, of_split["test"])),
         "retrieval": asdict(retrieval.retrieval(networks.aligner, segments, real.labels)),
     }
-    by_row = _read_sentences(whole, texts, performed, str(best))
+    by_row = _read_sentences(whole, texts, performed, str(best), real.letters)
     by_row |= _read_singles(single, real, test, signers, takes) | _motion(whole, performed, budget.warped_sentences)
     return _rounded(figures | {name: _with_choice(rows, str(best)) for name, rows in by_row.items()})
 
@@ -173,38 +175,49 @@ def _compose(composer: Composer, units: Sequence[str], number: int) -> SignClip:
     return composer.compose(units, np.random.default_rng((2, number))).clip
 
 
-def _dictionary(takes: Sequence[Take]) -> System:
-    """One take a sign, of blocks that neither the readers nor the networks were trained on."""
-    rng = np.random.default_rng(3)
-    by_label = _by_label([take.label for take in takes], takes)
-    composer = Composer(choices[rng.integers(len(choices))] for choices in by_label.values())
-    return lambda units, number: _compose(composer, units, number)
+def _dictionary(takes: Sequence[Example]) -> System:
+    """One take a sign, of blocks that neither the readers nor the networks were trained on; drawn anew for every
+    sentence, so that the spread over sentences holds that over dictionaries."""
+    by_label = _by_label([take.text for take in takes], takes)
+
+    def look_up(units: Sequence[str], number: int) -> SignClip:
+        rng = np.random.default_rng((3, number))
+        chosen = [by_label[label][rng.integers(len(by_label[label]))] for label in dict.fromkeys(units)]
+        return _compose(Composer(chosen), units, number)
+
+    return look_up
 
 
-def _signed(signer: Signer) -> System:
+def _signed(signer: Signer, letters: Collection[str]) -> System:
     def sign(units: Sequence[str], number: int) -> SignClip:
-        positions = np.concatenate(list(signer.stream(signer.plan(_plain(translation.to_text(units))), seed=number)))
+        text = _plain(translation.to_text(units, letters))
+        positions = np.concatenate(list(signer.stream(signer.plan(text), seed=number)))
         return SignClip(positions, np.ones(positions.shape[:2], np.float32), signer.fps)
 
     return sign
 
 
 def _read_sentences(
-    whole: Reader, texts: list[tuple[str, ...]], performed: dict[str, list[SignClip]], best: str
+    whole: Reader,
+    texts: list[tuple[str, ...]],
+    performed: dict[str, list[SignClip]],
+    best: str,
+    letters: Collection[str],
 ) -> dict[str, Any]:
     """Back-translation: scores by row, with intervals, and how far the bundle is from others on the same sentences."""
     rows = {
         name: whole.read([p.positions for p in motions]) for name, motions in performed.items() if name != "real_again"
     }
-    scores = {name: asdict(translation.score(texts, read)) for name, read in rows.items()}
+    scores = {name: asdict(translation.score(texts, read, letters)) for name, read in rows.items()}
     figures: dict[str, Any] = {metric: {name: row[metric] for name, row in scores.items()} for metric in scores["real"]}
     rates = ("word_error_rate", "letter_error_rate")
     figures["interval_95"] = {
-        metric: {name: translation.bootstrap(texts, read, metric) for name, read in rows.items()} for metric in rates
+        metric: {name: translation.bootstrap(texts, read, metric, letters) for name, read in rows.items()}
+        for metric in rates
     }
     figures["difference_interval_95"] = {
         metric: {
-            f"{name} - {other}": translation.bootstrap_difference(texts, rows[first], rows[other], metric)
+            f"{name} - {other}": translation.bootstrap_difference(texts, rows[first], rows[other], metric, letters)
             for name, first, other in (
                 *(("generated", best, other) for other in ("real", "stitched", "many_steps")),
                 ("2", "2", "many_steps"),
@@ -219,11 +232,12 @@ def _read_singles(
     single: Recogniser, real: Composer, test: Sentences, signers: dict[str, Signer], takes: int
 ) -> dict[str, Any]:
     """Signs and letters by themselves: shares read rightly, and how varied each sign is against real ones."""
-    shares = {"real": accuracy(single, real_windows(test), test.labels.tolist())}
+    letters = set(test.labels[test.of(Kind.LETTER)].tolist())
+    shares = {"real": accuracy(single, real_windows(test), test.labels.tolist(), letters)}
     generated: dict[str, dict[str, list[np.ndarray]]] = {}
     for name, signer in signers.items():
         labels, motions = alone(signer, single.labels, takes)
-        shares[name] = accuracy(single, motions, labels)
+        shares[name] = accuracy(single, motions, labels, letters)
         generated[name] = _by_label(labels, motions)
     rng = np.random.default_rng(4)
     wanted = [label for label in single.labels for _ in range(takes)]
@@ -269,15 +283,17 @@ def _motion(whole: Reader, performed: dict[str, list[SignClip]], warped_sentence
     }
 
 
-def accuracy(single: Recogniser, windows: list[np.ndarray], labels: list[str]) -> dict[str, Any]:
-    """Shares of windows (T, 79, 3) read as their labels: words and letters apart, and the labels read worst."""
+def accuracy(
+    single: Recogniser, windows: list[np.ndarray], labels: list[str], letters: Collection[str]
+) -> dict[str, Any]:
+    """Shares of windows (T, 79, 3) read as their labels: words and ``letters`` apart, and the labels read worst."""
     right = np.array(single.read(windows)) == np.array(labels)
-    letters = np.array([len(label) == 1 for label in labels])
+    letter = np.isin(labels, list(letters))
     misread = sorted({label for label, ok in zip(labels, right, strict=True) if not ok})
     shares = {label: float(right[np.array(labels) == label].mean()) for label in misread}
     return {
-        "words": float(right[~letters].mean()),
-        "letters": float(right[letters].mean()),
+        "words": float(right[~letter].mean()),
+        "letters": float(right[letter].mean()),
         "signs": len(labels),
         "worst": dict(sorted(shares.items(), key=lambda item: item[1])[:8]),
     }

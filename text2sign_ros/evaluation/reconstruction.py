@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from text2sign_ros import skeleton
-from text2sign_ros.corpora.asl_cafe import Take
+from text2sign_ros.corpora.base import Example, Kind
 from text2sign_ros.networks.sign_vae import SignVAE
 
 _AT_REST = 1e-3  # metres; no tracked hand stays this near the rest pose for a whole take
@@ -61,7 +61,7 @@ class Posterior:
     kl: tuple[float, ...]
 
 
-def hand_error(vae: SignVAE, takes: Sequence[Take]) -> HandError:
+def hand_error(vae: SignVAE, takes: Sequence[Example]) -> HandError:
     """Error of the takes rebuilt from the mean of their codes.
 
     Raises:
@@ -70,7 +70,7 @@ def hand_error(vae: SignVAE, takes: Sequence[Take]) -> HandError:
     return error_through(partial(rebuild, vae), takes)
 
 
-def error_through(through: Callable[[np.ndarray], np.ndarray], takes: Sequence[Take]) -> HandError:
+def error_through(through: Callable[[np.ndarray], np.ndarray], takes: Sequence[Example]) -> HandError:
     """Error of the takes rebuilt by ``through``, (T, 79, 3) metres to the same.
 
     Raises:
@@ -80,15 +80,15 @@ def error_through(through: Callable[[np.ndarray], np.ndarray], takes: Sequence[T
     return motion_error(takes, [through(take.clip.positions) for take in bar])
 
 
-def motion_error(takes: Sequence[Take], rebuilt: Sequence[np.ndarray]) -> HandError:
+def motion_error(takes: Sequence[Example], rebuilt: Sequence[np.ndarray]) -> HandError:
     """Error of any reconstruction, (T, 79, 3) metres for each take.
 
     Raises:
         ValueError: there is not at least one word, one letter and one "hello" among the takes.
     """
     sums = np.array([_sums(take, motion) for take, motion in zip(takes, rebuilt, strict=True)])  # (takes, 8)
-    letter = np.array([len(take.label) == 1 for take in takes])
-    waving = np.array([take.label == WAVING for take in takes])
+    letter = np.array([take.unit is not None and take.unit.kind == Kind.LETTER for take in takes])
+    waving = np.array([take.text == WAVING for take in takes])
     if not (letter.any() and waving.any()):
         raise ValueError(f'takes of letters, of words and of "{WAVING}" are needed to tell how well each is rebuilt')
 
@@ -106,7 +106,7 @@ def motion_error(takes: Sequence[Take], rebuilt: Sequence[np.ndarray]) -> HandEr
     )
 
 
-def _sums(take: Take, rebuilt: np.ndarray) -> tuple[float, ...]:
+def _sums(take: Example, rebuilt: np.ndarray) -> tuple[float, ...]:
     """Distance and its count, both again with resting hands, velocity error and its count, ways rebuilt and real."""
     real, rebuilt = take.clip.positions[:, skeleton.HANDS], rebuilt[:, skeleton.HANDS]
     seen = take.clip.confidence > 0
@@ -124,7 +124,7 @@ def _sums(take: Take, rebuilt: np.ndarray) -> tuple[float, ...]:
     return (*errors, both.sum(), *ways)
 
 
-def travelled(take: Take) -> float:
+def travelled(take: Example) -> float:
     """Way that the keypoints of tracked hands travel, metres."""
     return _sums(take, take.clip.positions)[-1]
 
@@ -137,7 +137,7 @@ def rebuild(vae: SignVAE, positions: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
-def posterior(vae: SignVAE, takes: Sequence[Take]) -> Posterior:
+def posterior(vae: SignVAE, takes: Sequence[Example]) -> Posterior:
     """What the encoder makes of the takes: active units and divergence, to see whether the posterior collapsed."""
     encoded = [vae.encode(whole_codes(take.clip.positions, vae.config.stride)) for take in takes]
     mean, log_variance = (torch.cat([pair[i][0] for pair in encoded], dim=1) for i in (0, 1))  # (D, codes)

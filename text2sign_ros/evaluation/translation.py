@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,12 +50,12 @@ class Scores:
     rouge_l: float
 
 
-def to_text(units: Units) -> str:
-    """Units as text, letters that follow each other joined to one spelled word: "hello grace".
+def to_text(units: Units, letters: Collection[str]) -> str:
+    """Units as text, ``letters`` that follow each other joined to one spelled word: "hello grace".
 
     The letters "a" and "i" are words too and join with letters beside them, in what was meant as in what was read.
     """
-    runs = itertools.groupby(units, key=_is_letter)
+    runs = itertools.groupby(units, key=lambda unit: unit in letters)
     return " ".join("".join(run) if spelled else " ".join(run) for spelled, run in runs)
 
 
@@ -66,11 +66,14 @@ def error_rate(references: Sequence[Units], hypotheses: Sequence[Units]) -> floa
         TranslationError: as ``score``.
     """
     _check(references, hypotheses)
-    return _ratio(_edits(references, hypotheses).sum(axis=0))
+    return _ratio(_edits(references, hypotheses, ()).sum(axis=0))
 
 
-def score(references: Sequence[Units], hypotheses: Sequence[Units]) -> Scores:
+def score(references: Sequence[Units], hypotheses: Sequence[Units], letters: Collection[str]) -> Scores:
     """All scores of sentences read against the same sentences as meant.
+
+    Args:
+        letters: which units are letters; the others are signs.
 
     Raises:
         TranslationError: there are no sentences, not as many of one as of the other, or one meant is empty.
@@ -78,25 +81,33 @@ def score(references: Sequence[Units], hypotheses: Sequence[Units]) -> Scores:
     _check(references, hypotheses)
     values: dict[str, float | None] = {}
     for name, (of, value) in _METRICS.items():
-        chosen = _chosen(name, references)
-        sums = of([references[i] for i in chosen], [hypotheses[i] for i in chosen]).sum(axis=0)
+        chosen = _chosen(name, references, letters)
+        sums = of([references[i] for i in chosen], [hypotheses[i] for i in chosen], letters).sum(axis=0)
         values[name] = value(sums) if chosen else None
-    chrf = CHRF().corpus_score([to_text(h) for h in hypotheses], [[to_text(r) for r in references]]).score
+    read, meant = ([to_text(units, letters) for units in sentences] for sentences in (hypotheses, references))
+    chrf = CHRF().corpus_score(read, [meant]).score
     return Scores(**values, chrf=chrf)  # type: ignore[arg-type]
 
 
 def bootstrap(
-    references: Sequence[Units], hypotheses: Sequence[Units], metric: str, *, resamples: int = 1000, seed: int = 0
+    references: Sequence[Units],
+    hypotheses: Sequence[Units],
+    metric: str,
+    letters: Collection[str],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """The 95 % percentile interval of a score over sentences drawn anew (Koehn, EMNLP 2004).
 
     Args:
         metric: a field of ``Scores``, but chrf.
+        letters: as for ``score``.
 
     Raises:
         TranslationError: as ``score``; or the metric is another, or no sentence is of its kind.
     """
-    return _interval(_resampled(references, [hypotheses], metric, resamples, seed)[0])
+    return _interval(_resampled(references, [hypotheses], metric, letters, resamples, seed)[0])
 
 
 def bootstrap_difference(
@@ -104,6 +115,7 @@ def bootstrap_difference(
     hypotheses: Sequence[Units],
     others: Sequence[Units],
     metric: str,
+    letters: Collection[str],
     *,
     resamples: int = 1000,
     seed: int = 0,
@@ -114,24 +126,30 @@ def bootstrap_difference(
     Raises:
         TranslationError: as ``bootstrap``.
     """
-    first, second = _resampled(references, [hypotheses, others], metric, resamples, seed)
+    first, second = _resampled(references, [hypotheses, others], metric, letters, resamples, seed)
     return _interval(first - second)
 
 
 def _resampled(
-    references: Sequence[Units], systems: Sequence[Sequence[Units]], metric: str, resamples: int, seed: int
+    references: Sequence[Units],
+    systems: Sequence[Sequence[Units]],
+    metric: str,
+    letters: Collection[str],
+    resamples: int,
+    seed: int,
 ) -> list[np.ndarray]:
     """(resamples,) scores of each system. A draw says how often each sentence counts; all metrics are made of sums."""
     if metric not in _METRICS:
         raise TranslationError(f"there is no interval of {metric!r}; there is one of {', '.join(_METRICS)}")
     for hypotheses in systems:
         _check(references, hypotheses)
-    chosen = _chosen(metric, references)
+    chosen = _chosen(metric, references, letters)
     if not chosen:
         raise TranslationError(f"no sentence counts for {metric}; give some that do")
     draws = np.random.default_rng(seed).multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), size=resamples)
     of, value = _METRICS[metric]
-    rows = [of([references[i] for i in chosen], [hypotheses[i] for i in chosen]) for hypotheses in systems]
+    meant = [references[i] for i in chosen]
+    rows = [of(meant, [hypotheses[i] for i in chosen], letters) for hypotheses in systems]
     return [np.array([value(sums) for sums in draws @ row]) for row in rows]
 
 
@@ -140,43 +158,39 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _chosen(metric: str, references: Sequence[Units]) -> list[int]:
+def _chosen(metric: str, references: Sequence[Units], letters: Collection[str]) -> list[int]:
     """The sentences that count for a metric."""
     kind = {"word_error_rate": _is_signed, "letter_error_rate": _is_spelled}.get(metric)
-    return [i for i, units in enumerate(references) if kind is None or kind(units)]
+    return [i for i, units in enumerate(references) if kind is None or kind(units, letters)]
 
 
-def _is_letter(unit: str) -> bool:
-    return len(unit) == 1
+def _is_signed(units: Units, letters: Collection[str]) -> bool:
+    return not any(a in letters and b in letters for a, b in itertools.pairwise(units))
 
 
-def _is_signed(units: Units) -> bool:
-    return not any(_is_letter(a) and _is_letter(b) for a, b in itertools.pairwise(units))
+def _is_spelled(units: Units, letters: Collection[str]) -> bool:
+    return len(units) > 1 and all(unit in letters for unit in units)
 
 
-def _is_spelled(units: Units) -> bool:
-    return len(units) > 1 and all(map(_is_letter, units))
-
-
-def _edits(references: Sequence[Units], hypotheses: Sequence[Units]) -> np.ndarray:
+def _edits(references: Sequence[Units], hypotheses: Sequence[Units], _: Collection[str]) -> np.ndarray:
     """(n, 2): edit distance, and units meant."""
     pairs = zip(references, hypotheses, strict=True)
     return np.array([(Levenshtein.distance(r, h), len(r)) for r, h in pairs], float).reshape(-1, 2)
 
 
-def _phrases(references: Sequence[Units], hypotheses: Sequence[Units]) -> np.ndarray:
+def _phrases(references: Sequence[Units], hypotheses: Sequence[Units], letters: Collection[str]) -> np.ndarray:
     """(n, 10): phrases of 1 to 4 words read rightly, phrases read, words read, words meant."""
     bleu = BLEU(max_ngram_order=_ORDER, effective_order=True)
     pairs = zip(references, hypotheses, strict=True)
-    found = [bleu.sentence_score(to_text(h), [to_text(r)]) for r, h in pairs]
+    found = [bleu.sentence_score(to_text(h, letters), [to_text(r, letters)]) for r, h in pairs]
     return np.array([(*s.counts, *s.totals, s.sys_len, s.ref_len) for s in found], float)
 
 
-def _common(references: Sequence[Units], hypotheses: Sequence[Units]) -> np.ndarray:
+def _common(references: Sequence[Units], hypotheses: Sequence[Units], letters: Collection[str]) -> np.ndarray:
     """(n, 2): ROUGE-L in percent, and 1."""
     rouge = RougeScorer(["rougeL"])
-    pairs = zip(references, hypotheses, strict=True)
-    return np.array([(100 * rouge.score(to_text(r), to_text(h))["rougeL"].fmeasure, 1) for r, h in pairs])
+    pairs = ((to_text(r, letters), to_text(h, letters)) for r, h in zip(references, hypotheses, strict=True))
+    return np.array([(100 * rouge.score(meant, read)["rougeL"].fmeasure, 1) for meant, read in pairs])
 
 
 def _ratio(sums: np.ndarray) -> float:
@@ -193,7 +207,8 @@ def _bleu(order: int) -> Callable[[np.ndarray], float]:
     return value
 
 
-_METRICS: dict[str, tuple[Callable[[Sequence[Units], Sequence[Units]], np.ndarray], Callable[[np.ndarray], float]]] = {
+_Count = Callable[[Sequence[Units], Sequence[Units], Collection[str]], np.ndarray]
+_METRICS: dict[str, tuple[_Count, Callable[[np.ndarray], float]]] = {
     "word_error_rate": (_edits, _ratio),
     "letter_error_rate": (_edits, _ratio),
     **{f"bleu{order}": (_phrases, _bleu(order)) for order in range(1, _ORDER + 1)},

@@ -1,37 +1,57 @@
-"""The training configuration: one YAML file, every key known, every value of the type declared here."""
+"""The training configuration: one YAML file, every key known, every value of its type, and all of them fit together."""
 
 from __future__ import annotations
 
 import dataclasses
 import types
 import typing
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 
+from text2sign_ros.corpora.registry import READERS
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.samplers import alphas_cumprod
 from text2sign_ros.networks.aligner import AlignerConfig
-from text2sign_ros.networks.sign_vae import SignVAEConfig
+from text2sign_ros.networks.sign_vae import Decoder, SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
 
 SEMANTIC_FACTORS = ("early", "late", "constant", "off")
+REST_FRAMES = 32
+"""Frames of rest put before and after each sentence: a segment may start from rest, and there is always a prefix."""
+BUCKETS = (64, 128, 256)
+"""Frames of the sequences in a batch; what is shorter is padded to the next one."""
+GRAIN = 16
+"""All sequences are a multiple of so many frames, in training and when signing."""
+LEAST_FRAMES = 32
+"""The shortest sequences when signing; the prefix must leave room in them."""
+MOST_STEPS = 4
+"""The most sampling steps that the student learns."""
 
 
 class ConfigError(Text2SignError):
-    """The configuration has an unknown key or a value of the wrong type."""
+    """The configuration has an unknown key, a value of the wrong type or values that do not go together."""
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    reader: str  # one of corpora.registry.READERS
+    folder: str
+    share: float = 1.0  # how often this corpus is drawn from, relative to the others
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    corpus: str = "../shared/data/asl_cafe"
-    sentences: int = 4000  # composed for training
-    held_out_sentences: int = 300  # composed from the takes of the validation split
+    corpora: tuple[CorpusConfig, ...] = (CorpusConfig("asl_cafe", "data/asl_cafe"),)
+    sentences: int = 4000  # composed for training of the signs and letters of each corpus that has some
+    held_out_sentences: int = 300  # composed likewise from the recordings of the validation split
     max_segment_units: int = 6  # signs and letters in the longest segment learnt from
-    single_share: float = 0.65  # share of examples that are one sign, as signing generates them
+    single_share: float = 0.65  # share of these examples that are one sign, as signing generates them
 
 
 @dataclass(frozen=True)
@@ -95,34 +115,125 @@ def load(path: str | Path) -> TrainConfig:
     """Read a training configuration.
 
     Raises:
-        ConfigError: the file is missing or no YAML mapping; a key is unknown; a value has the wrong type.
+        ConfigError: the file is missing or no YAML mapping; a key is unknown; a value has the wrong type; values do not
+            go together.
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} can't be read as YAML: {error}") from error
     config = _build(TrainConfig, values, str(path))
-    if problem := _problem(config):
-        raise ConfigError(f"{path}: {problem}")
+    check(config, str(path))
     return config
 
 
-def _problem(config: TrainConfig) -> str:
-    """What makes a configuration of the right types unusable; empty if nothing does."""
-    for name in ("vae_stage", "aligner_stage", "diffusion_stage", "distillation_stage"):
-        stage: StageConfig = getattr(config, name)
-        if min(stage.steps, stage.batch, stage.checkpoint_every) < 1:
-            return f"{name}: steps, batch and checkpoint_every must be at least 1"
-    if min(config.data.sentences, config.data.held_out_sentences, config.data.max_segment_units) < 1:
-        return "data: sentences, held_out_sentences and max_segment_units must be at least 1"
+def check(config: TrainConfig, where: str = "the configuration") -> None:
+    """Check values of the right types as a whole: what passes can be trained, exported and signed with.
+
+    Args:
+        where: how the message calls the configuration.
+
+    Raises:
+        ConfigError: all that is wrong, each with the keys and what to do.
+    """
+    # What goes together is only asked once each value makes sense for itself.
+    problems = list(_out_of_range(config)) or list(_mismatched(config))
+    if problems:
+        raise ConfigError(f"{where}: {'; '.join(problems)}")
+
+
+def _out_of_range(config: TrainConfig) -> Iterator[str]:
+    for section, values in asdict(config).items():
+        for key, value in values.items() if isinstance(values, dict) else ((section, values),):
+            name = f"{section}: {key}" if isinstance(values, dict) else key
+            least = 0 if key in _MAY_BE_ZERO else 1
+            if isinstance(value, int) and value < least:
+                yield f"{name} is {value}; it must be at least {least}"
+            if isinstance(value, float) and not (np.isfinite(value) and value >= 0):
+                yield f"{name} is {value}; it must be a number that is not negative"
+            if key in _SHARES and value > 1:
+                yield f"{name} is {value}; it must be at most 1"
+            if key == "learning_rate" and value == 0:
+                yield f"{name} is 0; it must be more"
+            if key == "ema" and value == 1:
+                yield f"{name} is 1; it must be less, or nothing would be learnt"
+    yield from _corpora(config.data.corpora)
+    if not config.unet.channels or min(config.unet.channels) < 1:
+        yield f"unet: channels is {list(config.unet.channels)}; it must have a number of at least 1 a level"
     if config.sign_vae.stride not in (1, 2, 4):
-        return f"sign_vae: stride is {config.sign_vae.stride}; it must be 1, 2 or 4"
-    if not config.sign_vae.latent_dim == config.unet.latent_dim == config.aligner.latent_dim:
-        return "latent_dim must be the same for sign_vae, unet and aligner"
-    factor = config.diffusion_stage.semantic_factor
-    if factor not in SEMANTIC_FACTORS:
-        return f"diffusion_stage: semantic_factor is {factor!r}; it must be one of {', '.join(SEMANTIC_FACTORS)}"
-    return ""
+        yield f"sign_vae: stride is {config.sign_vae.stride}; it must be 1, 2 or 4"
+    stage = config.diffusion_stage
+    if not 0 < stage.beta_start <= stage.beta_end < 1:
+        yield "diffusion_stage: beta_start and beta_end must be between 0 and 1, the start not above the end"
+    if stage.semantic_factor not in SEMANTIC_FACTORS:
+        factors = ", ".join(SEMANTIC_FACTORS)
+        yield f"diffusion_stage: semantic_factor is {stage.semantic_factor!r}; it must be one of {factors}"
+
+
+_MAY_BE_ZERO = ("seed", "warmup", "blocks")
+_SHARES = ("single_share", "turn_share", "withhold_text", "ema")
+
+
+def _corpora(corpora: tuple[CorpusConfig, ...]) -> Iterator[str]:
+    if not corpora:
+        yield "data: corpora names no corpus"
+    for corpus in corpora:
+        if corpus.reader not in READERS:
+            yield f"data: corpora: there is no reader {corpus.reader!r}; known are {', '.join(READERS)}"
+        if not (np.isfinite(corpus.share) and corpus.share > 0):
+            yield f"data: corpora: share of {corpus.folder} is {corpus.share}; it must be a number above 0"
+
+
+def _mismatched(config: TrainConfig) -> Iterator[str]:
+    vae, unet, aligner, stride = config.sign_vae, config.unet, config.aligner, config.sign_vae.stride
+    if not vae.latent_dim == unet.latent_dim == aligner.latent_dim:
+        yield "latent_dim must be the same for sign_vae, unet and aligner"
+    if unet.text_dim != aligner.text_dim:
+        yield "text_dim must be the same for unet and aligner"
+    if aligner.max_tokens < unet.max_tokens:
+        yield f"aligner: max_tokens is {aligner.max_tokens}; make it at least unet: max_tokens, {unet.max_tokens}"
+    codes = BUCKETS[-1] // stride
+    if aligner.max_codes < codes:
+        yield (
+            f"aligner: max_codes is {aligner.max_codes}; sequences have up to {codes} codes ({BUCKETS[-1]} frames at "
+            f"sign_vae: stride {stride}): make it {codes}"
+        )
+    if aligner.width % aligner.heads:
+        yield f"aligner: width is {aligner.width}; make it a multiple of aligner: heads, {aligner.heads}"
+    if any(width % unet.heads for width in unet.channels):
+        yield f"unet: channels is {list(unet.channels)}; make each a multiple of unet: heads, {unet.heads}"
+    levels, most = len(unet.channels), (GRAIN // stride).bit_length()
+    if levels > most:
+        yield (
+            f"unet: channels has {levels} levels; all sequences are a multiple of {GRAIN} frames, at sign_vae: stride "
+            f"{stride} of {GRAIN // stride} codes, which can be halved {most - 1} times: give at most {most} levels"
+        )
+    yield from _prefix(config)
+    if config.vae_stage.frames % stride or config.vae_stage.frames < 2:
+        yield (
+            f"vae_stage: frames is {config.vae_stage.frames}; make it a multiple of sign_vae: stride, {stride}, and at "
+            "least 2"
+        )
+    timesteps, steps = config.diffusion_stage.timesteps, max(config.distillation_stage.teacher_steps, MOST_STEPS)
+    if timesteps < steps:
+        yield f"diffusion_stage: timesteps is {timesteps}; sampling takes up to {steps} steps: make it at least that"
+
+
+def _prefix(config: TrainConfig) -> Iterator[str]:
+    stride, prefix = config.sign_vae.stride, config.diffusion_stage.prefix_codes
+    with torch.device("meta"):
+        needed = Decoder(config.sign_vae).context_codes
+    most = (min(REST_FRAMES, LEAST_FRAMES) - 1) // stride
+    if needed > most:
+        yield (
+            f"sign_vae: with blocks {config.sign_vae.blocks} and stride {stride} the decoder looks back {needed} "
+            f"codes, more than the {most} that can be given: take fewer blocks or a smaller stride"
+        )
+    elif not needed <= prefix <= most:
+        yield (
+            f"diffusion_stage: prefix_codes is {prefix}; with sign_vae: blocks {config.sign_vae.blocks} and stride "
+            f"{stride} it must be {needed} (so far the decoder looks back) to {most} (so many fit)"
+        )
 
 
 def _build(kind: type, values: Any, where: str) -> Any:
@@ -133,16 +244,19 @@ def _build(kind: type, values: Any, where: str) -> Any:
     for key in values:
         if key not in fields:
             raise ConfigError(f"{where}: unknown key {key!r}; known are {', '.join(fields)}")
+    for f in dataclasses.fields(kind):
+        if f.name not in values and f.default is f.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"{where}: {f.name} is missing")
     return kind(**{key: _value(fields[key], value, f"{where}: {key}") for key, value in values.items()})
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build(typing.cast(type, kind), value, where)
-    if isinstance(kind, types.GenericAlias):  # the only generic in use: tuple[int, ...]
-        if isinstance(value, list) and all(type(item) is int for item in value):
-            return tuple(value)
-        raise ConfigError(f"{where} must be a list of integers, not {value!r}")
+    if isinstance(kind, types.GenericAlias):  # the only generic in use: tuple[X, ...]
+        if not isinstance(value, list):
+            raise ConfigError(f"{where} must be a list, not {value!r}")
+        return tuple(_value(typing.get_args(kind)[0], item, where) for item in value)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

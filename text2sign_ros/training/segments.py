@@ -1,18 +1,22 @@
-"""Segments for stages 2 and 3: the codes of one or more signs, what comes before them, and their text's embedding."""
+"""Segments for stages 2 to 4: the codes of signs or of a sentence, what comes before, and the text's embedding."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from text2sign_ros.corpora.asl_cafe import FPS
+from text2sign_ros.corpora.base import FPS, CorpusError, Kind
 from text2sign_ros.networks.sign_vae import SignVAE
-from text2sign_ros.text import SentenceEncoder
+from text2sign_ros.text import SentenceEncoder, TextError
 from text2sign_ros.training.sentences import Sentences
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,21 @@ class Batch:
 class Segments:
     """All segments of some sentences, sorted into buckets by length.
 
+    Left out, with a line in the log, is what is longer than the largest bucket and what has a longer text than the
+    encoder takes.
+
     Args:
-        sentences: the composed sentences.
+        sentences: composed or recorded.
         vae: trained.
         encoder: what embeds the texts, in training as on the robot.
         prefix: codes before the segment, always there in training (at rest, if nothing else went before).
         buckets: numbers of codes.
-        max_units: a window of 2 to ``max_units`` signs is drawn for every one; single ones are all taken.
-        single_share: probability that an example is a single sign.
+        max_units: a window of 2 to ``max_units`` signs is drawn for every one that others follow, if that is more than
+            1; single ones, and recorded sentences, are all taken.
+        single_share: probability that an example is a single sign, if it is not a recorded sentence.
+
+    Raises:
+        CorpusError: everything is left out.
     """
 
     def __init__(
@@ -77,31 +88,52 @@ class Segments:
         def code(frames: np.ndarray) -> np.ndarray:
             return starts[sentence] + np.round((frames - sentences.starts[sentence]) / vae.config.stride).astype(int)
 
-        self.start = code(sentences.unit_starts[first])
-        self.length = code(sentences.unit_stops[last]) - self.start
-        texts = np.array([" ".join(sentences.labels[a : b + 1]) for a, b in zip(first, last, strict=True)])
-        fits = self.length + prefix <= buckets[-1]
-        self.start, self.length, single = self.start[fits], self.length[fits], (first == last)[fits]
+        start = code(sentences.unit_starts[first])
+        length = code(sentences.unit_stops[last]) - start
+        texts, text = np.unique(
+            [" ".join(sentences.labels[a : b + 1]) for a, b in zip(first, last, strict=True)], return_inverse=True
+        )
+        short = length + prefix <= buckets[-1]
+        embedded = _embed(encoder, texts[np.unique(text[short])].tolist())
+        fits = short & np.isin(texts, list(embedded))[text]
+        _tell(sentences, first == last, short, fits, (buckets[-1] - prefix) * vae.config.stride)
+        if not fits.any():
+            raise CorpusError("nothing is left to learn from; cut the recordings into shorter sentences")
+        self.start, self.length = start[fits], length[fits]
         self.seconds = self.length * vae.config.stride / FPS
-        self.texts, self.text = np.unique(texts[fits], return_inverse=True)
-        self._embed(encoder)
-        # A label as rare as a word must be seen as often as a letter, of which each spelled word has many.
-        rarity = np.where(single, 1.0 / np.bincount(self.text)[self.text], 1.0)
-        share = np.where(single, single_share, 1.0 - single_share)
-        self.weight = share * rarity / np.where(single, rarity[single].sum(), rarity[~single].sum())
+        self.texts, self.text = np.unique(texts[text[fits]], return_inverse=True)
+        kept = [embedded[text] for text in self.texts.tolist()]
+        self.tokens = pad_sequence([torch.from_numpy(tokens) for tokens, _ in kept], batch_first=True)
+        self.mask = pad_sequence([torch.ones(len(tokens)) for tokens, _ in kept], batch_first=True)
+        self.sentence = torch.from_numpy(np.stack([sentence for _, sentence in kept]))
+        alone = np.where(first == last, sentences.kinds[first], "")[fits]  # what a unit by itself is
+        self.letters = frozenset(self.texts[self.text[alone == Kind.LETTER]].tolist())
+        whole = sentences.chance[sentences.unit_sentence[sentences.of(Kind.SENTENCE)]].sum()
+        self.weight = self._weight(alone, sentences.chance[sentence[fits]], float(whole), single_share)
         bucket = np.searchsorted(buckets, self.length + prefix)
         self.members = [np.flatnonzero(bucket == b) for b in range(len(buckets))]
         self.chance = np.array([self.weight[m].sum() for m in self.members])
         self.chance /= self.chance.sum()
 
-    def _embed(self, encoder: SentenceEncoder) -> None:
-        """Tokens (texts, L, 384), mask (texts, L) and sentence (texts, 384) of every text; L is the longest's."""
-        bar = tqdm(self.texts.tolist(), desc="embedding texts", mininterval=2.0)
-        embedded = [encoder.encode([text]) for text in bar]
-        longest = max(int(e.mask.sum()) for e in embedded)
-        self.tokens = torch.from_numpy(np.concatenate([e.tokens[:, :longest] for e in embedded]).astype(np.float16))
-        self.mask = torch.from_numpy(np.concatenate([e.mask[:, :longest] for e in embedded]).astype(np.float32))
-        self.sentence = torch.from_numpy(np.concatenate([e.sentence for e in embedded]))
+    def _weight(self, alone: np.ndarray, chance: np.ndarray, whole: float, single_share: float) -> np.ndarray:
+        """How often each segment is drawn, relative to the others.
+
+        Args:
+            alone: (segments,) the kind of a unit that is by itself, "" of several.
+            chance: (segments,) how often the sentence of each is to be drawn.
+            whole: share of the recorded sentences.
+        """
+        recorded, several = alone == Kind.SENTENCE, alone == ""
+        single = ~recorded & ~several
+        if not several.any():
+            single_share = 1.0
+        # A label as rare as a word must be seen as often as a letter, of which each spelled word has many.
+        weight = chance * np.where(single, 1.0 / np.bincount(self.text)[self.text], 1.0)
+        shares = (whole, (1.0 - whole) * single_share, (1.0 - whole) * (1.0 - single_share))
+        for members, share in zip((recorded, single, several), shares, strict=True):
+            if members.any():
+                weight[members] *= share / weight[members].sum()
+        return weight
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """A random batch, all of one bucket; longer buckets get fewer examples so that a step costs the same."""
@@ -131,10 +163,34 @@ def spans(sentences: Sentences, max_units: int, rng: np.random.Generator) -> tup
     """First and last unit of every segment: each unit alone, and each with one to ``max_units`` - 1 that follow it."""
     units = np.arange(len(sentences.labels))
     rest = np.searchsorted(sentences.unit_sentence, sentences.unit_sentence, side="right") - units  # of its sentence
-    several = units[rest >= 2]
+    several = units[rest >= 2] if max_units >= 2 else units[:0]
     longest = np.minimum(max_units, rest[several])
     more = 1 + (rng.random(len(several)) * (longest - 1)).astype(int)
     return np.concatenate((units, several)), np.concatenate((units, several + more))
+
+
+def _embed(encoder: SentenceEncoder, texts: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Tokens (tokens of the text, D) float16 and sentence (D,) of each text; those that the encoder refuses as too long
+    are missing."""
+    embedded = {}
+    for text in tqdm(texts, desc="embedding texts", mininterval=2.0):
+        try:
+            one = encoder.encode([text])
+        except TextError:
+            continue
+        embedded[text] = one.tokens[0, : int(one.mask.sum())].astype(np.float16), one.sentence[0]
+    return embedded
+
+
+def _tell(sentences: Sentences, alone: np.ndarray, short: np.ndarray, fits: np.ndarray, most: int) -> None:
+    """Say in the log what is left out."""
+    if too_long := int((~short).sum()):
+        _log.warning(
+            "left out %d of %d segments (%d of them single recordings): they are longer than %d frames",
+            too_long, len(short), int((~short & alone).sum()), most,
+        )  # fmt: skip
+    if wordy := int((short & ~fits).sum()):
+        _log.warning("left out %d of %d segments: their texts have more tokens than the model takes", wordy, len(short))
 
 
 @torch.no_grad()

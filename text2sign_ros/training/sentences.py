@@ -1,4 +1,4 @@
-"""Composed sentences as arrays for training, made once and kept on disk."""
+"""Sentences as arrays for training, composed or as recorded; made once and kept on disk."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import hashlib
 import inspect
 import itertools
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from text2sign_ros import skeleton
+from text2sign_ros import clip, skeleton
 from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora import asl_cafe, composition, mediapipe
-from text2sign_ros.corpora.composition import Composer
+from text2sign_ros.corpora import base, composition, mediapipe, registry, resampling
+from text2sign_ros.corpora.base import SPLITS, CorpusError, Example, Kind
+from text2sign_ros.corpora.composition import Composed, Composer, whole
 from text2sign_ros.motion import kinematics, transition
-
-REST_FRAMES = 32
-"""Frames of rest put before and after each sentence: a segment may start from rest, and there is always a prefix."""
+from text2sign_ros.training.config import REST_FRAMES, CorpusConfig
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class Sentences:
         positions: (frames, 79, 3) float16, metres.
         confidence: (frames, 79) float16.
         starts: (sentences + 1,) first frame of each sentence, and the end.
-        unit_sentence: (units,) the sentence of each sign or letter.
+        unit_sentence: (units,) the sentence of each unit: a sign, a letter, or all of what was recorded as a sentence.
         unit_stops: (units,) the frame of ``positions`` at which each ends.
         unit_starts: (units,) the frame at which the movement toward each begins: where the one before it ended.
-        labels: (units,) what each is.
+        labels: (units,) what each is: the sign's name, the letter, the sentence's text.
+        kinds: (units,) the ``Kind`` of each, as a string.
+        chance: (sentences,) how often each sentence is drawn in training; sums to 1.
     """
 
     positions: np.ndarray
@@ -43,6 +46,8 @@ class Sentences:
     unit_starts: np.ndarray
     unit_stops: np.ndarray
     labels: np.ndarray
+    kinds: np.ndarray
+    chance: np.ndarray
 
     @property
     def said(self) -> list[tuple[str, ...]]:
@@ -50,34 +55,67 @@ class Sentences:
         ends = np.searchsorted(self.unit_sentence, np.arange(len(self.starts)))
         return [tuple(self.labels[a:b].tolist()) for a, b in itertools.pairwise(ends)]
 
+    def of(self, kind: Kind) -> np.ndarray:
+        """(units,) bool, which units are of that kind."""
+        return self.kinds == kind
 
-def compose(corpus: str | Path, split: str, count: int, seed: int, folder: Path) -> Sentences:
-    """Compose ``count`` random sentences from the takes of a split, or load them if ``folder`` has them already."""
+
+def compose(corpora: Sequence[CorpusConfig], split: str, count: int, seed: int, folder: Path) -> Sentences:
+    """The sentences of a split of all corpora, made or loaded if ``folder`` has them already.
+
+    From a corpus's signs and letters ``count`` random sentences are composed; recorded sentences are taken as they are,
+    each from rest and back to rest. A corpus is drawn from as often as its share says, and any sentence of it as often
+    as any other.
+
+    Raises:
+        CorpusError: a corpus is missing or damaged, or has nothing in the split.
+    """
+    parts = [_kept(corpus, split, count, seed, folder) for corpus in corpora]
+    total = sum(corpus.share for corpus in corpora)
+    return _together(parts, [corpus.share / total for corpus in corpora])
+
+
+def _kept(corpus: CorpusConfig, split: str, count: int, seed: int, folder: Path) -> Sentences:
     path = folder / f"sentences.{split}.{_key(corpus, split, count, seed)}.npz"
     if not path.exists():
-        composer = Composer(take for take in asl_cafe.read(corpus) if take.split == split)
-        sentences = _compose(composer, split, count, np.random.default_rng((seed, asl_cafe.SPLITS.index(split))))
+        examples = [e for e in registry.reader(corpus.reader).read(Path(corpus.folder)) if e.split == split]
+        if not examples:
+            raise CorpusError(f"{corpus.folder} has no recordings of split {split!r}; give it some")
+        units = [example for example in examples if example.unit]
+        recorded = [example for example in examples if not example.unit]
+        rng = np.random.default_rng((seed, SPLITS.index(split)))
+        sentences = itertools.chain(_composed(units, count, rng) if units else (), map(whole, recorded))
+        total = count * bool(units) + len(recorded)
+        laid = _laid(tqdm(sentences, desc=f"composing {split}", total=total, mininterval=2.0))
         with write_whole(path) as file:
-            np.savez(file, **vars(sentences))
+            np.savez(file, **vars(laid))
     with np.load(path, allow_pickle=False) as data:
         return Sentences(**{name: data[name] for name in data.files})
 
 
-def _key(*arguments: object) -> str:
-    """Changes with the arguments and with the code that composes: old sentences are never taken for new ones."""
-    modules = (asl_cafe, composition, mediapipe, kinematics, transition, skeleton)
-    parts = [*map(str, arguments), *map(inspect.getsource, modules)]
+def _key(corpus: CorpusConfig, *arguments: object) -> str:
+    """Changes with the recordings, the arguments and the code: old sentences are never taken for new ones."""
+    reader: Any = registry.reader(corpus.reader)
+    modules = (reader, base, clip, composition, mediapipe, resampling, kinematics, transition, skeleton)
+    content = registry.digest(corpus.reader, Path(corpus.folder))
+    parts = [content, *map(str, arguments), *map(inspect.getsource, modules)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
-def _compose(composer: Composer, split: str, count: int, rng: np.random.Generator) -> Sentences:
+def _composed(examples: Sequence[Example], count: int, rng: np.random.Generator) -> Iterator[Composed]:
+    composer = Composer(examples)
+    return (composer.compose(composer.sentence(rng), rng) for _ in range(count))
+
+
+def _laid(sentences: Iterable[Composed]) -> Sentences:
+    """Laid end to end, each with rest before and after it."""
     rest = np.repeat(skeleton.REST_POSE[None], REST_FRAMES, axis=0).astype(np.float16)
     seen = np.ones(rest.shape[:2], np.float16)
     positions, confidence, unit_sentence, unit_starts, unit_stops = [], [], [], [], []
     labels: list[str] = []
+    kinds: list[Kind] = []
     starts = [0]
-    for number in tqdm(range(count), desc=f"composing {split}", mininterval=2.0):
-        composed = composer.compose(composer.sentence(rng), rng)
+    for number, composed in enumerate(sentences):
         positions += [rest, composed.clip.positions.astype(np.float16), rest]
         confidence += [seen, composed.clip.confidence.astype(np.float16), seen]
         first = starts[-1] + REST_FRAMES
@@ -86,8 +124,25 @@ def _compose(composer: Composer, split: str, count: int, rng: np.random.Generato
         unit_stops += stops
         unit_sentence += [number] * len(stops)
         labels += composed.labels
+        kinds += composed.kinds
         starts.append(starts[-1] + len(composed.clip) + 2 * REST_FRAMES)
+    count = len(starts) - 1
     return Sentences(
         np.concatenate(positions), np.concatenate(confidence), np.array(starts), np.array(unit_sentence),
-        np.array(unit_starts), np.array(unit_stops), np.array(labels),
+        np.array(unit_starts), np.array(unit_stops), np.array(labels), np.array(kinds), np.full(count, 1 / count),
     )  # fmt: skip
+
+
+def _together(parts: Sequence[Sentences], shares: Sequence[float]) -> Sentences:
+    """All one after another; of the first so large a share is drawn, and so on."""
+    if len(parts) == 1:
+        return parts[0]
+    arrays: dict[str, list[np.ndarray]] = {name: [getattr(part, name) for part in parts] for name in vars(parts[0])}
+    frames = np.cumsum([0, *(part.starts[-1] for part in parts)])
+    numbers = np.cumsum([0, *(len(part.starts) - 1 for part in parts)])
+    for name in ("unit_starts", "unit_stops"):
+        arrays[name] = [array + first for array, first in zip(arrays[name], frames, strict=False)]
+    arrays["starts"] = [a[:-1] + first for a, first in zip(arrays["starts"], frames, strict=False)] + [frames[-1:]]
+    arrays["unit_sentence"] = [a + first for a, first in zip(arrays["unit_sentence"], numbers, strict=False)]
+    arrays["chance"] = [array * share for array, share in zip(arrays["chance"], shares, strict=True)]
+    return Sentences(**{name: np.concatenate(values) for name, values in arrays.items()})

@@ -14,7 +14,7 @@ from accelerate import PartialState
 from torch import nn
 
 from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora.asl_cafe import FPS
+from text2sign_ros.corpora.base import FPS, Kind
 from text2sign_ros.networks.aligner import Aligner
 from text2sign_ros.networks.denoiser import Denoiser
 from text2sign_ros.networks.saving import save
@@ -24,7 +24,7 @@ from text2sign_ros.networks.unet import UNet
 from text2sign_ros.text import SentenceEncoder
 from text2sign_ros.text.encoder import FILES
 from text2sign_ros.training import aligner, diffusion, distillation, vae
-from text2sign_ros.training.config import ConfigError, TrainConfig
+from text2sign_ros.training.config import BUCKETS, ConfigError, TrainConfig, check
 from text2sign_ros.training.segments import Segments
 from text2sign_ros.training.sentences import Sentences, compose
 
@@ -63,13 +63,39 @@ class Run:
         """Train the stages named, and those that they need.
 
         Raises:
-            ConfigError: an unknown stage.
+            ConfigError: an unknown stage, or a configuration that does not fit together or not to the recordings.
+            CorpusError: the recordings are missing or damaged.
         """
         parts = dict(zip(STAGES, ("sign_vae", "aligner", "denoiser", "student"), strict=True))
+        if unknown := set(stages) - set(parts):
+            raise ConfigError(f"unknown stage {min(unknown)!r}; known are {', '.join(STAGES)}")
+        check(self.config)
+        self._check_recordings()
         for stage in stages:
-            if stage not in parts:
-                raise ConfigError(f"unknown stage {stage!r}; known are {', '.join(STAGES)}")
             getattr(self, parts[stage])
+
+    def _check_recordings(self) -> None:
+        """Find before the first stage what would stop the last."""
+        config, folder = self.config, self.folder
+        for split, sentences in self.sentences.items():
+            shortest = int(np.diff(sentences.starts).min())
+            if config.vae_stage.frames > shortest:
+                stride = config.sign_vae.stride
+                raise ConfigError(
+                    f"vae_stage: frames is {config.vae_stage.frames}; the shortest sentence of split {split} has "
+                    f"{shortest} frames, rest included: make it at most {shortest // stride * stride}"
+                )
+            longest = BUCKETS[-1] - config.diffusion_stage.prefix_codes * config.sign_vae.stride
+            if (sentences.unit_stops - sentences.unit_starts).min() > longest:
+                raise ConfigError(
+                    f"data: every recording of split {split} is too long: {longest} frames fit beside diffusion_stage: "
+                    "prefix_codes, the way from rest included; cut the recordings into shorter sentences"
+                )
+        if self.encoder.dimensions != config.unet.text_dim:
+            raise ConfigError(
+                f"unet and aligner: text_dim is {config.unet.text_dim}; the text encoder in {folder} gives "
+                f"{self.encoder.dimensions} numbers a token: make it that"
+            )
 
     @property
     def recipe(self) -> dict:
@@ -78,10 +104,16 @@ class Run:
 
     @cached_property
     def sentences(self) -> dict[str, Sentences]:
+        """Of the training and the validation split, by "train" and "val"."""
         data = self.config.data
         counts = {"train": data.sentences, "val": data.held_out_sentences}
         with PartialState().main_process_first():
-            return {s: compose(data.corpus, s, count, self.config.seed, self.folder) for s, count in counts.items()}
+            return {s: compose(data.corpora, s, count, self.config.seed, self.folder) for s, count in counts.items()}
+
+    @property
+    def has_units(self) -> bool:
+        """Whether signs and letters were learnt; if not, whole sentences alone."""
+        return not self.sentences["train"].of(Kind.SENTENCE).all()
 
     @cached_property
     def encoder(self) -> SentenceEncoder:
@@ -153,7 +185,7 @@ class Run:
             guidance=self.config.distillation_stage.guidance,
             examples=Examples(
                 texts=sentences.labels,
-                kinds=np.where(np.char.str_len(sentences.labels) == 1, "letter", "sign"),
+                kinds=sentences.kinds,
                 frames=sentences.unit_stops - sentences.unit_starts,
             ),
         )
@@ -167,10 +199,6 @@ class Run:
                     save(trained.state_dict(), path)
         fresh.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
         return fresh.eval().requires_grad_(False)
-
-
-BUCKETS = (64, 128, 256)
-"""Frames of the sequences in a batch; what is shorter is padded to the next one."""
 
 
 def segments_of(config: TrainConfig, sentences: Sentences, vae: SignVAE, encoder: SentenceEncoder) -> Segments:
@@ -191,4 +219,4 @@ def _plain(value):
     """Tuples as lists, so that the YAML is safe YAML."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

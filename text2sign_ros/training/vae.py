@@ -98,7 +98,7 @@ def keypoint_weights(hand_weight: float) -> Tensor:
 
 def windows(data: Sentences, rng: np.random.Generator, batch: int, frames: int) -> tuple[Tensor, Tensor]:
     """(batch, frames, 79, 3) positions and (batch, frames, 79) confidence from random places within sentences."""
-    which = rng.integers(len(data.starts) - 1, size=batch)
+    which = rng.choice(len(data.chance), size=batch, p=data.chance)
     starts = rng.integers(data.starts[which], data.starts[which + 1] - frames + 1)
     at = starts[:, None] + np.arange(frames)
     return torch.from_numpy(data.positions[at].astype(np.float32)), torch.from_numpy(

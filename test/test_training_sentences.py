@@ -1,0 +1,106 @@
+"""Sentences for training: composed and recorded ones, shares, and what is kept on disk."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from text2sign_ros.clip import SignClip
+from text2sign_ros.corpora import clips
+from text2sign_ros.corpora.base import CorpusError, Kind
+from text2sign_ros.skeleton import INDEX, REST_POSE
+from text2sign_ros.training.config import REST_FRAMES, CorpusConfig
+from text2sign_ros.training.sentences import Sentences, compose
+
+
+def _save(folder: Path, rows: list[tuple[str, str, str]], seed: int = 0, frames: int = 30) -> Path:
+    """A folder of clips: (text, kind, split) of each; the right wrist goes somewhere and back."""
+    lines = ["file\ttext\tsigner\tblock\tsplit\tkind"]
+    for number, (text, kind, split) in enumerate(rows):
+        positions = np.tile(REST_POSE, (frames, 1, 1))
+        way = np.random.default_rng((seed, number)).normal(scale=0.2, size=3)
+        positions[:, INDEX["right_wrist"]] += np.sin(np.linspace(0, np.pi, frames))[:, None] * way
+        SignClip(positions, np.ones((frames, 79)), 25.0).save(folder / f"{number}.npz")
+        lines.append(f"{number}.npz\t{text}\tanna\t{split}\t{split}\t{kind}")
+    (folder / "sentences.tsv").write_text("\n".join(lines))
+    return folder
+
+
+SIGNS = [
+    (label, kind, "train") for label, kind in (("hello", "sign"), ("tea", "sign"), ("a", "letter"), ("b", "letter"))
+]
+RECORDED = [("good morning", "", "train"), ("how are you", "", "train"), ("see you", "", "val")]
+
+
+def _compose(out: Path, *corpora: tuple[Path, float], count: int = 5, seed: int = 0) -> Sentences:
+    named = [CorpusConfig("clips", str(folder), share) for folder, share in corpora]
+    return compose(named, "train", count, seed, out)
+
+
+def test_recorded_sentences_are_as_recorded_from_rest_to_rest(tmp_path: Path) -> None:
+    folder = _save(tmp_path / "mine", RECORDED)
+    found = _compose(tmp_path, (folder, 1.0))
+    assert found.said == [("good morning",), ("how are you",)]
+    assert found.kinds.tolist() == ["sentence"] * 2 and found.of(Kind.SENTENCE).all()
+    np.testing.assert_allclose(found.chance, [0.5, 0.5])
+    for number, example in enumerate(clips.read(folder, progress=False)[:2]):
+        first, end = found.starts[number], found.starts[number + 1]
+        start, stop = found.unit_starts[number], found.unit_stops[number]
+        assert start == first + REST_FRAMES and stop <= end - REST_FRAMES
+        for at in (first, start - 1, end - REST_FRAMES, end - 1):
+            np.testing.assert_array_equal(found.positions[at], REST_POSE.astype(np.float16))
+        recorded = example.clip.positions.astype(np.float16)
+        np.testing.assert_array_equal(found.positions[stop - len(recorded) : stop], recorded)
+        assert np.linalg.norm(np.diff(found.positions[first:end].astype(float), axis=0), axis=-1).max() < 0.15
+
+
+def test_signs_and_letters_are_composed_and_named_by_kind(tmp_path: Path) -> None:
+    found = _compose(tmp_path, (_save(tmp_path / "signs", SIGNS), 1.0), count=40)
+    assert len(found.starts) == 41
+    kinds = dict(zip(found.labels.tolist(), found.kinds.tolist(), strict=True))
+    assert kinds == {"hello": "sign", "tea": "sign", "a": "letter", "b": "letter"}
+
+
+@pytest.mark.parametrize(("kept", "kind"), [("sign", Kind.SIGN), ("letter", Kind.LETTER)])
+def test_a_corpus_of_signs_or_of_letters_alone_is_composed(tmp_path: Path, kept: str, kind: Kind) -> None:
+    folder = _save(tmp_path / "some", [row for row in SIGNS if row[1] == kept])
+    assert _compose(tmp_path, (folder, 1.0), count=30).of(kind).all()
+
+
+def test_several_corpora_have_their_shares(tmp_path: Path) -> None:
+    signs, recorded = _save(tmp_path / "signs", SIGNS, 1), _save(tmp_path / "recorded", RECORDED, 2)
+    both = _compose(tmp_path, (signs, 3.0), (recorded, 1.0))
+    one, other = _compose(tmp_path, (signs, 1.0)), _compose(tmp_path, (recorded, 1.0))
+    assert both.said == one.said + other.said
+    np.testing.assert_allclose(both.chance, [0.75 / 5] * 5 + [0.25 / 2] * 2)
+    np.testing.assert_array_equal(both.positions, np.concatenate((one.positions, other.positions)))
+    frames, units = len(one.positions), len(one.labels)
+    np.testing.assert_array_equal(both.starts, [*one.starts, *(other.starts[1:] + frames)])
+    for name in ("unit_starts", "unit_stops"):
+        np.testing.assert_array_equal(getattr(both, name)[units:], getattr(other, name) + frames)
+    assert both.unit_sentence[units:].tolist() == [5, 6]
+
+
+def test_a_recording_changed_in_place_is_composed_anew_and_one_moved_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _save(tmp_path / "mine", SIGNS)
+    before = _compose(tmp_path / "kept", (folder, 1.0))
+    shutil.copytree(folder, tmp_path / "copy")
+    with monkeypatch.context() as patch:
+        patch.setattr("text2sign_ros.corpora.clips.read", lambda *_, **__: pytest.fail("read again"))
+        moved = _compose(tmp_path / "kept", (tmp_path / "copy", 1.0))
+    np.testing.assert_array_equal(moved.positions, before.positions)
+    _save(folder, SIGNS, seed=1)
+    after = _compose(tmp_path / "kept", (folder, 1.0))
+    assert after.said == before.said and not np.array_equal(after.positions, before.positions)
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_a_split_without_recordings_is_named(tmp_path: Path) -> None:
+    corpus = CorpusConfig("clips", str(_save(tmp_path / "mine", RECORDED)))
+    with pytest.raises(CorpusError, match=r"mine has no recordings of split 'test'"):
+        compose([corpus], "test", 5, 0, tmp_path)

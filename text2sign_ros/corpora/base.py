@@ -1,0 +1,108 @@
+"""The corpus contract: what every reader makes of its recordings, whatever their format on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from text2sign_ros.clip import SignClip
+from text2sign_ros.errors import Text2SignError
+
+FPS = 25.0
+"""Frames per second of every clip that a reader returns."""
+
+SPLITS = ("train", "val", "test")
+
+
+class CorpusError(Text2SignError):
+    """A corpus is missing, or its files are not what its format says."""
+
+
+class Kind(str, Enum):
+    """What a stretch of motion shows."""
+
+    SIGN = "sign"
+    LETTER = "letter"  # of the manual alphabet
+    SENTENCE = "sentence"  # as it was signed; which signs it consists of is not known
+
+    __str__ = str.__str__  # the value, as in Python 3.11's StrEnum: numpy makes strings of it
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A sign or a fingerspelled letter.
+
+    Attributes:
+        label: its name, as a text would say it: "thank you", "g".
+        kind: ``Kind.SIGN`` or ``Kind.LETTER``.
+    """
+
+    label: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Example:
+    """One recording.
+
+    Attributes:
+        text: what is signed, as written.
+        clip: the motion at ``FPS``, with bones of canonical length (``kinematics.CANONICAL_LENGTHS``).
+        units: the signs and letters that it consists of, in order; None where they are not known.
+        signer: who signs; "" if that was not recorded.
+        block: recording block, unique over the corpus; recordings of one block share signer and session.
+        split: one of ``SPLITS``; the same for all recordings of a block.
+        source: where the recording comes from.
+        licence: under which terms it may be used.
+
+    Raises:
+        CorpusError: the text is empty, the clip has fewer than two frames or another frame rate, there is no such
+            split, or ``units`` is empty or holds a sentence.
+    """
+
+    text: str
+    clip: SignClip
+    units: tuple[Unit, ...] | None
+    signer: str
+    block: str
+    split: str
+    source: str
+    licence: str
+
+    def __post_init__(self) -> None:
+        problem = ""
+        if not self.text.strip():
+            problem = "its text is empty"
+        elif len(self.clip) < 2 or self.clip.fps != FPS:
+            problem = f"its clip has {len(self.clip)} frames at {self.clip.fps:g} fps; at least 2 at {FPS:g} are needed"
+        elif self.split not in SPLITS:
+            problem = f"its split is {self.split!r}; it must be one of {', '.join(SPLITS)}"
+        elif self.units is not None and (not self.units or any(unit.kind == Kind.SENTENCE for unit in self.units)):
+            problem = "its units must be signs and letters; give None where they are not known"
+        if problem:
+            raise CorpusError(f"the recording {self.text!r} of block {self.block!r} can't be used: {problem}")
+
+    @property
+    def unit(self) -> Unit | None:
+        """The one sign or letter that the clip shows; None if it shows a sentence."""
+        return self.units[0] if self.units is not None and len(self.units) == 1 else None
+
+
+class Reader(Protocol):
+    """Reads one format; a module with these two functions is one. ``registry.READERS`` names all of them."""
+
+    def files(self, folder: Path) -> list[Path]:
+        """All files that ``read`` reads; their content decides whether what was made of them is still valid.
+
+        Raises:
+            CorpusError: one is missing.
+        """
+
+    def read(self, folder: Path, *, progress: bool = True) -> list[Example]:
+        """All usable recordings, in an order that depends on the content of the files alone.
+
+        Raises:
+            CorpusError: a file is missing or is not what the format says.
+        """
