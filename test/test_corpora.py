@@ -58,6 +58,13 @@ def test_own_clips_are_examples(folder: Path) -> None:
     assert third.unit == Unit("g", Kind.LETTER)
 
 
+def test_a_table_as_spreadsheets_write_it(folder: Path) -> None:
+    table = folder / "sentences.tsv"
+    before = [example.text for example in clips.read(folder, progress=False)]
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
+    assert [example.text for example in clips.read(folder, progress=False)] == before
+
+
 def test_bones_get_their_canonical_length_and_holes_are_filled(folder: Path) -> None:
     clip = _clip()
     positions, confidence = clip.positions * 1.2, clip.confidence.copy()

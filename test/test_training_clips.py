@@ -123,9 +123,7 @@ def test_a_segment_is_a_recording_with_its_text_as_written(run: Run) -> None:
 def test_what_is_too_long_is_left_out_and_told(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         segments = _segments(run)
-    assert (
-        f"left out 1 of 6 segments (1 of them single recordings): they are longer than {LONGEST} frames" in caplog.text
-    )
+    assert f"left out 1 of 6 segments: they are longer than {LONGEST} frames" in caplog.text
     assert "left out 1 of 6 segments: their texts have more tokens" in caplog.text
     assert WORDY not in segments.texts and "far too long a story" not in segments.texts
 

@@ -21,6 +21,7 @@ between the frames in which they were, and go on counting as not observed.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,20 +79,21 @@ def _rows(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """Path of the clip, and its line of the table."""
     table = folder / TABLE
     try:
-        lines = table.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        text = table.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark in front
+        rows = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
+        numbered = [(rows.line_num, row) for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(
-            f"{table} can't be read: {error}; it lists the clips (text2sign_ros/corpora/clips.py)"
+            f"{table} can't be read: {error}; it lists the clips (text2sign_ros/corpora/clips.py says how)"
         ) from error
-    rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
-    missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
-    if missing:
+    if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
         raise CorpusError(
-            f"{table} has no column {', '.join(missing)}; columns are separated by tabs, one line names them"
+            f"{table} has no column {', '.join(missing)}; columns are separated by tabs, and the first line names them"
         )
-    empty = True
-    for row in rows:
-        where = f"{table}, line {rows.line_num}"
+    if not numbered:
+        raise CorpusError(f"{table} names no clips")
+    for number, row in numbered:
+        where = f"{table}, line {number}"
         if None in row:
             raise CorpusError(f"{where} has more columns than the first line names")
         row = {"kind": "", "licence": ""} | {name: value.strip() for name, value in row.items()}
@@ -102,10 +104,7 @@ def _rows(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
         path = folder / row["file"]
         if not path.is_file():
             raise CorpusError(f"{path} is missing; {where} names it")
-        empty = False
         yield path, row
-    if empty:
-        raise CorpusError(f"{table} names no clips")
 
 
 def _prepared(clip: SignClip) -> SignClip:

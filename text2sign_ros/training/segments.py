@@ -96,7 +96,7 @@ class Segments:
         short = length + prefix <= buckets[-1]
         embedded = _embed(encoder, texts[np.unique(text[short])].tolist())
         fits = short & np.isin(texts, list(embedded))[text]
-        _tell(sentences, first == last, short, fits, (buckets[-1] - prefix) * vae.config.stride)
+        _tell(short, fits, (buckets[-1] - prefix) * vae.config.stride)
         if not fits.any():
             raise CorpusError("nothing is left to learn from; cut the recordings into shorter sentences")
         self.start, self.length = start[fits], length[fits]
@@ -182,13 +182,10 @@ def _embed(encoder: SentenceEncoder, texts: list[str]) -> dict[str, tuple[np.nda
     return embedded
 
 
-def _tell(sentences: Sentences, alone: np.ndarray, short: np.ndarray, fits: np.ndarray, most: int) -> None:
-    """Say in the log what is left out."""
-    if too_long := int((~short).sum()):
-        _log.warning(
-            "left out %d of %d segments (%d of them single recordings): they are longer than %d frames",
-            too_long, len(short), int((~short & alone).sum()), most,
-        )  # fmt: skip
+def _tell(short: np.ndarray, fits: np.ndarray, most: int) -> None:
+    """Say in the log what is left out: (segments,) which are short enough, which of these have a text that fits too."""
+    if long := int((~short).sum()):
+        _log.warning("left out %d of %d segments: they are longer than %d frames", long, len(short), most)
     if wordy := int((short & ~fits).sum()):
         _log.warning("left out %d of %d segments: their texts have more tokens than the model takes", wordy, len(short))
 
