@@ -73,9 +73,9 @@ $(VENV)/.test: $(VENV)/.demo
 	$(INSTALL) --editable ".[cpu,files,train,bench,test]"
 	@touch $@
 
-# The documentation: all modules are imported for it.
+# The documentation, for which all modules are imported.
 $(VENV)/.docs: $(VENV)/.test
-	$(INSTALL) --editable ".[cpu,train,bench,test,docs]"
+	$(INSTALL) --editable ".[docs]"
 	@touch $@
 
 # Signing, ROS 2 and what the nodes' tests import.

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Companion, Process
 
-from text2sign_ros import SignClip, Signer
+from text2sign_ros import Bundle, SignClip, Signer
 
 EXAMPLES = ROOT / "examples"
 TEXT = "water please"
 
 
-def _run(name: str, *arguments: str) -> str:
+def _run(name: str, *arguments: str, timeout: float = 120.0) -> str:
     command = [sys.executable, str(EXAMPLES / name), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=ROOT)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -88,6 +88,28 @@ def test_subscriber(run_signer: Callable[..., Process], companion: Companion, si
     assert sum(frames for _, frames in heard) == len(signed)
     for (begin, frames), (following, _) in pairwise(heard):
         assert abs(begin + frames / signed.fps - following) < 0.011, "stamps to the hundredth"
+
+
+def test_client(run_signer: Callable[..., Process], signed: SignClip) -> None:
+    pytest.importorskip("text2sign_ros.ros.client")
+    run_signer(lead_time=600.0).wait_for("ready")
+    said = _run("client.py", TEXT)
+    assert sum(map(int, re.findall(r"s: (\d+) frames$", said, re.MULTILINE))) == len(signed)
+    assert re.search(r"^SUCCEEDED", said, re.MULTILINE)
+    parts = re.findall(r"^frames (\d+) to (\d+): (\w+) (.*)$", said, re.MULTILINE)
+    assert [text for _, _, kind, text in parts if kind == "sign"] == TEXT.split()
+    assert parts[0][0] == "0" and int(parts[-1][1]) == len(signed)
+
+
+@pytest.mark.timeout(900)
+def test_train_on_own_clips(tmp_path: Path) -> None:
+    pytest.importorskip("text2sign_ros.corpora.clips")
+    said = _run("train_on_own_clips.py", "--work", str(tmp_path), timeout=800.0)
+    clip = SignClip.load(tmp_path / "signed.npz")
+    assert f"{len(clip)} frames by {tmp_path / 'bundle'}" in said
+    bundle = Bundle.load(tmp_path / "bundle")
+    assert bundle.name == "own" and clip.fps == bundle.fps
+    assert len(clip) > 3 * 12, "two signs, a letter and the way back to rest"
 
 
 def test_custom_backend(signed: SignClip) -> None:
