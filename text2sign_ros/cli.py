@@ -16,8 +16,11 @@ from text2sign_ros.clip import SignClip
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.backends import NAMES
 from text2sign_ros.inference.signer import Signer
+from text2sign_ros.motion.limits import Limits
+from text2sign_ros.motion.timeline import Timeline, captions
 from text2sign_ros.resources import share
 from text2sign_ros.text import TextError
+from text2sign_ros.wire.captions import seconds
 
 _SUFFIXES = (".npz", ".pose", ".png", ".mp4")
 
@@ -59,7 +62,19 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("--seed", type=int, default=0, help="the same seed gives the same motion (default: 0)")
     sign.add_argument("--backend", choices=NAMES, default="auto", help="what runs the networks (default: %(default)s)")
     sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
-    sign.add_argument("--json", action="store_true", help="print what was done as one JSON object a text")
+    for name, unit in (("velocity", "m/s"), ("acceleration", "m/s^2"), ("jerk", "m/s^3")):
+        sign.add_argument(
+            f"--max-{name}",
+            type=float,
+            default=0.0,
+            metavar="LIMIT",
+            help=f"of any keypoint, {unit}; slower where it binds; 0, the default, is no limit",
+        )
+    sign.add_argument(
+        "--json",
+        action="store_true",
+        help="print what was done, and which frames are which sign: a JSON object a text",
+    )
     sign.set_defaults(run=_sign)
 
     train = commands.add_parser("train", help="train the networks of a bundle; goes on where it was stopped")
@@ -143,25 +158,30 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError(f"--seed is {options.seed}; it must not be negative")
     if options.threads < 1:
         raise UsageError(f"--threads is {options.threads}; it must be at least 1")
+    _limits(options)  # raises for those that no motion can keep
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    return Limits(options.max_velocity, options.max_acceleration, options.max_jerk)
 
 
 def _sign_one(signer: Signer, text: str, out: Path, options: argparse.Namespace) -> None:
     began = time.perf_counter()
-    plan = signer.plan(text)
+    plan, timeline = signer.plan(text), Timeline()
     pieces, first = [], 0.0
-    for piece in signer.stream(plan, seed=options.seed):
+    for piece in signer.stream(plan, seed=options.seed, limits=_limits(options), timeline=timeline):
         first = first or time.perf_counter() - began
         pieces.append(piece)
     total = time.perf_counter() - began
     for warning in plan.warnings:
         print(f"text2sign: warning: {warning}", file=sys.stderr)
-    positions = np.concatenate(pieces)
+    positions, parts = np.concatenate(pieces), timeline.take()
     clip = SignClip(positions, np.ones(positions.shape[:2], np.float32), signer.fps)
     if out.suffix in (".png", ".mp4"):
         from text2sign_ros import drawing
 
         draw = drawing.contact_sheet if out.suffix == ".png" else drawing.video
-        draw(clip, signer.timeline(plan), out)
+        draw(clip, captions(parts), out)
     else:
         clip.save(out)
     summary = {
@@ -178,6 +198,7 @@ def _sign_one(signer: Signer, text: str, out: Path, options: argparse.Namespace)
         "steps": signer.steps,
         "seed": options.seed,
         "warnings": list(plan.warnings),
+        "parts": seconds(parts, clip.fps),
     }
     if options.json:
         print(json.dumps(summary))

@@ -73,7 +73,7 @@ class Timeline:
         self._begin(_Planned(kind, text, word, estimated, start, self._length))
 
     def mark(self, markers: Iterable[str]) -> None:
-        """From the next frame that is added on, these markers are shown and no others; those that go on stay one part."""
+        """From the next frame that is added on these markers are shown, and no others; what goes on stays one part."""
         wanted = set(markers)
         for name in self._running.keys() - wanted:
             self._end(self._running.pop(name))
