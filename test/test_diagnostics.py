@@ -8,9 +8,10 @@ from rclpy.serialization import serialize_message
 
 from text2sign_ros.inference.engine import Outcome, Style, Utterance
 from text2sign_ros.ros import diagnostics
-from text2sign_ros.ros.diagnostics import Condition, Figures, assess
+from text2sign_ros.wire.diagnosis import Condition, Level, Verdict, assess
+from text2sign_ros.wire.figures import Figures
 
-OK, WARN, ERROR, STALE = (getattr(DiagnosticStatus, name) for name in ("OK", "WARN", "ERROR", "STALE"))
+OK, WARN, ERROR, STALE = Level
 
 
 def test_a_reason_is_told_for_a_while_and_not_after_the_next_start() -> None:
@@ -44,7 +45,7 @@ def test_a_reason_is_told_for_a_while_and_not_after_the_next_start() -> None:
         (OK, "signing", Condition("active", busy=True, unsigned="it is empty")),
     ],
 )
-def test_the_reason_why_a_robot_is_not_signing(level: bytes, words: str, condition: Condition) -> None:
+def test_the_reason_why_a_robot_is_not_signing(level: Level, words: str, condition: Condition) -> None:
     assert assess(condition)[0] == level
     assert words in assess(condition)[1]
 
@@ -74,7 +75,16 @@ def test_figures_add_up() -> None:
 
 
 def test_the_message_can_be_sent() -> None:
-    message = diagnostics.array("robot/signer: signing", 3_000_000_005, WARN, "inactive", Figures().values(), "a CPU")
+    message = diagnostics.array(
+        "robot/signer: signing", 3_000_000_005, Verdict(WARN, "inactive"), Figures().values(), "a CPU"
+    )
     assert serialize_message(message)
+    assert (message.status[0].level, message.status[0].message) == (DiagnosticStatus.WARN, "inactive")
     assert message.status[0].name == "robot/signer: signing"
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (3, 5)
+
+
+def test_levels_are_those_of_the_message() -> None:
+    assert {level.name: bytes([level]) for level in Level} == {
+        name: getattr(DiagnosticStatus, name) for name in ("OK", "WARN", "ERROR", "STALE")
+    }

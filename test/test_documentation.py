@@ -10,9 +10,9 @@ import pytest
 from conftest import ROOT
 
 from text2sign_ros.ros import parameters
-from text2sign_ros.ros.diagnostics import Condition, assess
 from text2sign_ros.ros.player_node import PlayerNode
 from text2sign_ros.ros.signer_node import SignerNode
+from text2sign_ros.wire.diagnosis import Condition, assess
 
 PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("node", "player")}
 INACTIVE, ACTIVE = Condition("inactive"), Condition("active")
@@ -47,9 +47,8 @@ def test_parameters(page: str, settings: tuple[parameters.Setting, ...]) -> None
 def test_every_verdict_is_explained(condition: Condition) -> None:
     level, message = assess(condition)
     words = "<state>" if condition.failure else message.partition(":")[0][:24]
-    name = {b"\0": "OK", b"\1": "WARN", b"\2": "ERROR", b"\3": "STALE"}[level]
-    rows = [row for row in PAGES["node"].splitlines() if row.startswith(f"| {name} | ")]
-    assert any(f"`{words}" in row for row in rows), f"docs/node.md says nothing of {name} {message!r}"
+    rows = [row for row in PAGES["node"].splitlines() if row.startswith(f"| {level.name} | ")]
+    assert any(f"`{words}" in row for row in rows), f"docs/node.md says nothing of {level.name} {message!r}"
 
 
 def test_topics_and_services(local_node: Callable, bundle: Path) -> None:

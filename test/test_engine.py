@@ -45,7 +45,7 @@ class Waving:
             raise TextError("nothing to sign")
         return SimpleNamespace(text=text, warnings=())
 
-    def stream(self, plan, *, seed: int, limits) -> Iterator[np.ndarray]:
+    def stream(self, plan, *, seed: int, limits, timeline) -> Iterator[np.ndarray]:
         self.signed.append(plan.text)
         count = int(plan.text.rstrip("!"))
         time = np.arange(20) / 20

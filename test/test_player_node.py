@@ -307,7 +307,7 @@ def test_qos_is_what_is_documented_and_can_be_overridden(run_player: Callable[..
 def test_namespace_and_remapped_topic(local_node) -> None:
     node = local_node(player_node.PlayerNode, "-r", "__ns:=/robot/left", "-r", "signer/trajectory:=/elsewhere")
     assert node.get_fully_qualified_name() == "/robot/left/player"
-    assert node._chunks.topic_name == "/elsewhere"
+    assert node._listening.topic == "/elsewhere"
     assert node._markers.topic_name == "/robot/left/player/markers"
     assert all(node.describe_parameter(setting.name).description for setting in parameters.PLAYER)
 

@@ -9,7 +9,8 @@ import pytest
 import rclpy.logging
 
 from text2sign_ros.inference.engine import Outcome, Style, Utterance
-from text2sign_ros.ros.rosout import LINES, Rosout, capture_logs, forward, quote
+from text2sign_ros.ros.rosout import capture_logs, forward
+from text2sign_ros.wire.textlog import LINES, TextLog, quote
 
 LIBRARY = logging.getLogger("text2sign_ros")
 LIBRARY_CHILD = logging.getLogger("text2sign_ros.inference.backends")
@@ -49,19 +50,19 @@ class Logger:
 
 def test_a_flood_of_texts_that_fail_is_summed_up() -> None:
     now, logger = 0.0, Logger()
-    rosout = Rosout(logger, clock=lambda: now)
+    log = TextLog(logger, clock=lambda: now)
     for _ in range(10 * LINES):
-        rosout.refused("a" * 1000, "it is too long")
+        log.refused("a" * 1000, "it is too long")
     assert len(logger.lines) == LINES and max(map(len, logger.lines)) < 100
     now = 1.0
-    rosout.refused("b", "it is too long")
+    log.refused("b", "it is too long")
     assert logger.lines[LINES:] == [
         f"warning: {9 * LINES} texts more ended unsigned or had warnings; /diagnostics counts them",
         "warning: 'b' is refused: it is too long",
     ]
     signed = Utterance("hello", Style(), outcome=Outcome.SIGNED)
     signed.frames = 50
-    rosout.ended(signed, 25.0)
+    log.ended(signed, 25.0)
     assert logger.lines[-1].startswith("info: signed 'hello': frames 50"), "what goes well is always told"
 
 

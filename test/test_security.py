@@ -25,9 +25,9 @@ from std_msgs.msg import String
 from text2sign_ros.inference.backends.base import BackendError
 from text2sign_ros.inference.backends.onnx import session
 from text2sign_ros.ros import signer_node
-from text2sign_ros.ros.rosout import LINES
-from text2sign_ros.ros.signer_node import BURST
 from text2sign_ros.wire import trajectory
+from text2sign_ros.wire.intake import BURST
+from text2sign_ros.wire.textlog import LINES
 
 PACKAGE = ROOT / "text2sign_ros"
 POLICY = ROOT / "config" / "security" / "text2sign.policy.xml"

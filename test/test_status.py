@@ -8,6 +8,7 @@ import pytest
 from action_msgs.msg import GoalStatus, GoalStatusArray
 from rclpy.serialization import deserialize_message, serialize_message
 
+from text2sign_ros.inference.engine import Outcome
 from text2sign_ros.ros.status import HISTORY, Goals
 
 
@@ -31,8 +32,8 @@ def test_every_change_is_told(goals: Goals, told: list[GoalStatusArray]) -> None
     goals.accept(first)
     goals.accept(second)
     goals.execute(first, 5_000_000_007)
-    goals.end(first, GoalStatus.STATUS_SUCCEEDED)
-    goals.end(second, GoalStatus.STATUS_CANCELED)
+    goals.end(first, Outcome.SIGNED)
+    goals.end(second, Outcome.CANCELED)
     assert [states(message) for message in told] == [[], [1], [1, 1], [2, 1], [4, 1], [4, 5]]
     info = told[-1].status_list[0].goal_info
     assert bytes(info.goal_id.uuid) == first.bytes
@@ -44,7 +45,7 @@ def test_the_history_is_bounded_and_holds_the_latest(goals: Goals, told: list[Go
     ids = [uuid.uuid4() for _ in range(HISTORY + 30)]
     for id in ids:
         goals.accept(id)
-        goals.end(id, GoalStatus.STATUS_ABORTED)
+        goals.end(id, Outcome.DROPPED)
     assert [bytes(goal.goal_info.goal_id.uuid) for goal in told[-1].status_list] == [id.bytes for id in ids[-HISTORY:]]
 
 

@@ -19,6 +19,7 @@ from text2sign_ros.resources import share
 if TYPE_CHECKING:
     from text2sign_ros.clip import SignClip
     from text2sign_ros.inference.signer import Signer
+    from text2sign_ros.motion.limits import Limits
 
     Writer = Callable[[SignClip, Sequence[tuple[str, int]], Path], None]
     """(motion, its captions, the file)"""
@@ -73,7 +74,19 @@ def _parser() -> argparse.ArgumentParser:
         help="what runs the networks: cpu, cuda, onnxruntime_tensorrt, tensorrt, or the best of them (default: auto)",
     )
     sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
-    sign.add_argument("--json", action="store_true", help="print what was done as one JSON object a text")
+    for name, unit in (("velocity", "m/s"), ("acceleration", "m/s^2"), ("jerk", "m/s^3")):
+        sign.add_argument(
+            f"--max-{name}",
+            type=float,
+            default=0.0,
+            metavar="LIMIT",
+            help=f"of any keypoint, {unit}; slower where it binds; 0, the default, is no limit",
+        )
+    sign.add_argument(
+        "--json",
+        action="store_true",
+        help="print what was done, and which frames are which sign: a JSON object a text",
+    )
     sign.set_defaults(run=_sign)
 
     corpus = commands.add_parser("corpus", help="make the recordings to train on")
@@ -175,6 +188,13 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError(f"--seed is {options.seed}; it must not be negative")
     if options.threads < 1:
         raise UsageError(f"--threads is {options.threads}; it must be at least 1")
+    _limits(options)  # raises for those that no motion can keep
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    from text2sign_ros.motion.limits import Limits
+
+    return Limits(options.max_velocity, options.max_acceleration, options.max_jerk)
 
 
 def _writer(suffix: str) -> Writer:
@@ -192,19 +212,21 @@ def _sign_one(signer: Signer, text: str, out: Path, write: Writer, options: argp
     import numpy as np
 
     from text2sign_ros.clip import SignClip
+    from text2sign_ros.motion.timeline import Timeline, captions
+    from text2sign_ros.wire.captions import seconds
 
     began = time.perf_counter()
-    plan = signer.plan(text)
+    plan, timeline = signer.plan(text), Timeline()
     pieces, first = [], 0.0
-    for piece in signer.stream(plan, seed=options.seed):
+    for piece in signer.stream(plan, seed=options.seed, limits=_limits(options), timeline=timeline):
         first = first or time.perf_counter() - began
         pieces.append(piece)
     total = time.perf_counter() - began
     for warning in plan.warnings:
         print(f"text2sign: warning: {warning}", file=sys.stderr)
-    positions = np.concatenate(pieces)
+    positions, parts = np.concatenate(pieces), timeline.take()
     clip = SignClip(positions, np.ones(positions.shape[:2], np.float32), signer.fps)
-    write(clip, signer.timeline(plan), out)
+    write(clip, captions(parts), out)
     summary = {
         "text": text,
         "out": str(out),
@@ -219,6 +241,7 @@ def _sign_one(signer: Signer, text: str, out: Path, write: Writer, options: argp
         "steps": signer.steps,
         "seed": options.seed,
         "warnings": list(plan.warnings),
+        "parts": seconds(parts, clip.fps),
     }
     if options.json:
         print(json.dumps(summary))

@@ -8,13 +8,14 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import Chunk, chunks
 from text2sign_ros.motion.limits import Limits, to_rest
+from text2sign_ros.motion.timeline import REST, Part, Timeline
 from text2sign_ros.text import TextError
 
 AHEAD = 2.0
@@ -346,8 +347,10 @@ class SigningEngine:
         style, began = utterance.style, time.perf_counter()
         plan = self._signer.plan(utterance.text, max_characters=style.max_characters)
         utterance.warnings = plan.warnings
-        pieces = self._signer.stream(plan, seed=style.seed, limits=style.limits)
+        timeline = Timeline()
+        pieces = self._signer.stream(plan, seed=style.seed, limits=style.limits, timeline=timeline)
         for chunk in chunks(pieces, self._signer.fps, style.frames_per_chunk):
+            chunk = replace(chunk, parts=timeline.take(chunk.start + len(chunk)))
             now = time.perf_counter()
             utterance.work += now - began
             utterance.first_chunk = utterance.first_chunk or utterance.work
@@ -391,4 +394,6 @@ def _way_back(utterance: Utterance, last: Chunk) -> Iterator[Chunk]:
         return iter(())
     style = utterance.style
     path = to_rest(last.positions[-1], last.velocities[-1], last.fps, style.limits)
-    return chunks([path], last.fps, style.frames_per_chunk, after=last)
+    first, *others = chunks([path], last.fps, style.frames_per_chunk, after=last)
+    way = Part(REST, "", first.start, first.start + len(path))
+    return iter((replace(first, parts=(way,)), *others))

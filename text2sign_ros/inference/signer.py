@@ -21,6 +21,7 @@ from text2sign_ros.motion.hold import BRAKE, brake, set_off
 from text2sign_ros.motion.limits import Limits, stretch
 from text2sign_ros.motion.nonmanual import Passage, express
 from text2sign_ros.motion.smoothing import smooth
+from text2sign_ros.motion.timeline import PAUSE, REST, Timeline, captions
 from text2sign_ros.motion.transition import transition
 from text2sign_ros.text import Boundary, Plan, Segment, SentenceEncoder, TextEmbedding
 from text2sign_ros.text import plan as plan_text
@@ -129,9 +130,14 @@ class Signer:
         return plan_text(text, self._segmenter, max_characters=max_characters)
 
     def timeline(self, plan: Plan) -> list[tuple[str, int]]:
-        """(text, frames) of each part of the motion in order, the return to rest (text "") last."""
-        parts = ((part.segment.text, self._frames(part)) for part in self._parts(plan))
-        return [*parts, ("", RETURN_FRAMES)]
+        """(text, frames) of each sign in order with its pause, the return to rest (text "") last; without limits.
+
+        What ``stream`` notes in its timeline is the same, and right with limits too.
+        """
+        timeline = Timeline()
+        for _ in self._noted(self._parts(plan), timeline):
+            pass
+        return captions(timeline.take())
 
     def sign(self, text: str, *, seed: int = 0, limits: Limits = NO_LIMITS) -> SignClip:
         """A text's whole motion at once, from rest and back to it; ``stream`` gives the same while it is being made.
@@ -142,15 +148,24 @@ class Signer:
         positions = np.concatenate(list(self.stream(self.plan(text), seed=seed, limits=limits)))
         return SignClip(positions, np.ones(positions.shape[:2], np.float32), self.fps)
 
-    def stream(self, plan: Plan, *, seed: int = 0, limits: Limits = NO_LIMITS) -> Iterator[np.ndarray]:
+    def stream(
+        self, plan: Plan, *, seed: int = 0, limits: Limits = NO_LIMITS, timeline: Timeline | None = None
+    ) -> Iterator[np.ndarray]:
         """The motion, a piece a segment, as soon as each is sampled; the same seed gives the same motion.
+
+        Args:
+            plan: of the text.
+            seed: of the noise.
+            limits: of every keypoint's motion.
+            timeline: a new one, which notes what the frames show that come out.
 
         Yields:
             (n, 79, 3) float32 metres in frame ``signer``, consecutive frames from rest and back to it. A piece ends a
             few frames before its segment, since it is not known yet how the motion goes on. Head and brows show what
             the text's tags and punctuation ask for (docs/markup.md); nothing in a statement.
         """
-        parts, again = tee(self._parts(plan))
+        planned = self._parts(plan)
+        parts, again = tee(planned if timeline is None else self._noted(planned, timeline))
         passages = (
             Passage(
                 self._frames(part),
@@ -160,7 +175,24 @@ class Signer:
             for part in again
         )
         # After the smoothing, which takes each keypoint for itself and would bend the face where it turns.
-        return stretch(express(smooth(self._pieces(parts, seed), self.fps), passages, self.fps), self.fps, limits)
+        pieces = express(smooth(self._pieces(parts, seed), self.fps), passages, self.fps)
+        return (stretch if timeline is None else timeline.stretch)(pieces, self.fps, limits)
+
+    def _noted(self, parts: Iterator[_Part], timeline: Timeline) -> Iterator[_Part]:
+        """The same parts, each noted before it is made; and the way back to rest after them."""
+        for part in parts:
+            units, frames = part.segment.units, part.codes * self.bundle.stride
+            timeline.mark(part.segment.manner.markers - {"plain"})
+            for number, unit in enumerate(units):
+                share = frames * (number + 1) // len(units) - frames * number // len(units)
+                timeline.add(unit.kind, unit.text, share, word=unit.word, estimated=len(units) > 1)
+            if part.held:
+                timeline.add(PAUSE, "", part.held)
+            if units[-1].boundary == Boundary.SENTENCE:
+                timeline.mark(())
+            yield part
+        timeline.mark(())
+        timeline.add(REST, "", RETURN_FRAMES)
 
     def _pieces(self, parts: Iterator[_Part], seed: int) -> Iterator[np.ndarray]:
         """As sampled: each from the last codes of the one before, held where a pause is; at the end the way to rest."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.motion.timeline import Part
 from text2sign_ros.skeleton import NUM_KEYPOINTS
 
 
@@ -26,6 +27,8 @@ class Chunk:
         velocities: (n, 79, 3) float32, metres per second.
         fps: frames per second.
         last: whether the motion ends with this chunk.
+        parts: what begins in it, and of what began before the ends that have become known, as ``Timeline.take`` gives
+            them; nothing where nobody keeps a timeline.
     """
 
     start: int
@@ -33,6 +36,7 @@ class Chunk:
     velocities: np.ndarray
     fps: float
     last: bool
+    parts: tuple[Part, ...] = ()
 
     def __len__(self) -> int:
         return len(self.positions)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -78,7 +78,12 @@ class Limits:
         return True
 
 
-def stretch(pieces: Iterable[np.ndarray], fps: float, limits: Limits) -> Iterator[np.ndarray]:
+def stretch(
+    pieces: Iterable[np.ndarray],
+    fps: float,
+    limits: Limits,
+    passed: Callable[[np.ndarray], None] = lambda places: None,
+) -> Iterator[np.ndarray]:
     """Follow a motion no faster than ``limits`` allow, sampled anew at the same rate where they bind.
 
     Each piece that comes in lets one out, up to where less than ``AHEAD`` frames are known beyond; what is left comes
@@ -93,6 +98,8 @@ def stretch(pieces: Iterable[np.ndarray], fps: float, limits: Limits) -> Iterato
         fps: frames per second.
         limits: to keep, from the standstill before the first frame to the one after the last. What comes out keeps them
             but for its rounding to float32, which at 25 fps makes less than 0.01 m/s³ of jerk.
+        passed: told, before frames come out, which frame that came in each of them shows: (m,) float64, with fractions
+            between two frames, never falling. Not called without limits.
 
     Yields:
         (m, 79, 3) float32 metres; one more than pieces came in.
@@ -105,14 +112,23 @@ def stretch(pieces: Iterable[np.ndarray], fps: float, limits: Limits) -> Iterato
         return
     follower = None
     for piece in pieces:
-        path, frames = np.asarray(piece, float), []
+        path, first = np.asarray(piece, float), []
         if follower is None:
             follower = _Follower(np.repeat(path[:1], 3, axis=0), fps, limits)
-            path, frames = path[1:], [path[0]]
-        frames += follower.follow(path)
-        yield np.array(frames, np.float32).reshape(-1, skeleton.NUM_KEYPOINTS, 3)
+            path, first = path[1:], [(0.0, path[0])]
+        yield _told([*first, *_placed(follower, follower.follow(path))], passed)
     if follower is not None:
-        yield np.array([*follower.finish()], np.float32).reshape(-1, skeleton.NUM_KEYPOINTS, 3)
+        yield _told([*_placed(follower, follower.finish())], passed)
+
+
+def _placed(follower: _Follower, frames: Iterator[np.ndarray]) -> Iterator[tuple[float, np.ndarray]]:
+    for frame in frames:
+        yield follower.place, frame
+
+
+def _told(placed: list[tuple[float, np.ndarray]], passed: Callable[[np.ndarray], None]) -> np.ndarray:
+    passed(np.array([place for place, _ in placed]))
+    return np.array([frame for _, frame in placed], np.float32).reshape(-1, skeleton.NUM_KEYPOINTS, 3)
 
 
 def to_rest(positions: np.ndarray, velocities: np.ndarray, fps: float, limits: Limits) -> np.ndarray:
@@ -157,9 +173,15 @@ class _Follower:
         self._path, self._end = before, math.inf
         self._done = before  # the last three frames performed
         self._place = 2.0  # in the path
+        self._forgotten = -2  # where the path that is held begins, counted from the last frame of `before`
         self._rate, self._change = 1.0, 0.0  # frames of the path a step, and how many more than the step before
         self._coming: list[tuple[float, np.ndarray]] = []  # rates and frames from here to a standstill
         self._begun, self.kept = False, True  # whether the limits are, from the beginning
+
+    @property
+    def place(self) -> float:
+        """Of the frame performed last, in frames of the whole path, the last one of ``before`` being number 0."""
+        return self._forgotten + min(self._place, self._end)
 
     def follow(self, path: np.ndarray) -> Iterator[np.ndarray]:
         """The frames (79, 3) metres of the path so far and of this next part (n, 79, 3), as far as can be seen."""
@@ -170,6 +192,7 @@ class _Follower:
             yield self._step()
         passed = int(self._place) + int(_TAPS[0])
         self._path, self._place = self._path[passed:], self._place - passed
+        self._forgotten += passed
 
     def finish(self) -> Iterator[np.ndarray]:
         """The frames (79, 3) metres that are left, to the end of the path."""

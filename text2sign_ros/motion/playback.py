@@ -102,7 +102,12 @@ class Playback:
         self._received = _EVER
         self._homeward = True  # whether the knots go on to rest
         self._now: int | None = None
-        self._broken_off = False
+        self._broken_off, self._breaks = False, 0
+
+    @property
+    def breaks(self) -> int:
+        """How many motions have broken off."""
+        return self._breaks
 
     @property
     def broken_off(self) -> bool:
@@ -113,18 +118,27 @@ class Playback:
         """Seconds of motion that have come and are not played at ``now`` nanoseconds."""
         return max(self._received - now, 0) / _SECOND
 
+    def at_rest(self, now: int) -> bool:
+        """Whether the figure stands in the rest pose and no motion waits; ask as for ``pose``."""
+        return self.ahead(now) == 0 and _stands(self.knot(now))
+
     def pose(self, now: int) -> np.ndarray:
         """(79, 3) metres at ``now`` nanoseconds; ask in the order of time, jumps of the clock excepted."""
+        return self.knot(now)[0]
+
+    def knot(self, now: int) -> np.ndarray:
+        """The same, and the velocity there: (2, 79, 3) metres and metres per second."""
         if self._now is not None and not -BACK <= now - self._now <= FORWARD:
             self._leap(now)
         self._now = now
         if now > self._received and not self._homeward:
             self._broken_off = not _stands(self._knots[-1])
+            self._breaks += self._broken_off
             self._go_home()
         played = bisect_right(self._times, now) - 1
         if played > 0:
             del self._times[:played], self._knots[:played]
-        return self._at(now)[0]
+        return self._at(now)
 
     def add(self, piece: Piece, now: int) -> None:
         """Play ``piece`` at its time; it came at ``now``.

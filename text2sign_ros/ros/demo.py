@@ -33,8 +33,8 @@ from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import frame_time
 from text2sign_ros.resources import share
 from text2sign_ros.ros import environment
-from text2sign_ros.ros.rosout import quote
 from text2sign_ros.wire import trajectory
+from text2sign_ros.wire.textlog import quote
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rclpy.node import Node
 
-from text2sign_ros.ros.diagnostics import Verdict
+from text2sign_ros.wire.diagnosis import Verdict
 from text2sign_ros.wire.sender import STILL
 
 PERIOD, PAUSE = 1.0, 0.05

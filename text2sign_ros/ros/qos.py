@@ -23,6 +23,9 @@ TRAJECTORY = QoSProfile(depth=100)
 Deep, because chunks come in bursts when ``lead_time`` is long."""
 LATEST = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """Each message holds all that there is to know: who comes late gets the last one at once. Reliable, as RViz asks."""
+CAPTIONS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""Each message holds all that there is to know of one text: who comes late gets those of the last ones. Deep enough
+that the captions of a burst of texts are not overwritten before they are sent."""
 DIAGNOSTICS = QoSProfile(depth=10)
 """What aggregators and monitors expect; a message comes every second."""
 TF = QoSProfile(depth=100)

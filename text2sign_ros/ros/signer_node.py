@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
-import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from action_msgs.msg import GoalStatus, GoalStatusArray
+from action_msgs.msg import GoalStatusArray
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
@@ -20,38 +18,27 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.inference.engine import Outcome, Policy, QueueFullError, SigningEngine, Style, Utterance
+from text2sign_ros.inference.engine import SigningEngine
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.limits import Limits, LimitsError
 from text2sign_ros.resources import share
 from text2sign_ros.ros import diagnostics, parameters, process, qos
-from text2sign_ros.ros.diagnostics import Verdict
 from text2sign_ros.ros.executor import SideExecutor, SideGroup
-from text2sign_ros.ros.layout import layout
 from text2sign_ros.ros.lifecycle import ManagedNode
 from text2sign_ros.ros.monitor import Monitor
-from text2sign_ros.ros.rosout import Rosout, capture_logs, count, forward, quote
+from text2sign_ros.ros.output import TrajectoryOutput
+from text2sign_ros.ros.rosout import capture_logs, forward
+from text2sign_ros.ros.speech import LiveSpeech, Speech
 from text2sign_ros.ros.status import Goals
-from text2sign_ros.text.speech import LANGUAGE, Transcript, is_understood, plain
-from text2sign_ros.wire.bucket import TokenBucket
+from text2sign_ros.wire.captions import Captioner
+from text2sign_ros.wire.diagnosis import Condition, Verdict, assess
+from text2sign_ros.wire.figures import Figures
+from text2sign_ros.wire.intake import LIMITS, Intake
+from text2sign_ros.wire.layout import layout
+from text2sign_ros.wire.reports import Reports
 from text2sign_ros.wire.schedule import Schedule
 from text2sign_ros.wire.sender import Sender
-
-try:
-    from hri_msgs.msg import LiveSpeech
-except ImportError:  # ROS4HRI is no part of ROS 2
-    LiveSpeech = None
-
-_LIMITS = ("max_velocity", "max_acceleration", "max_jerk")
-_STATUS = {
-    Outcome.SIGNED: GoalStatus.STATUS_SUCCEEDED,
-    Outcome.CANCELED: GoalStatus.STATUS_CANCELED,
-    Outcome.REFUSED: GoalStatus.STATUS_ABORTED,
-    Outcome.DROPPED: GoalStatus.STATUS_ABORTED,
-    Outcome.FAILED: GoalStatus.STATUS_ABORTED,
-}
-BURST = 100
-"""Texts that may come at once whatever ``max_rate`` is; ``queue_size`` of them where that is more."""
+from text2sign_ros.wire.textlog import TextLog, count
 
 
 class StartError(Text2SignError):
@@ -59,7 +46,9 @@ class StartError(Text2SignError):
 
 
 class SignerNode(ManagedNode):
-    """Signs the texts of ``~/text`` on ``~/trajectory``, while it is active; says on ``~/status`` what became of each.
+    """Signs the texts of ``~/text`` on ``~/trajectory``, while it is active.
+
+    What became of each is on ``~/status``, and on ``~/captions`` what is signed when.
 
     Where hri_msgs is installed it signs the speech of ``~/speech`` as well.
 
@@ -91,9 +80,9 @@ class SignerNode(ManagedNode):
         self._progress = ""
         self._signer: Signer | None = None
         self._engine: SigningEngine | None = None
-        self._figures = diagnostics.Figures()
+        self._figures = Figures()
         super().__init__("signer", self._group, **options)
-        self._rosout = Rosout(self.get_logger())
+        self._log = TextLog(self.get_logger())
         self.add_on_set_parameters_callback(self._check)
         parameters.declare(self, parameters.SIGNER)
         self._diagnostics = qos.publisher(self, DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
@@ -132,23 +121,28 @@ class SignerNode(ManagedNode):
             stack.callback(self.destroy_publisher, made)
             return made
 
-        self._publisher = publisher(MultiDOFJointTrajectory, "~/trajectory", qos.TRAJECTORY)
-        self._status = publisher(GoalStatusArray, "~/status", qos.LATEST)
-        publisher(String, "~/layout", qos.LATEST).publish(layout(signer.fps))
-        self._goals, self._schedule = Goals(self._publish_status), Schedule()
-        self._bucket = TokenBucket(max(BURST, self._value("queue_size")))
-        stack.callback(self._goals.close)
+        def latched(name: str, profile: QoSProfile) -> Callable[[str], None]:
+            made = publisher(String, name, profile)
+            return lambda data: made.publish(String(data=data)) if self.context.ok() else None
+
+        self._output = TrajectoryOutput(self, publisher(MultiDOFJointTrajectory, "~/trajectory", qos.TRAJECTORY))
+        status = publisher(GoalStatusArray, "~/status", qos.LATEST)
+        latched("~/layout", qos.LATEST)(layout(signer.fps))
+        captions, self._schedule = Captioner(signer.fps, latched("~/captions", qos.CAPTIONS)), Schedule()
+        goals = Goals(lambda message: status.publish(message) if self.context.ok() else None)
+        stack.callback(goals.close)
+        stack.callback(captions.close)
+        self._reports = Reports(goals, captions, self._figures, self._log, signer.fps, self._monitor.wake)
+        self._intake = Intake(self._value, lambda: self.state, self._reports)
         texts = qos.subscription(self, String, "~/text", self._on_text, qos.TEXT, callback_group=self._group)
         stack.callback(self.destroy_subscription, texts)
-        self._transcript = Transcript(signer.phrases)
         self._speech = self._value("speech")
         if LiveSpeech is None and self._speech != "none":
             self._speech = "none: hri_msgs is not installed"
             self.get_logger().info("there is no ~/speech: hri_msgs is not installed")
         elif self._speech != "none":
-            speech = qos.subscription(
-                self, LiveSpeech, "~/speech", self._on_speech, qos.TEXT, callback_group=self._group
-            )
+            hear = Speech(self._value, self._intake, self._reports, signer.phrases).hear
+            speech = qos.subscription(self, LiveSpeech, "~/speech", hear, qos.TEXT, callback_group=self._group)
             stack.callback(self.destroy_subscription, speech)
         for name, callback in (("cancel", self._on_cancel), ("pause", self._on_pause), ("resume", self._on_resume)):
             service = self.create_service(Trigger, f"~/{name}", callback, callback_group=self._group)
@@ -163,10 +157,12 @@ class SignerNode(ManagedNode):
             self._engine = SigningEngine(self._signer, max_waiting=self._value("queue_size"))
             stack.callback(setattr, self, "_engine", None)
             stack.callback(self._engine.close)
-            self._sender = Sender(self._engine, self._schedule, self)
+            self._sender = Sender(self._engine, self._schedule, self._output, self._reports)
             stack.callback(self._sender.stop)
             self._figures.activated()
             self._sender.start()
+            self._intake.engine = self._engine
+            stack.callback(setattr, self._intake, "engine", None)
             signer = self._signer
             self.get_logger().info(
                 f"ready: {self._bundle} at {signer.fps:g} fps in {signer.steps} steps on {signer.backend}"
@@ -200,7 +196,7 @@ class SignerNode(ManagedNode):
                 )
                 if reason:
                     return SetParametersResult(successful=False, reason=reason)
-                if parameter.name in _LIMITS:
+                if parameter.name in LIMITS:
                     Limits(**{parameter.name.removeprefix("max_"): parameter.value})
         except LimitsError as error:
             return SetParametersResult(successful=False, reason=str(error))
@@ -209,76 +205,10 @@ class SignerNode(ManagedNode):
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
 
-    def _nanoseconds(self, name: str) -> int:
-        return round(self._value(name) * 1e9)
-
     # Topics and services
 
     def _on_text(self, message: String) -> None:
-        self._accept(message.data)
-
-    def _on_speech(self, message: Any) -> None:
-        """Sign what a final result of speech recognition has beyond what incremental ones before it had."""
-        longest = max(message.final, message.incremental, key=len)
-        if len(longest) > self._value("max_characters"):
-            self._accept(longest)  # which refuses it
-            return
-        now, final = time.monotonic(), plain(message.final)
-        locale = message.locale if hasattr(message, "locale") else message.language  # as hri_msgs called it to 2.0.0
-        if not final:
-            if self._engine is not None and self._speech == "incremental" and is_understood(locale):
-                self._transcript.hear(plain(message.incremental), now)
-                # While it signs, words come together to be signed in one go.
-                if self._engine.idle and (words := self._transcript.take(self._value("speech_results"))):
-                    self._accept(words)
-            return
-        refusal, least = "", self._value("speech_confidence")
-        if not is_understood(locale):
-            refusal = f"its locale is {quote(locale)}; this node signs {LANGUAGE}"
-        elif least > 0 and not message.confidence >= least:
-            refusal = f"its confidence is {message.confidence:.2f}, and speech_confidence {least:g}"
-        rest = self._transcript.end(final, now)
-        if rest.revised:
-            self._rosout.revised(final)
-        if rest.text:  # it must not take the place of its own beginning
-            self._accept(rest.text, policy=Policy.QUEUE if rest.begun else None, refusal=refusal)
-
-    def _accept(self, text: str, *, policy: Policy | None = None, refusal: str = "") -> None:
-        """Queue a text, wherever it comes from, or refuse it: unread, without a status, where too many come.
-
-        Args:
-            text: to sign.
-            policy: None is the parameter's.
-            refusal: why it is not signed, if it is not.
-        """
-        self._figures.received()
-        rate, most = self._value("max_rate"), self._value("max_characters")
-        if not self._bucket.take(rate):
-            reason = f"texts come faster than max_rate ({rate:g} a second)"
-            self._figures.flooded(reason)
-            self._rosout.flooded(reason)
-            return
-        id = uuid.uuid4()
-        self._goals.accept(id)
-        if self._engine is None or refusal:
-            self._refuse(id, text, refusal or f"the node is {self.state}; activate it before")
-            return
-        if len(text) > most:  # also while it waits it would take memory
-            self._refuse(id, text, f"it has {len(text)} characters; send it in parts, or raise max_characters ({most})")
-            return
-        limits = Limits(*(self._value(name) for name in _LIMITS))
-        style = Style(self._value("seed"), most, self._value("chunk_frames"), limits)
-        policy, max_wait = policy or Policy(self._value("policy")), self._value("max_wait")
-        try:
-            self._engine.submit(text, style, policy=policy, max_wait=max_wait, id=id)
-        except QueueFullError as error:
-            self._refuse(id, text, str(error))
-        self._monitor.wake()
-
-    def _refuse(self, id: uuid.UUID, text: str, reason: str) -> None:
-        self._figures.refused(reason)
-        self._goals.end(id, GoalStatus.STATUS_ABORTED)
-        self._rosout.refused(text, reason)
+        self._intake.submit(message.data)
 
     def _on_cancel(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         def cancel(engine: SigningEngine) -> str:
@@ -309,53 +239,11 @@ class SignerNode(ManagedNode):
             self._monitor.wake()
         return response
 
-    # The stage of the sender, in its thread
-
-    def now(self) -> int:
-        return self.get_clock().now().nanoseconds
-
-    def lead_time(self) -> int:
-        return self._nanoseconds("lead_time")
-
-    def start_delay(self) -> int:
-        return self._nanoseconds("start_delay")
-
-    def publish(self, data: bytes) -> None:
-        self._publisher.publish(data)
-
-    def begun(self, utterance: Utterance, stamp: int) -> None:
-        self._goals.execute(utterance.id, stamp)
-
-    def sent(self, late: bool) -> None:
-        self._figures.sent(late)
-
-    def moved(self, stamp: int, due: int) -> None:
-        self.get_logger().warning(
-            f"the motion continues at {stamp / 1e9:.3f} s instead of {due / 1e9:.3f} s: "
-            "the clock jumped, or signing is slower than real time"
-        )
-
-    def broke(self, utterance: Utterance, error: Exception) -> None:
-        if self.context.ok():  # else it is only the shutdown
-            self.get_logger().error(f"a chunk of {quote(utterance.text)} can't be sent: {error}")
-
-    def ended(self, utterance: Utterance) -> None:
-        """Tell how a text ended, on ``/rosout``, ``/diagnostics`` and ``~/status``."""
-        assert self._signer is not None and utterance.outcome is not None
-        self._rosout.ended(utterance, self._signer.fps)
-        self._figures.ended(utterance, self._signer.fps)
-        self._goals.end(utterance.id, _STATUS[utterance.outcome])
-        self._monitor.wake()
-
-    def _publish_status(self, message: GoalStatusArray) -> None:
-        if self.context.ok():
-            self._status.publish(message)
-
     # Diagnostics, in their thread
 
     def _assess(self, now: int, standing: bool) -> Verdict:
         engine, signer = self._engine, self._signer
-        condition = diagnostics.Condition(
+        condition = Condition(
             state=self.state,
             progress=self._progress,
             failure=self.failure,
@@ -368,7 +256,7 @@ class SignerNode(ManagedNode):
             unsigned=self._figures.unsigned_recently(),
             busy=engine is not None and not engine.idle,
         )
-        return diagnostics.assess(condition)
+        return assess(condition)
 
     def _diagnose(self, now: int, verdict: Verdict) -> None:
         signer, engine = self._signer, self._engine
@@ -391,7 +279,7 @@ class SignerNode(ManagedNode):
         values |= self._figures.values()
         name = self.get_fully_qualified_name().lstrip("/")
         hardware = signer.backend if signer is not None else ""
-        self._diagnostics.publish(diagnostics.array(f"{name}: signing", now, *verdict, values, hardware))
+        self._diagnostics.publish(diagnostics.array(f"{name}: signing", now, verdict, values, hardware))
 
     @property
     def _topic(self) -> str:

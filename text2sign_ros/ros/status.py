@@ -12,8 +12,17 @@ from action_msgs.msg import GoalInfo, GoalStatus, GoalStatusArray
 from rclpy.time import Time
 from unique_identifier_msgs.msg import UUID
 
+from text2sign_ros.inference.engine import Outcome
+
 HISTORY = 100
 """Ended texts that are still told of."""
+_STATUS = {
+    Outcome.SIGNED: GoalStatus.STATUS_SUCCEEDED,
+    Outcome.CANCELED: GoalStatus.STATUS_CANCELED,
+    Outcome.REFUSED: GoalStatus.STATUS_ABORTED,
+    Outcome.DROPPED: GoalStatus.STATUS_ABORTED,
+    Outcome.FAILED: GoalStatus.STATUS_ABORTED,
+}
 
 
 class Goals:
@@ -51,11 +60,11 @@ class Goals:
             goal.status = GoalStatus.STATUS_EXECUTING
             self._tell()
 
-    def end(self, id: uuid.UUID, status: int) -> None:
-        """A text ended: ``status`` is one of GoalStatus.STATUS_SUCCEEDED, _CANCELED and _ABORTED."""
+    def end(self, id: uuid.UUID, outcome: Outcome) -> None:
+        """A text ended."""
         with self._lock:
             goal = self._live.pop(id)
-            goal.status = status
+            goal.status = _STATUS[outcome]
             self._ended.append(goal)
             self._tell()
 

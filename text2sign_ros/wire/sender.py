@@ -18,8 +18,8 @@ STILL = 2.0
 """Seconds after which a clock that has not moved counts as standing still."""
 
 
-class Stage(Protocol):
-    """Whom the chunks are for. The sender's thread calls, and whoever waits for it asks for the time."""
+class ChunkSink(Protocol):
+    """Where chunks go, and the clock that they are stamped by. The sender's thread calls; anyone may ask the time."""
 
     def now(self) -> int:
         """Nanoseconds of the clock that stamps are of; 0 while it shows no time yet."""
@@ -37,11 +37,15 @@ class Stage(Protocol):
         """Send an encoded chunk."""
         ...
 
-    def begun(self, utterance: Utterance, stamp: int) -> None:
-        """The first chunk of a text was sent."""
+    def closed(self) -> bool:
+        """Whether nothing can be sent any more, and that is no failure: the process is ending."""
         ...
 
-    def sent(self, late: bool) -> None:
+
+class Observer(Protocol):
+    """Who is told what was sent. The sender's thread calls."""
+
+    def sent(self, utterance: Utterance, chunk: Chunk, stamp: int, *, late: bool) -> None:
         """A chunk was sent; late is one that reached its stamp before that, or does not go on from the one before."""
         ...
 
@@ -64,11 +68,12 @@ class Sender:
     Args:
         engine: whose only consumer this is.
         schedule: of the stamps; the sender's thread owns it until ``stop``.
-        stage: whom the chunks are for.
+        sink: where the chunks go.
+        observer: who is told.
     """
 
-    def __init__(self, engine: SigningEngine, schedule: Schedule, stage: Stage) -> None:
-        self._engine, self._schedule, self._stage = engine, schedule, stage
+    def __init__(self, engine: SigningEngine, schedule: Schedule, sink: ChunkSink, observer: Observer) -> None:
+        self._engine, self._schedule, self._sink, self._observer = engine, schedule, sink, observer
         self._finishing, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
@@ -83,10 +88,10 @@ class Sender:
             Whether it was: not if ``going()`` becomes false, or the clock stands still.
         """
         self._finishing.set()
-        seen, since = self._stage.now(), time.monotonic()
+        seen, since = self._sink.now(), time.monotonic()
         while self._thread.is_alive():
             self._thread.join(POLL)
-            if (now := self._stage.now()) != seen:
+            if (now := self._sink.now()) != seen:
                 seen, since = now, time.monotonic()
             if not going() or time.monotonic() - since > STILL:
                 return False
@@ -108,33 +113,32 @@ class Sender:
             utterance, chunk = item
             try:
                 if chunk is None:
-                    self._stage.ended(utterance)
+                    self._observer.ended(utterance)
                 elif not self._send(utterance, chunk):
                     return
             except Exception as error:  # what can't be sent must not silence the robot
-                self._stage.broke(utterance, error)
+                if not self._sink.closed():
+                    self._observer.broke(utterance, error)
 
     def _send(self, utterance: Utterance, chunk: Chunk) -> bool:
         """Publish ``chunk`` when it is due; False when the sender is stopped before that."""
-        stage = self._stage
+        sink = self._sink
         if chunk.start == 0:
             self._schedule.begin()
         due = self._schedule.end
         while not self._stopping.is_set():
-            now = stage.now()
+            now = sink.now()
             wait = POLL
             if now > 0:  # a simulated clock shows zero until it starts
-                stamp = self._schedule.stamp(chunk.start_time, now, stage.start_delay())
-                wait = (stamp - stage.lead_time() - now) / 1e9
+                stamp = self._schedule.stamp(chunk.start_time, now, sink.start_delay())
+                wait = (stamp - sink.lead_time() - now) / 1e9
                 if wait <= 0:
-                    stage.publish(trajectory.encode(chunk, stamp))
+                    sink.publish(trajectory.encode(chunk, stamp))
                     self._schedule.sent(chunk.end_time)
                     off = chunk.start > 0 and stamp != due
-                    stage.sent(late=off or stage.now() > stamp)
-                    if chunk.start == 0:
-                        stage.begun(utterance, stamp)
-                    elif off:
-                        stage.moved(stamp, due)
+                    self._observer.sent(utterance, chunk, stamp, late=off or sink.now() > stamp)
+                    if off:
+                        self._observer.moved(stamp, due)
                     return True
             self._stopping.wait(min(wait, POLL))
         return False

@@ -1,17 +1,15 @@
-"""The layout of the motion as a message, so that whoever plays it needs nothing of this package."""
+"""The layout of the motion as JSON, so that whoever plays it needs nothing of this package."""
 
 from __future__ import annotations
 
 import json
 
-from std_msgs.msg import String
-
 from text2sign_ros import skeleton
 from text2sign_ros.wire.trajectory import FRAME_ID
 
 
-def layout(fps: float) -> String:
-    """JSON: names and groups of the keypoints in their order, bones, rest pose, frame and frames per second.
+def layout(fps: float) -> str:
+    """Names and groups of the keypoints in their order, bones, rest pose, frame and frames per second.
 
     ``keypoints`` are 79 names in the order of a chunk's ``joint_names``; ``groups`` maps a name to [first, end);
     ``bones`` are pairs of indices; ``rest_pose`` has (x, y, z) of each keypoint in metres in frame ``frame``.
@@ -25,4 +23,4 @@ def layout(fps: float) -> String:
         "bones": skeleton.BONES,
         "rest_pose": [[round(float(x), 6) for x in point] for point in skeleton.REST_POSE],
     }
-    return String(data=json.dumps(values))
+    return json.dumps(values)

@@ -1,0 +1,69 @@
+"""Listening: what every node that consumes chunks does alike: subscribe, warn, publish diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from trajectory_msgs.msg import MultiDOFJointTrajectory
+
+from text2sign_ros.ros import diagnostics, qos
+from text2sign_ros.wire.listener import Listener, Moment
+
+TOPIC = "signer/trajectory"
+"""Relative: in one namespace signer and consumer find each other without a remapping."""
+_SPAM = 5.0  # seconds between warnings of one kind
+_PERIOD = 1.0  # seconds between diagnostics
+
+
+class Listening:
+    """Feeds a ``Listener`` with the chunks that a node receives, in the thread that spins the node.
+
+    It subscribes to ``TOPIC``, warns on ``/rosout`` of what is not played and when a motion breaks off, and publishes
+    ``/diagnostics`` once a second, as ``<node>: <doing>``.
+
+    Args:
+        node: that consumes.
+        doing: what it does with a motion.
+        values: figures of its own, for ``/diagnostics``.
+
+    Raises:
+        QosError: a QoS override is none.
+    """
+
+    def __init__(self, node: Node, *, doing: str = "playing", values: Callable[[], Mapping[str, str]] = dict) -> None:
+        self._node, self._doing, self._values = node, doing, values
+        subscription = qos.subscription(node, MultiDOFJointTrajectory, TOPIC, self._on_chunk, qos.TRAJECTORY, raw=True)
+        self.topic: str = subscription.topic_name
+        """The topic's full name."""
+        self._listener = Listener(self.topic, doing=doing)
+        self._diagnostics = qos.publisher(node, DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        # Of their own clock: that which poses go by may stand still.
+        node.create_timer(_PERIOD, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def look(self) -> tuple[int, Moment]:
+        """The time on the node's clock in nanoseconds, and what the signer does then."""
+        now = self._now()
+        moment = self._listener.look(now)
+        if moment.broke_off:
+            self._node.get_logger().warning(
+                "the motion broke off before it came to rest: its next chunk did not come, or the clock jumped; "
+                "the figure goes back to rest"
+            )
+        return now, moment
+
+    def _now(self) -> int:
+        return self._node.get_clock().now().nanoseconds
+
+    def _on_chunk(self, data: bytes) -> None:
+        if refusal := self._listener.hear(data, self._now(), self._node.count_publishers(self.topic)):
+            self._node.get_logger().warning(f"not played: {refusal}", throttle_duration_sec=_SPAM)
+
+    def _diagnose(self) -> None:
+        now, publishers = self._now(), self._node.count_publishers(self.topic)
+        values = {**self._listener.values(now, publishers), **self._values()}
+        name = f"{self._node.get_fully_qualified_name().lstrip('/')}: {self._doing}"
+        verdict = self._listener.assess(now, publishers)
+        self._diagnostics.publish(diagnostics.array(name, now, verdict, values))

@@ -1,0 +1,36 @@
+"""TrajectoryOutput: a node's topic of chunks, its clock, and the parameters of when they are sent."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+
+
+class TrajectoryOutput:
+    """Where a ``Sender`` sends chunks (its ``ChunkSink``).
+
+    Args:
+        node: whose clock it is, and whose parameters ``lead_time`` and ``start_delay``.
+        publisher: of the chunks.
+    """
+
+    def __init__(self, node: Node, publisher: Publisher) -> None:
+        self._node, self._publisher = node, publisher
+
+    def now(self) -> int:
+        return self._node.get_clock().now().nanoseconds
+
+    def lead_time(self) -> int:
+        return self._nanoseconds("lead_time")
+
+    def start_delay(self) -> int:
+        return self._nanoseconds("start_delay")
+
+    def publish(self, data: bytes) -> None:
+        self._publisher.publish(data)
+
+    def closed(self) -> bool:
+        return not self._node.context.ok()
+
+    def _nanoseconds(self, name: str) -> int:
+        return round(self._node.get_parameter(name).value * 1e9)

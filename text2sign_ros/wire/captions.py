@@ -1,0 +1,278 @@
+"""Captions: what became of each text, and which frames of its motion are which sign: docs/captions.md."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, get_origin, get_type_hints
+
+from text2sign_ros.errors import Text2SignError
+from text2sign_ros.inference.engine import Outcome, Utterance
+from text2sign_ros.motion.chunks import Chunk, frame_time
+from text2sign_ros.motion.timeline import MARKER, REST, Part
+
+VERSION = 1
+MAX_BYTES = 100_000
+"""No message is larger, whatever the text: that follows from the numbers below, at up to six bytes a character."""
+MAX_PARTS, MAX_WARNINGS, MAX_SPELLED = 64, 12, 20
+"""Parts in a message, beside markers that still go on; warnings; spelled words."""
+_TEXT, _REASON, _WARNING, _LABEL, _WORD = 1000, 500, 350, 100, 60
+"""Characters of a text, a reason, a warning, a part, a spelled word."""
+
+
+class CaptionsError(Text2SignError):
+    """What was read is no captions, or of another version."""
+
+
+class State(Enum):
+    """How far a text is."""
+
+    ACCEPTED = "accepted"
+    """It came, and waits."""
+    EXECUTING = "executing"
+    """Its first chunk was sent."""
+    ENDED = "ended"
+
+
+@dataclass
+class TimedPart:
+    """A part of a text's motion, see ``timeline.Part``, with the times at which it is played.
+
+    Attributes:
+        index: number within the text.
+        kind, text, word, estimated: as of ``timeline.Part``, the text shortened to 100 characters.
+        start_frame, end_frame: within the text's motion; None where the end is not known yet.
+        start_stamp, end_stamp: nanoseconds of the signer's clock.
+    """
+
+    index: int
+    kind: str
+    text: str
+    word: int | None
+    estimated: bool
+    start_frame: int
+    end_frame: int | None
+    start_stamp: int
+    end_stamp: int | None
+
+
+@dataclass
+class Captions:
+    """All that is known of one text. The attributes are the keys of the JSON, which docs/captions.md explains."""
+
+    id: uuid.UUID
+    text: str
+    characters: int
+    shortened: bool
+    fps: float
+    state: State = State.ACCEPTED
+    outcome: Outcome | None = None
+    reason: str = ""
+    warnings: list[str] = field(default_factory=list)
+    spelled: list[str] = field(default_factory=list)
+    beginning: int = 0
+    frames: int = 0
+    start_stamp: int | None = None
+    end_stamp: int | None = None
+    first_chunk: float | None = None
+    work: float | None = None
+    begun: int = 0
+    parts: list[TimedPart] = field(default_factory=list)
+
+    def json(self) -> str:
+        """The message: at most ``MAX_BYTES`` in UTF-8, if the ``Captioner`` made this."""
+        values = {"version": VERSION, **vars(self), "id": self.id.hex, "state": self.state.value}
+        values |= {"outcome": self.outcome and self.outcome.value, "parts": [vars(part) for part in self.parts]}
+        return json.dumps(values, ensure_ascii=False)
+
+    @classmethod
+    def parse(cls, data: str) -> Captions:
+        """The captions that a message holds; keys that are not known are passed over.
+
+        Raises:
+            CaptionsError: it holds none, or those of another version.
+        """
+        try:
+            values = json.loads(data)
+            if (version := values["version"]) != VERSION:
+                raise CaptionsError(f"captions of version {version}; this program reads version {VERSION}")
+            outcome = None if values["outcome"] is None else Outcome(values["outcome"])
+            parts = [TimedPart(**_known(TimedPart, part)) for part in values["parts"]]
+            values |= {"id": uuid.UUID(values["id"]), "state": State(values["state"]), "outcome": outcome}
+            return cls(**_known(cls, {**values, "parts": parts, "fps": float(values["fps"])}))
+        except CaptionsError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CaptionsError(f"not the captions of a text: {type(error).__name__}: {error}") from error
+
+
+class Captioner:
+    """Keeps the captions of the texts on their way, and publishes those of a text whenever they change.
+
+    A text's parts come with its chunks, when these are sent. Thread-safe; after ``close`` nothing is published.
+
+    Args:
+        fps: frames per second.
+        publish: what to do with a message.
+    """
+
+    def __init__(self, fps: float, publish: Callable[[str], None]) -> None:
+        self._fps, self._publish = fps, publish
+        self._lock = threading.Lock()
+        self._live: dict[uuid.UUID, _Live] = {}
+        self._closed = False
+
+    def accept(self, id: uuid.UUID, text: str) -> None:
+        """A text came."""
+        with self._lock:
+            shown = _short(text, _TEXT)
+            live = _Live(Captions(id, shown, len(text), len(text) > _TEXT, self._fps))
+            self._live[id] = live
+            self._tell(live)
+
+    def sent(self, utterance: Utterance, chunk: Chunk, stamp: int) -> None:
+        """A chunk of a text was sent, to be played at ``stamp`` (nanoseconds)."""
+        with self._lock:
+            live = self._live[utterance.id]
+            live.captions.warnings = _warnings(utterance)
+            if live.sent(chunk, stamp):
+                self._tell(live)
+
+    def end(self, id: uuid.UUID, outcome: Outcome, reason: str = "", utterance: Utterance | None = None) -> None:
+        """A text ended; ``utterance`` if the engine had it."""
+        with self._lock:
+            live = self._live.pop(id)
+            captions = live.captions
+            captions.state, captions.outcome, captions.reason = State.ENDED, outcome, _short(reason, _REASON)
+            if utterance is not None:
+                captions.warnings = _warnings(utterance)
+                if utterance.first_chunk:
+                    captions.first_chunk, captions.work = round(utterance.first_chunk, 6), round(utterance.work, 6)
+            self._tell(live)
+
+    def close(self) -> None:
+        """End what has not ended, as failed, and publish no more."""
+        for id in tuple(self._live):
+            self.end(id, Outcome.FAILED, "the signer stopped before this text had ended")
+        self._closed = True
+
+    def _tell(self, live: _Live) -> None:
+        if not self._closed:
+            self._publish(live.captions.json())
+
+
+class _Live:
+    """A text on its way."""
+
+    def __init__(self, captions: Captions) -> None:
+        self.captions = captions
+        self._going: dict[tuple[str, str, int], TimedPart] = {}  # parts whose last frame was not sent yet
+        self._origin = 0  # stamp of a frame 0 from which all that was sent last follows without a gap
+        self._word: int | None = None  # the word that was spelled last
+
+    def sent(self, chunk: Chunk, stamp: int) -> bool:
+        """Whether a part began, or when one ends has become known or has changed."""
+        captions, before, self._origin = self.captions, self._origin, stamp - chunk.start_time
+        if chunk.start == 0:
+            captions.state, captions.start_stamp = State.EXECUTING, stamp
+            captions.beginning += 1
+            captions.begun, captions.parts, captions.spelled = 0, [], []
+            self._going, self._word = {}, None
+        captions.frames, captions.end_stamp = chunk.start + len(chunk), self._stamp(chunk.start + len(chunk))
+        for part in chunk.parts:
+            self._note(part)
+        for key, going in tuple(self._going.items()):
+            if going.end_frame is None:
+                continue
+            # What was cut off has ended before this chunk, which may have moved.
+            going.end_stamp = (
+                self._stamp(going.end_frame)
+                if going.end_frame > chunk.start
+                else before + int(frame_time(going.end_frame, captions.fps))
+            )
+            if going.end_frame <= captions.frames:
+                del self._going[key]
+        self._forget()
+        return bool(chunk.parts) or chunk.start == 0 or before != self._origin
+
+    def _note(self, part: Part) -> None:
+        if part.kind == REST:
+            for going in self._going.values():
+                if going.kind == REST and going.end_frame is not None and going.end_frame > part.start:
+                    going.end_frame = part.end  # a way back that was taken over by another
+                    return
+                if going.end_frame is None or going.end_frame > part.start:
+                    going.end_frame = part.start
+        key = part.kind, part.text, part.start
+        if key in self._going:
+            self._going[key].end_frame = part.end
+            return
+        captions, label = self.captions, _short(part.text, _LABEL)
+        timed = TimedPart(
+            captions.begun,
+            part.kind,
+            label,
+            part.word,
+            part.estimated,
+            part.start,
+            part.end,
+            self._stamp(part.start),
+            None,
+        )
+        captions.begun += 1
+        captions.parts.append(timed)
+        self._going[key] = timed
+        if part.kind == "letter":
+            if part.word != self._word:
+                captions.spelled = [*captions.spelled, ""][-MAX_SPELLED:]
+            captions.spelled[-1] = (captions.spelled[-1] + label)[:_WORD]
+        if part.kind != MARKER:
+            self._word = part.word if part.kind == "letter" else None
+
+    def _forget(self) -> None:
+        parts, going = self.captions.parts, [id(part) for part in self._going.values()]
+        older = [part for part in parts[:-MAX_PARTS] if part.kind == MARKER and id(part) in going]
+        self.captions.parts = older + parts[-MAX_PARTS:]
+
+    def _stamp(self, frame: int) -> int:
+        return self._origin + int(frame_time(frame, self.captions.fps))
+
+
+def seconds(parts: Iterable[Part], fps: float) -> list[dict[str, Any]]:
+    """The parts of a motion as in the JSON, with seconds from its beginning (``start``, ``end``) in place of stamps."""
+    return [
+        {
+            "index": index,
+            "kind": part.kind,
+            "text": part.text,
+            "word": part.word,
+            "estimated": part.estimated,
+            "start_frame": part.start,
+            "end_frame": part.end,
+            "start": round(part.start / fps, 6),
+            "end": None if part.end is None else round(part.end / fps, 6),
+        }
+        for index, part in enumerate(parts)
+    ]
+
+
+def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
+    """What a dataclass has attributes for, each of its type."""
+    given = {name: (values[name], hint) for name, hint in get_type_hints(kind).items()}
+    for name, (value, hint) in given.items():
+        if not isinstance(value, get_origin(hint) if get_origin(hint) is list else hint):
+            raise TypeError(f"{name} is {value!r}")
+    return {name: value for name, (value, _) in given.items()}
+
+
+def _short(text: str, most: int) -> str:
+    """The beginning of ``text``, with nothing in it that UTF-8 can't say."""
+    return text[:most].encode("utf-8", "replace").decode()
+
+
+def _warnings(utterance: Utterance) -> list[str]:
+    return [_short(warning, _WARNING) for warning in utterance.warnings[:MAX_WARNINGS]]
