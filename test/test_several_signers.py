@@ -10,7 +10,7 @@ from audience import CANCELED, EXECUTING, SIGNED, Audience
 from conftest import ROOT, Process
 from std_srvs.srv import Trigger
 
-from text2sign_ros.ros import demo
+from text2sign_ros.ros import child
 
 NAMESPACES = ("/left", "/right")
 
@@ -57,9 +57,9 @@ def test_demo_and_launch_files_read_the_same_parameter_files(monkeypatch: pytest
         commands.append(command)
         raise OSError
 
-    monkeypatch.setattr(demo.subprocess, "Popen", note)
+    monkeypatch.setattr(child.subprocess, "Popen", note)
     with pytest.raises(OSError):
-        demo.SignerProcess(None)
+        child.start_signer()
     (command,) = commands
     assert command[command.index("--params-file") + 1] == str(ROOT / "config" / "signer.yaml")
     expected = {"signer": {"signer.yaml"}, "player": {"player.yaml"}, "text2sign": {"signer.yaml", "player.yaml"}}

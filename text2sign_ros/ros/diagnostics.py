@@ -17,6 +17,7 @@ from text2sign_ros.inference.engine import Outcome, Utterance
 RECENT = 10.0
 """Seconds for which something that went wrong is warned of."""
 NO_TIME = "no time on the clock: nothing publishes /clock, which use_sim_time asks for"
+STANDING = "the clock stands still: is the simulation paused?"
 
 _TEXTS = 100  # that figures of speed are taken over
 
@@ -180,7 +181,7 @@ def assess(condition: Condition) -> Verdict:
     if c.time == 0:
         return s.WARN, NO_TIME
     if c.standing:
-        return s.WARN, "the clock stands still: is the simulation paused?"
+        return s.WARN, STANDING
     if c.paused:
         return s.WARN, "paused: call ~/resume"
     if c.subscribers == 0:
