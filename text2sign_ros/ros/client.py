@@ -172,7 +172,7 @@ class Goal:
         self._client, self._track = client, track
         self.text, self.sent_at = track.text, time.perf_counter()
         self._end: Result | ClientError | None = None
-        self._ended_at = 0.0  # by time.monotonic, when its status was first seen to be final; 0 before
+        self._ended_at = 0.0  # by time.monotonic, when it was first seen that it has ended; 0 before
         self._callbacks: list[Callable[[Goal], object]] = []
 
     @property
@@ -771,7 +771,11 @@ class SignerClient:
             elif not track.performed or (track.captioned and not track.told):
                 return None
             told = track.captions
-            return Result(track.status, told.reason, told.warnings) if told is not None else Result(track.status)
+            return Result(track.status, told.reason, tuple(told.warnings)) if told is not None else Result(track.status)
+        if track.passed and track.id is None:
+            goal._ended_at = goal._ended_at or now
+            if now - goal._ended_at > QUIET:
+                return RefusedError(f"{self.signer} has taken no notice of {quote(track.text)}: {self._unnoticed()}")
         again = f"before the end of {quote(track.text)}; send it again"
         if track.lost:
             return SignerGoneError(f"{self.signer} was started anew {again}")
@@ -780,3 +784,9 @@ class SignerClient:
         if self._silent * _LOOK > SILENCE:
             return SignerGoneError(f"nothing has come from {self.signer} for {SILENCE:g} s {again}")
         return None
+
+    def _unnoticed(self) -> str:
+        """Why a text may have no goal."""
+        told = self._diagnostics
+        flooded = told is not None and told.number("of them refused for max_rate")
+        return "texts come faster than max_rate" if flooded else "it was lost on its way; send it again"

@@ -17,7 +17,7 @@ from text2sign_ros.wire.captions import Captions
 from text2sign_ros.wire.trajectory import Trajectory
 
 _AT_REST = 0.02  # metres from the rest pose, of any keypoint along any axis
-_MAX_WAITING = 100  # chunks whose goal is not known yet; more come only where the status never does
+_MAX_WAITING = 100  # chunks whose goal, or whose goal's text, is not known yet: what tells it comes soon or never
 
 
 class Status(IntEnum):
@@ -76,6 +76,7 @@ class Track:
         id: its goal; None until that is known.
         status, stamp_ns: of the goal.
         captions: the last ones that came; None without.
+        passed: a text that was sent later has its goal already: the signer has most likely not taken this one.
         lost: the signer no longer knows the goal, which has not ended: another process has taken its place.
         arrivals: its chunks in order. A text that a pause interrupted begins again; the chunks before that stay.
         begin: index of the first of ``arrivals`` that belong to the last time it began.
@@ -88,6 +89,7 @@ class Track:
     status: Status = Status.UNKNOWN
     stamp_ns: int = 0
     captions: Captions | None = None
+    passed: bool = False
     lost: bool = False
     arrivals: list[Arrival] = field(default_factory=list)
     begin: int = 0
@@ -135,6 +137,7 @@ class Tracker:
     def __init__(self) -> None:
         self._open: list[Track] = []  # sent, no goal yet
         self._tracks: dict[uuid.UUID, Track] = {}  # with a goal
+        self._unmatched: dict[uuid.UUID, Track] = {}  # goals whose text may still turn out to be one that was sent here
         self._captioned: deque[uuid.UUID] = deque(maxlen=1000)  # goals whose text was told
         self._goals: dict[uuid.UUID, GoalState] | None = None  # of the last status
         self._starts: dict[int, uuid.UUID] = {}  # goals by the stamps of first chunks that have not come
@@ -184,6 +187,7 @@ class Tracker:
         for id in gone & self._tracks.keys():
             self._tracks[id].lost = not self._tracks[id].status.final
         self._starts = {stamp: id for stamp, id in self._starts.items() if id in self._goals}
+        self._unmatched = {id: track for id, track in self._unmatched.items() if self._open and id in self._goals}
         if self._owner not in self._goals:
             self._owner = None
         self._assign()
@@ -199,9 +203,14 @@ class Tracker:
             self._give(self._waiting.popleft())
 
     def _match(self, track: Track, id: uuid.UUID) -> None:
-        self._open.remove(track)
+        place = self._open.index(track)
+        for earlier in self._open[:place]:
+            earlier.passed = True
+        del self._open[place]
         track.id = id
         self._tracks[id] = track
+        if (found := self._unmatched.pop(id, None)) is not None:
+            track.arrivals, track.begin = found.arrivals, found.begin
         if self._goals is not None and id in self._goals:
             track.status, track.stamp_ns = self._goals[id].status, self._goals[id].stamp_ns
 
@@ -211,8 +220,8 @@ class Tracker:
             arrival = self._waiting[0]
             if (id := self._starts.pop(arrival.chunk.stamp_ns, None)) is not None:
                 self._owner = id
-                if id in self._tracks:
-                    self._tracks[id].begin = len(self._tracks[id].arrivals)
+                if (track := self._track(id)) is not None:
+                    track.begin = len(track.arrivals)
             elif self._may_begin(arrival.chunk) and not any(a.chunk.stamp_ns in self._starts for a in self._waiting):
                 return
             self._give(self._waiting.popleft())
@@ -225,8 +234,17 @@ class Tracker:
 
     def _give(self, arrival: Arrival) -> None:
         self._rested = _ends_at_rest(arrival.chunk)
-        if self._owner is not None and (track := self._tracks.get(self._owner)) is not None:
+        if self._owner is not None and (track := self._track(self._owner)) is not None:
             track.arrivals.append(arrival)
+
+    def _track(self, id: uuid.UUID) -> Track | None:
+        """What is kept of a goal."""
+        if id in self._tracks:
+            return self._tracks[id]
+        track = self._unmatched.get(id)
+        if track is None and any(track.captioned and id not in track.others for track in self._open):
+            track = self._unmatched[id] = Track("", captioned=True)
+        return track if track is None or len(track.arrivals) < _MAX_WAITING else None
 
 
 def _fits(track: Track, captions: Captions) -> bool:
