@@ -316,6 +316,8 @@ class SignerClient:
         node: to use; None makes one.
         name: of a node of its own; None makes one up.
         use_sim_time: of a node of its own: whether ``Arrival.clock_ns`` is on the clock of ``/clock``.
+        motion: whether it receives the motion; without, goals have no chunks, and who only sends texts saves their
+            transport.
         check: called again and again while something is waited for; what it raises ends the wait.
 
     Attributes:
@@ -331,9 +333,10 @@ class SignerClient:
         node: Node | None = None,
         name: str | None = None,
         use_sim_time: bool = False,
+        motion: bool = True,
         check: Callable[[], object] | None = None,
     ) -> None:
-        self.check = check
+        self.check, self._motion = check, motion
         self._changed = threading.Condition()  # guards all below
         self._tracker, self._live = Tracker(), list[Goal]()
         self._goals: tuple[GoalState, ...] | None = None
@@ -383,8 +386,9 @@ class SignerClient:
         # seldom seen before the status that was sent before it.
         self._status_topic = subscribe(GoalStatusArray, f"{self.signer}/status", self._on_status, qos.LATEST)
         self._captions_topic = subscribe(String, f"{self.signer}/captions", self._on_captions, _LATCHED)
-        topic = f"{self.signer}/trajectory"
-        self._chunks_topic = subscribe(MultiDOFJointTrajectory, topic, self._on_chunk, _CHUNKS, raw=True)
+        if self._motion:
+            topic = f"{self.signer}/trajectory"
+            self._chunks_topic = subscribe(MultiDOFJointTrajectory, topic, self._on_chunk, _CHUNKS, raw=True)
         subscribe(String, f"{self.signer}/layout", self._on_layout, qos.LATEST)
         subscribe(TransitionEvent, f"{self.signer}/transition_event", self._on_transition, QoSProfile(depth=10))
         subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, QoSProfile(depth=100))
@@ -739,7 +743,7 @@ class SignerClient:
             self._goals is not None
             and self.present
             and self._texts.get_subscription_count() > 0
-            and self.node.count_publishers(self._chunks_topic) > 0
+            and (not self._motion or self.node.count_publishers(self._chunks_topic) > 0)
         )
         if not known:
             self._found = None
@@ -768,7 +772,7 @@ class SignerClient:
             quiet = now - max(goal._ended_at, self._chunk_at) > QUIET
             if quiet:
                 self._tracker.flush()
-            elif not track.performed or (track.captioned and not track.told):
+            elif (self._motion and not track.performed) or (track.captioned and not track.told):
                 return None
             told = track.captions
             return Result(track.status, told.reason, tuple(told.warnings)) if told is not None else Result(track.status)
