@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import re
@@ -177,9 +178,12 @@ def local_node() -> Iterator[Callable[..., Node]]:
         return nodes[-1]
 
     yield make
-    for node in nodes:
+    while nodes:
+        node = nodes.pop()
         getattr(node, "stop", lambda: None)()
         node.destroy_node()
+        del node
+    gc.collect()  # destroy_node leaves the lifecycle's own publisher and services, which others would find
     rclpy.try_shutdown(context=context)
 
 
