@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import re
@@ -14,7 +15,6 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +23,6 @@ os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ["RCUTILS_COLORIZED_OUTPUT"] = "0"
 
 import rclpy
-from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -84,6 +83,12 @@ class Process:
                 return line
         pytest.fail(f"no line with {pattern!r} in the output:\n" + "\n".join(self.log))
 
+    def check(self) -> None:
+        """Fails where the process has ended."""
+        if self._process.poll() is not None:
+            code = self.wait()
+            pytest.fail(f"the process ended with code {code}:\n" + "\n".join(self.log))
+
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 
@@ -124,7 +129,6 @@ class Companion:
         self.node = rclpy.create_node(name, context=self.context)
         self.texts = self.node.create_publisher(String, "/signer/text", 100)
         self.clock = self.node.create_publisher(Clock, "/clock", 10)
-        self._clients: dict[str, Client] = {}
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._stop = threading.Event()
@@ -139,16 +143,6 @@ class Companion:
         self.until(self.texts.get_subscription_count, "the node to listen")
         for text in texts:
             self.texts.publish(String(data=text))
-
-    def ask(self, kind: type, service: str, request: object, timeout: float = 60.0) -> Any:
-        """The answer of a service, by its full name."""
-        if service not in self._clients:
-            self._clients[service] = self.node.create_client(kind, service)
-            assert self._clients[service].wait_for_service(30.0), service
-            time.sleep(0.3)  # the node may see this client a moment after it sees the node, and miss a request before
-        future = self._clients[service].call_async(request)
-        self.until(future.done, f"an answer of {service}", timeout)
-        return future.result()
 
     def set_clock(self, seconds: float) -> None:
         message = Clock()
@@ -184,9 +178,12 @@ def local_node() -> Iterator[Callable[..., Node]]:
         return nodes[-1]
 
     yield make
-    for node in nodes:
+    while nodes:
+        node = nodes.pop()
         getattr(node, "stop", lambda: None)()
         node.destroy_node()
+        del node
+    gc.collect()  # destroy_node leaves the lifecycle's own publisher and services, which others would find
     rclpy.try_shutdown(context=context)
 
 

@@ -1,77 +1,71 @@
-"""A companion node that keeps what the signer says of itself and its texts, and calls its services."""
+"""A companion node with a client of the signer, for tests that ask and watch more than one goal."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import Any
 
-from action_msgs.msg import GoalStatus, GoalStatusArray
 from conftest import Companion
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from lifecycle_msgs.srv import ChangeState
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_srvs.srv import Trigger
 
-ACCEPTED, EXECUTING, SUCCEEDED, CANCELED, ABORTED = (
-    getattr(GoalStatus, f"STATUS_{name}") for name in ("ACCEPTED", "EXECUTING", "SUCCEEDED", "CANCELED", "ABORTED")
-)
-LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+from text2sign_ros.ros.client import RefusedError, SignerClient
+from text2sign_ros.wire.tracker import Status
+
+ACCEPTED, EXECUTING = Status.ACCEPTED, Status.EXECUTING
+SUCCEEDED, CANCELED, ABORTED = Status.SUCCEEDED, Status.CANCELED, Status.ABORTED
 
 
 class Observer(Companion):
-    """Of the signer ``name`` keeps the last ``diagnostics``, and as ``statuses`` the last messages of ``~/status``."""
+    """Has a ``client`` of the signer ``name``, which does not receive the motion; ``said`` is what diagnostics said."""
 
     def __init__(self, own_name: str, name: str = "/signer") -> None:
         super().__init__(own_name)
         self._name = name
-        self.diagnostics: deque[DiagnosticStatus] = deque(maxlen=1000)
-        self.statuses: deque[GoalStatusArray] = deque(maxlen=1000)
+        self.said: deque[str] = deque(maxlen=1000)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
-        self.node.create_subscription(GoalStatusArray, f"{name}/status", self.on_status, LATCHED)
+        self.client = SignerClient(name, node=self.node, motion=False)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self.diagnostics += [s for s in message.status if s.name == f"{self._name.lstrip('/')}: signing"]
-
-    def on_status(self, message: GoalStatusArray) -> None:
-        self.statuses.append(message)
+        self.said += [s.message for s in message.status if s.name == f"{self._name.lstrip('/')}: signing"]
 
     @property
-    def goals(self) -> list[int]:
+    def goals(self) -> list[Status]:
         """How the texts stand."""
-        return [goal.status for goal in self.statuses[-1].status_list] if self.statuses else []
+        return [goal.status for goal in self.client.goals]
 
     @property
     def message(self) -> str:
         """What the last diagnostics say."""
-        return self.diagnostics[-1].message if self.diagnostics else ""
+        return self.client.diagnostics.message if self.client.diagnostics else ""
 
     @property
     def values(self) -> dict[str, str]:
         """The figures in the last diagnostics."""
-        return {pair.key: pair.value for pair in self.diagnostics[-1].values} if self.diagnostics else {}
+        return dict(self.client.diagnostics.values) if self.client.diagnostics else {}
 
     def situation(self) -> str:
         return f"goals {self.goals}, diagnostics: {self.message} {self.values}"
 
-    def call(self, kind: type, name: str, request: object, timeout: float = 60.0) -> Any:
-        """The answer of the service ``~/name``."""
-        # What comes from the node shows that it has found this one, which may take seconds longer than being found.
-        self.until(lambda: self.diagnostics, "the node to find this one", timeout)
-        return self.ask(kind, f"{self._name}/{name}", request, timeout)
-
     def change(self, label: str) -> bool:
         """Whether a transition succeeded."""
-        request = ChangeState.Request()
-        request.transition.label = label
-        return self.call(ChangeState, "change_state", request).success
+        try:
+            self.client.change(label)
+        except RefusedError:
+            return False
+        return True
 
     def trigger(self, name: str) -> Trigger.Response:
-        return self.call(Trigger, name, Trigger.Request())
+        return self.client.call(Trigger, name, Trigger.Request(), 60.0)
 
     def set(self, **values: object) -> Any:
         """The result of setting each parameter."""
         request = SetParameters.Request()
         request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
-        return self.call(SetParameters, "set_parameters", request).results
+        return self.client.call(SetParameters, "set_parameters", request, 60.0).results
+
+    def close(self) -> None:
+        self.client.close()
+        super().close()

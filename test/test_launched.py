@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from audience import SIGNED, Audience
 from conftest import ROOT, Process
-from lifecycle_msgs.srv import ChangeState, GetState
+from lifecycle_msgs.srv import GetState
 
 pytest.importorskip("launch_ros", reason="launch files need an installed ROS 2: launch and launch_ros have no wheels")
 
@@ -90,7 +90,7 @@ def test_all_of_it(launch_files: Path, launch: Callable[..., Process], audience:
     audience.tell("", "hello")
     audience.until(lambda: audience.goals[""] == [SIGNED], "the text to be signed", timeout=60.0)
     audience.until(lambda: audience.frames[""] == {"robot"}, "markers")
-    assert len(audience.chunks[""][0].points) == 16
+    assert len(audience.chunks[""][0].positions) == 16
     stop(launched, 2)
 
 
@@ -224,10 +224,9 @@ def test_an_including_file_makes_the_transitions(
     audience.tell("/robot", "hello")
     audience.until(lambda: audience.goals["/robot"] == [SIGNED], "the text to be signed", timeout=60.0)
 
-    request = ChangeState.Request()
-    request.transition.label = "deactivate"
-    assert audience.ask(ChangeState, "/robot/signer/change_state", request).success
+    signer = audience.clients["/robot"]
+    signer.change("deactivate")
     time.sleep(1.0)  # for what would activate it
-    state = audience.ask(GetState, "/robot/signer/get_state", GetState.Request()).current_state.label
+    state = signer.call(GetState, "get_state", GetState.Request()).current_state.label
     assert state == "inactive", "what was deactivated by hand is left so"
     stop(launched, 2)

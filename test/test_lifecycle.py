@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Process
-from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
 from observer import ABORTED, ACCEPTED, CANCELED, EXECUTING, SUCCEEDED, Observer
 from rclpy.qos import QoSProfile
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.ros import lifecycle, signer_node
+from text2sign_ros.ros.client import Level
 from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.wire import trajectory
 
@@ -42,7 +42,7 @@ class Manager(Observer):
         self.node.create_subscription(MultiDOFJointTrajectory, "/signer/trajectory", keep, qos, raw=True)
 
     def state(self) -> str:
-        return self.call(GetState, "get_state", GetState.Request()).current_state.label
+        return self.client.call(GetState, "get_state", GetState.Request()).current_state.label
 
     def told(self, words: str) -> bool:
         """Whether that is what the last diagnostics say."""
@@ -68,7 +68,7 @@ def assert_at_rest(chunks: list[trajectory.Trajectory]) -> None:
 def test_all_transitions_and_what_is_said_in_each_state(run_signer: Callable[..., Process], manager: Manager) -> None:
     process = run_signer(autostart="false")
     manager.until(lambda: manager.told("unconfigured"), "diagnostics before configure")
-    assert manager.diagnostics[-1].level == DiagnosticStatus.STALE
+    assert manager.client.diagnostics.level is Level.STALE
     assert manager.state() == "unconfigured"
     assert not manager.change("activate"), "not possible from here"
     assert manager.state() == "unconfigured", "and no harm done"
@@ -76,10 +76,9 @@ def test_all_transitions_and_what_is_said_in_each_state(run_signer: Callable[...
 
     assert manager.change("configure")
     assert manager.state() == "inactive"
-    said = [status.message for status in manager.diagnostics]
-    assert any("configuring: loading" in message for message in said), said
+    assert any("configuring: loading" in message for message in manager.said), manager.said
     manager.until(lambda: manager.told("inactive"), "diagnostics")
-    assert "onnxruntime" in manager.diagnostics[-1].hardware_id
+    assert "onnxruntime" in manager.client.diagnostics.hardware
     manager.say("too early")
     process.wait_for("'too early' is refused: the node is inactive")
     manager.until(lambda: manager.goals == [ABORTED], "the status of a text refused")
@@ -88,10 +87,10 @@ def test_all_transitions_and_what_is_said_in_each_state(run_signer: Callable[...
     assert manager.change("activate")
     process.wait_for("ready: ")
     manager.until(lambda: manager.told("nobody subscribes"), "diagnostics")
-    assert manager.diagnostics[-1].level == DiagnosticStatus.WARN
+    assert manager.client.diagnostics.level is Level.WARN
     manager.listen()
     manager.until(lambda: manager.told("ready"), "diagnostics")
-    assert manager.diagnostics[-1].level == DiagnosticStatus.OK
+    assert manager.client.diagnostics.level is Level.OK
     results = manager.set(preset="fast", policy="replace", max_wait=-1.0)
     assert [result.successful for result in results] == [False, True, False]
     assert "unconfigured" in results[0].reason
@@ -108,9 +107,8 @@ def test_all_transitions_and_what_is_said_in_each_state(run_signer: Callable[...
     count = len(manager.chunks)
     manager.say("hello")
     manager.until(lambda: manager.goals == [ABORTED, CANCELED, SUCCEEDED], "the status of a text signed")
-    info = manager.statuses[-1].status_list[-1].goal_info
     manager.until(lambda: len(manager.chunks) > count, "its chunks")
-    assert info.stamp.sec * 10**9 + info.stamp.nanosec == manager.chunks[count].stamp_ns
+    assert manager.client.goals[-1].stamp_ns == manager.chunks[count].stamp_ns
     manager.until(lambda: manager.values["texts signed"] == "1", "the count")
     assert [manager.values[f"texts {name}"] for name in ("received", "refused", "canceled")] == ["3", "1", "1"]
     assert float(manager.values["real-time factor"]) > 0 and manager.values["chunks sent"] == str(len(manager.chunks))
@@ -138,7 +136,7 @@ def test_a_bundle_that_is_bad_is_told_and_can_be_mended(
     assert "duration.onnx" in process.wait_for("ERROR")
     assert manager.state() == "unconfigured"
     manager.until(lambda: manager.told("duration.onnx"), "diagnostics")
-    assert manager.diagnostics[-1].level == DiagnosticStatus.ERROR
+    assert manager.client.diagnostics.level is Level.ERROR
     shutil.copy(bundle / "duration.onnx", folder)
     assert manager.change("configure") and manager.change("activate")
 
@@ -164,8 +162,7 @@ def test_pause_comes_to_rest_and_resume_begins_again(run_signer: Callable[..., P
     manager.until(lambda: manager.goals == [SUCCEEDED, SUCCEEDED], "both")
     again = manager.chunks[seen]
     np.testing.assert_allclose(motion(manager.chunks[seen:])[:16], motion(manager.chunks)[:16], atol=1e-6)
-    info = manager.statuses[-1].status_list[0].goal_info
-    assert info.stamp.sec * 10**9 + info.stamp.nanosec == again.stamp_ns
+    assert manager.client.goals[0].stamp_ns == again.stamp_ns
 
 
 def test_policies(run_signer: Callable[..., Process], manager: Manager) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from audience import CANCELED, EXECUTING, SIGNED, Audience
 from conftest import ROOT, Process
-from std_srvs.srv import Trigger
 
-from text2sign_ros.ros import demo
+from text2sign_ros.ros import child
 
 NAMESPACES = ("/left", "/right")
 
@@ -27,16 +26,18 @@ def test_each_signs_its_own_texts(run_signer: Callable[..., Process], audience: 
     for namespace in NAMESPACES:
         audience.attend(namespace)
         processes[namespace] = run_signer("-r", f"__ns:={namespace}")
-    for process in processes.values():
-        process.wait_for("ready: ", timeout=60.0)
-    audience.tell("/left", "can i get a large coffee please")
+    for namespace, process in processes.items():
+        audience.clients[namespace].check = process.check
+        audience.clients[namespace].wait_until_ready()
+    left = audience.tell("/left", "can i get a large coffee please")
     audience.until(lambda: audience.goals["/left"] == [EXECUTING] and audience.chunks["/left"], "the left one")
     assert not audience.goals["/right"] and not audience.chunks["/right"]
 
-    audience.tell("/right", "hello")
+    right = audience.tell("/right", "hello")
     audience.until(lambda: audience.goals["/right"] == [EXECUTING], "the right one")
-    assert audience.ask(Trigger, "/left/signer/cancel", Trigger.Request()).message == "canceled 1 text"
-    audience.until(lambda: audience.goals == {"/left": [CANCELED], "/right": [SIGNED]}, "both ends")
+    assert audience.clients["/left"].cancel() == "canceled 1 text"
+    assert left.result().status is CANCELED and right.result().status is SIGNED
+    assert audience.goals == {"/left": [CANCELED], "/right": [SIGNED]}
     assert "signed 'hello'" in processes["/right"].wait_for("signed ")
     processes["/left"].wait_for("canceled 'can i get a large coffee please'")
     signing = {f"{namespace[1:]}/signer: signing" for namespace in NAMESPACES}
@@ -57,9 +58,9 @@ def test_demo_and_launch_files_read_the_same_parameter_files(monkeypatch: pytest
         commands.append(command)
         raise OSError
 
-    monkeypatch.setattr(demo.subprocess, "Popen", note)
+    monkeypatch.setattr(child.subprocess, "Popen", note)
     with pytest.raises(OSError):
-        demo.SignerProcess(None)
+        child.start_signer()
     (command,) = commands
     assert command[command.index("--params-file") + 1] == str(ROOT / "config" / "signer.yaml")
     expected = {"signer": {"signer.yaml"}, "player": {"player.yaml"}, "text2sign": {"signer.yaml", "player.yaml"}}

@@ -18,12 +18,12 @@ from conftest import ROOT, Companion, Process
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import frame_time
 from text2sign_ros.ros import parameters, signer_node
+from text2sign_ros.ros.client import SignerClient
 from text2sign_ros.skeleton import KEYPOINTS, REST_POSE
 from text2sign_ros.wire import trajectory
 
@@ -39,22 +39,14 @@ class Client(Companion):
         self.chunks: list[tuple[float, trajectory.Trajectory]] = []
         topic, qos = "/signer/trajectory", QoSProfile(depth=1000)
         self.node.create_subscription(MultiDOFJointTrajectory, topic, self._on_chunk, qos, raw=True)
+        self.signer = SignerClient("/signer", node=self.node)
 
     def _on_chunk(self, data: bytes) -> None:
         self.chunks.append((time.time(), trajectory.decode(data)))
 
     def connect(self, process: Process) -> None:
-        process.wait_for("ready: ")
-        self.until(
-            lambda: self.texts.get_subscription_count() and self.node.count_publishers("/signer/trajectory"), "topics"
-        )
-        time.sleep(0.3)
-
-    def cancel(self) -> str:
-        """What the node says to it."""
-        response = self.ask(Trigger, "/signer/cancel", Trigger.Request())
-        assert response.success
-        return response.message
+        self.signer.check = process.check
+        self.signer.wait_until_ready()
 
     def wait_for_frames(self, frames: int) -> list[trajectory.Trajectory]:
         self.until(lambda: sum(len(c.positions) for _, c in self.chunks) >= frames, f"{frames} frames")
@@ -62,6 +54,10 @@ class Client(Companion):
 
     def situation(self) -> str:
         return f"{len(self.chunks)} chunks came"
+
+    def close(self) -> None:
+        self.signer.close()
+        super().close()
 
 
 @pytest.fixture
@@ -169,7 +165,7 @@ def test_cancel_leads_to_rest_within_a_chunk(run_signer: Callable[..., Process],
     client.connect(process)
     client.say("can i get a large coffee please", "thank you")
     client.wait_for_frames(16)
-    assert client.cancel() == "canceled 2 texts"
+    assert client.signer.cancel() == "canceled 2 texts"
     before = len(client.chunks)
     process.wait_for("canceled 'can i get a large coffee please'")
     process.wait_for("canceled 'thank you'")
@@ -183,7 +179,7 @@ def test_cancel_leads_to_rest_within_a_chunk(run_signer: Callable[..., Process],
     assert not chunks[-1].velocities[-1].any()
     steps = np.linalg.norm(np.diff(motion, axis=0), axis=-1).max(axis=1)
     assert steps.max() < 0.15
-    assert client.cancel() == "canceled 0 texts"
+    assert client.signer.cancel() == "canceled 0 texts"
 
     client.say("hello")
     process.wait_for("signed 'hello'")
@@ -192,10 +188,8 @@ def test_cancel_leads_to_rest_within_a_chunk(run_signer: Callable[..., Process],
 def test_limits_stretch_time(run_signer: Callable[..., Process], client: Client, signer: Signer) -> None:
     process = run_signer(lead_time=ALL_AT_ONCE, max_velocity=1.0)
     client.connect(process)
-    client.say("hello please")
-    frames = int(process.wait_for("signed 'hello please'").partition("frames ")[2].partition(",")[0])
-    assert frames > _frames(signer, "hello please")
-    motion = np.concatenate([chunk.positions for chunk in client.wait_for_frames(frames)])
+    motion = client.signer.submit("hello please").clip().positions
+    assert len(motion) > _frames(signer, "hello please")
     fastest = np.linalg.norm(np.diff(motion.astype(float), axis=0), axis=-1).max() * signer.fps
     assert 0.9 < fastest < 1.001
     np.testing.assert_array_equal(motion[-1], REST_POSE)

@@ -13,6 +13,7 @@ from conftest import Process
 from faults.ledger import Ledger
 from faults.witness import Witness, memory
 from text2sign_ros.inference.bundle import DESCRIPTION, Bundle
+from text2sign_ros.inference.signer import Signer
 
 TEXT = "hello grace"
 
@@ -39,10 +40,12 @@ def test_a_running_node_needs_its_bundle_no_more(
     process = run_signer(bundle=folder, lead_time=60.0)
     witness.connect(process)
 
+    signer = Signer(bundle)
+    frames = sum(frames for _, frames in signer.timeline(signer.plan(TEXT)))
+
     def motion() -> np.ndarray:
         witness.kept = []
         witness.signs(TEXT)
-        frames = int(process.wait_for(f"signed '{TEXT}'").partition("frames ")[2].partition(",")[0])
         witness.until(lambda: sum(map(len, witness.kept or ())) == frames, f"{frames} frames")
         return np.concatenate(witness.kept)
 

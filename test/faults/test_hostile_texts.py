@@ -18,6 +18,7 @@ from std_msgs.msg import String
 
 from faults.ledger import LONG, TIMEOUT, Ledger
 from faults.witness import Witness, memory
+from text2sign_ros.ros.client import WaitError
 
 TEXTS = 10_000 if LONG else 80
 TOGETHER = 5
@@ -136,8 +137,8 @@ def test_what_rclpy_itself_does_not_expect(
     witness.set_clock(20.0)
     witness.signs()
     request = SetParameters.Request(parameters=[ParameterMessage(name="seed", value=ParameterValue(type=200))])
-    with pytest.raises(AssertionError, match="timed out waiting for an answer"):
-        witness.call(SetParameters, "set_parameters", request, timeout=2.0)
+    with pytest.raises(WaitError, match="for an answer of /signer/set_parameters"):
+        witness.client.call(SetParameters, "set_parameters", request, timeout=2.0)
     assert witness.set(seed=1)[0].successful
     witness.signs()
     player.signal(signal.SIGTERM)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import struct
 import time
-from collections import deque
 
 import numpy as np
 import psutil
 from action_msgs.msg import GoalStatusArray
 from conftest import Process
-from diagnostic_msgs.msg import DiagnosticStatus
 from observer import ACCEPTED, SUCCEEDED, Observer
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
+from text2sign_ros.ros.client import Level
 from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.wire import trajectory
+from text2sign_ros.wire.tracker import Status
 
 LEAP = 0.15
 """Metres of ``Witness.leap`` that are no jump: in chunks of one frame, signing in one step sets off with up to 0.1."""
@@ -38,23 +38,20 @@ class Witness(Observer):
     """
 
     def __init__(self, name: str = "witness", namespace: str = "/signer") -> None:
-        self.forget()
-        super().__init__(name, namespace)
-        topic, qos = f"{namespace}/trajectory", QoSProfile(depth=1000)
-        self.node.create_subscription(MultiDOFJointTrajectory, topic, self._on_chunk, qos, raw=True)
-
-    def forget(self) -> None:
-        """Begin anew, for another process."""
         self.sent, self.frames, self.chunks, self.leap = 0, 0, 0, 0.0
         self.begun: dict[bytes, int] = {}
         self.ended: dict[bytes, int] = {}
         self.wrong: list[str] = []
-        self.diagnostics: deque[DiagnosticStatus] = deque(maxlen=1000)
         self.pose, self._velocity = REST_POSE, np.zeros_like(REST_POSE)
         self.stamps: list[tuple[int, int, float]] = []  # of each chunk: stamp, its end (ns), when it came (s)
         self.kept: list[np.ndarray] | None = None  # positions, where a test wants them
+        super().__init__(name, namespace)
+        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # every change, not only the last
+        self.node.create_subscription(GoalStatusArray, f"{namespace}/status", self._on_status, latched)
+        topic, qos = f"{namespace}/trajectory", QoSProfile(depth=1000)
+        self.node.create_subscription(MultiDOFJointTrajectory, topic, self._on_chunk, qos, raw=True)
 
-    def on_status(self, message: GoalStatusArray) -> None:
+    def _on_status(self, message: GoalStatusArray) -> None:
         seen = set()
         for goal in message.status_list:
             id = goal.goal_info.goal_id.uuid.tobytes()
@@ -62,7 +59,7 @@ class Witness(Observer):
             if id in self.ended:
                 if goal.status != self.ended[id]:
                     self.wrong.append(f"a text ended with {self.ended[id]}, then with {goal.status}")
-            elif goal.status >= SUCCEEDED:
+            elif Status(goal.status).final:
                 self.begun.setdefault(id, ACCEPTED)
                 self.ended[id] = goal.status
             else:
@@ -86,17 +83,9 @@ class Witness(Observer):
 
     def connect(self, process: Process) -> None:
         """Wait until the signer is ready and both sides know each other."""
-        process.wait_for("ready: ", 60.0)
-        self.until(
-            lambda: (
-                self.texts.get_subscription_count()
-                and self.node.count_publishers(f"{self._name}/trajectory")
-                and self.values
-            ),
-            "topics",
-            60.0,
-        )
-        time.sleep(0.3)
+        self.client.check = process.check
+        self.client.wait_until_ready()
+        self.until(lambda: self.node.count_publishers(f"{self._name}/trajectory"), "the motion")
 
     def send(self, *texts: str | bytes) -> None:
         """Texts; bytes go out as they are, in place of UTF-8."""
@@ -144,7 +133,7 @@ class Witness(Observer):
                 raise AssertionError(f"{label} failed: {self.message}")
 
     def is_broken(self) -> bool:
-        return bool(self.diagnostics) and self.diagnostics[-1].level == DiagnosticStatus.ERROR
+        return self.client.diagnostics is not None and self.client.diagnostics.level is Level.ERROR
 
     def at_rest(self) -> bool:
         return bool(np.abs(self.pose - REST_POSE).max() < 5e-3)

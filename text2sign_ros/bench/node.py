@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
-import rclpy
-from rcl_interfaces.srv import SetParameters
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
-from std_msgs.msg import String
-from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.bench import texts
 from text2sign_ros.bench.timing import percentiles
-from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.ros import environment, parameters
-from text2sign_ros.ros.demo import Reception, SignerProcess
+from text2sign_ros.ros.child import start_signer
+from text2sign_ros.ros.client import SignerClient
+from text2sign_ros.ros.demo import LEAD_TIME
 
 TIMEOUT = 60.0
 """Seconds to wait for anything of the node."""
@@ -33,114 +26,19 @@ PAUSE = 0.05
 _MB = 1e6
 
 
-class NodeError(Text2SignError):
-    """The node does not do what is waited for."""
-
-
-class Client:
-    """A node that sends texts to the signer and receives its trajectories.
-
-    Attributes:
-        fps: of the motion.
-        reception: what was received of the last text, or texts without a pause.
-        frames: received so far.
-        arrived: when the last chunk was, by ``time.perf_counter``.
-    """
-
-    def __init__(self, fps: float) -> None:
-        self.fps, self.reception = fps, Reception()
-        environment.keep_to_this_machine()
-        # Signals stay Python's own: Ctrl-C must end whatever is being measured.
-        self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node("signer_bench", context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self.frames, self.arrived = 0, 0.0
-        qos = QoSProfile(depth=1000)
-        self._topic = "/signer/trajectory"
-        self._node.create_subscription(MultiDOFJointTrajectory, self._topic, self._on_chunk, qos, raw=True)
-        self._publisher = self._node.create_publisher(String, "/signer/text", QoSProfile(depth=10))
-        self._parameters = self._node.create_client(SetParameters, "/signer/set_parameters")
-
-    def _on_chunk(self, data: bytes) -> None:
-        self.arrived = time.perf_counter()
-        now, before = self._node.get_clock().now().nanoseconds, self.reception.frames
-        self.reception.add(data, now, self.fps)
-        self.frames += self.reception.frames - before
-
-    def publishers(self) -> int:
-        """How many nodes there are."""
-        return self._node.count_publishers(self._topic)
-
-    def connected(self) -> bool:
-        """Whether the node is there and sees this one."""
-        both = self._publisher.get_subscription_count() > 0 and self.publishers() > 0
-        return both and self._parameters.service_is_ready()
-
-    def say(self, text: str) -> float:
-        """Publish a text; when that was, by ``time.perf_counter``."""
-        message, self.reception = String(data=text), Reception()
-        now = time.perf_counter()
-        self._publisher.publish(message)
-        return now
-
-    def set(self, name: str, value: float) -> None:
-        """Set a parameter of the node."""
-        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
-        future = self._parameters.call_async(request)
-        self.wait(future.done, f"{name} to be set")
-        if not future.result().results[0].successful:
-            raise NodeError(f"the node refuses {name} = {value}: {future.result().results[0].reason}")
-
-    def spin(self, seconds: float) -> None:
-        """Receive for so long."""
-        end = time.perf_counter() + seconds
-        while (left := end - time.perf_counter()) > 0:
-            self._executor.spin_once(timeout_sec=left)
-
-    def wait(self, condition: Callable[[], object], what: str, process: SignerProcess | None = None) -> None:
-        """Receive until ``condition()``.
-
-        Raises:
-            NodeError: it takes longer than ``TIMEOUT``.
-            DemoError: the node has ended.
-        """
-        end = time.perf_counter() + TIMEOUT
-        while not condition():
-            if time.perf_counter() > end:
-                raise NodeError(f"waited {TIMEOUT:g} s for {what}, in vain")
-            self._executor.spin_once(timeout_sec=0.02)
-            if process is not None:
-                process.check()
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
-
-
 @contextlib.contextmanager
-def _started(client: Client, folder: Path) -> Iterator[tuple[SignerProcess, psutil.Process, float]]:
-    """A node that is ready and connected, its process, and how many seconds it took to be ready."""
+def _started(client: SignerClient, folder: Path) -> Iterator[tuple[psutil.Process, float]]:
+    """A node that is ready and connected, as a process, and how many seconds it took to be active."""
+    client.check = None
     # Or the last node, which is not forgotten at once, would be taken for this one.
-    client.wait(lambda: client.publishers() == 0, "the last node to be gone")
-    others = {child.pid for child in psutil.Process().children()}
+    client.wait_for(lambda: not client.state and not client.present, TIMEOUT, "the last node to be gone")
     began = time.perf_counter()
-    process = SignerProcess(folder)
-    try:
-        while process.find("ready: ") is None:
-            process.check()
-            if time.perf_counter() > began + TIMEOUT:
-                raise NodeError(f"the node is not ready after {TIMEOUT:g} s; its last words:\n{process.tail()}")
-            time.sleep(0.002)
+    with start_signer(folder, lead_time=LEAD_TIME) as process:
+        client.check = process.check
+        client.wait_for(lambda: client.state == "active", TIMEOUT, "the node to be active")
         seconds = time.perf_counter() - began
-        (child,) = (child for child in psutil.Process().children() if child.pid not in others)
-        client.wait(client.connected, "the node to be found", process)
-        client.spin(0.3)  # the node may see our subscription a moment after we see its publisher
-        yield process, child, seconds
-    finally:
-        process.close()
+        client.wait_until_ready(TIMEOUT)
+        yield psutil.Process(process.pid), seconds
 
 
 def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: float, words: int) -> dict[str, Any]:
@@ -164,20 +62,21 @@ def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: fl
     """
     cold, first, memory = [], [], []
     signs = texts.single(bundle)
-    with contextlib.closing(Client(bundle.fps)) as client:
-        with _started(client, folder) as (process, child, took):
+    environment.keep_to_this_machine()
+    with SignerClient("/signer", name="signer_bench") as client:
+        with _started(client, folder) as (process, took):
             cold.append(took)
-            streaming = _streaming(client, process, child, texts.long(bundle, 10 + int(2 * seconds)), seconds)
-        with _started(client, folder) as (process, child, took):
+            streaming = _streaming(client, process, texts.long(bundle, 10 + int(2 * seconds)), seconds)
+        with _started(client, folder) as (process, took):
             cold.append(took)
-            long = _long(client, process, child, texts.long(bundle, words)) | {"words": words}
+            long = _long(client, process, texts.long(bundle, words)) | {"words": words}
         for start in range(starts):
-            with _started(client, folder) as (process, child, took):
+            with _started(client, folder) as (process, took):
                 cold.append(took)
                 mine = [signs[(start * each + i) % len(signs)] for i in range(each)]
-                first += [_first_chunk(client, process, text, number) for number, text in enumerate(mine, 1)]
-                memory.append(child.memory_info().rss / _MB)
-                mapped = any("torch" in Path(library.path).name for library in child.memory_maps())
+                first += [_first_chunk(client, text) for text in mine]
+                memory.append(process.memory_info().rss / _MB)
+                mapped = any("torch" in Path(library.path).name for library in process.memory_maps())
     return {
         "cold_start_s": float(np.median(cold)),
         "first_chunk_ms": percentiles(np.array(first)),
@@ -189,54 +88,42 @@ def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: fl
     }
 
 
-def _first_chunk(client: Client, process: SignerProcess, text: str, number: int) -> float:
-    """Milliseconds to the first chunk of ``text``, the node's ``number``-th; returns when all of it has been signed."""
-    client.spin(PAUSE)
-    before = client.frames
-    sent = client.say(text)
-    client.wait(lambda: client.frames > before, "the first chunk", process)
-    took = 1e3 * (client.arrived - sent)
-    client.wait(lambda: _count(process, "signed '") >= number, "the end of the text", process)
-    return took
+def _first_chunk(client: SignerClient, text: str) -> float:
+    """Milliseconds to the first chunk of ``text``; returns when all of it has been signed."""
+    time.sleep(PAUSE)
+    goal = client.submit(text)
+    goal.result(TIMEOUT)
+    return 1e3 * (goal.arrivals[0].at - goal.sent_at)
 
 
-def _long(client: Client, process: SignerProcess, child: psutil.Process, text: str) -> dict[str, Any]:
-    client.say(text)
-    memory = []
-    while _count(process, "signed '") == 0:
-        enough = client.frames + 250
-        client.wait(lambda: client.frames >= enough or _count(process, "signed '"), "more of a text", process)  # noqa: B023
-        memory.append(child.memory_info().rss / _MB)
-    client.spin(0.5)
-    received = client.reception
+def _long(client: SignerClient, process: psutil.Process, text: str) -> dict[str, Any]:
+    goal = client.submit(text)
+    memory, enough = [], 0
+    for arrival in goal.follow(TIMEOUT):
+        if (enough := enough - len(arrival.chunk.positions)) <= 0:
+            enough = 250
+            memory.append(process.memory_info().rss / _MB)
     settled = len(memory) // 10
     return {
-        "frames": received.frames,
-        "chunks": len(received.positions),
-        "gaps": received.gaps,
-        "late": received.late,
+        "frames": goal.frames,
+        "chunks": len(goal.arrivals),
+        "gaps": sum(gap != 0 for gap in goal.gaps()),
+        "late": goal.late,
         "rss_growth_mb": max(memory[settled:]) - memory[settled],
     }
 
 
-def _count(process: SignerProcess, words: str) -> int:
-    return sum(words in line for line in tuple(process.log))
-
-
-def _streaming(
-    client: Client, process: SignerProcess, child: psutil.Process, text: str, seconds: float
-) -> dict[str, float]:
+def _streaming(client: SignerClient, process: psutil.Process, text: str, seconds: float) -> dict[str, float]:
     lead_time = next(setting.default for setting in parameters.SIGNER if setting.name == "lead_time")
-    client.set("lead_time", float(lead_time))
-    before = client.frames
-    client.say(text)
-    client.wait(lambda: client.frames > before, "the first chunk", process)
-    client.spin(0.5)  # it signs ahead at first
-    frames, began, cpu = client.frames, time.perf_counter(), sum(child.cpu_times()[:2])
-    client.spin(seconds)
+    client.set_parameters(lead_time=float(lead_time))
+    goal = client.submit(text)
+    client.wait_for(lambda: goal.arrivals, TIMEOUT, "the first chunk")
+    time.sleep(0.5)  # it signs ahead at first
+    frames, began, cpu = goal.frames, time.perf_counter(), sum(process.cpu_times()[:2])
+    time.sleep(seconds)
     wall = time.perf_counter() - began
     return {
-        "cpu_share_streaming": (sum(child.cpu_times()[:2]) - cpu) / wall,
-        "streamed_frames": client.frames - frames,
+        "cpu_share_streaming": (sum(process.cpu_times()[:2]) - cpu) / wall,
+        "streamed_frames": goal.frames - frames,
         "streamed_s": wall,
     }

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+
+import numpy as np
 
 from text2sign_ros import skeleton
+from text2sign_ros.errors import Text2SignError
 from text2sign_ros.wire.trajectory import FRAME_ID
 
 
@@ -24,3 +28,48 @@ def layout(fps: float) -> str:
         "rest_pose": [[round(float(x), 6) for x in point] for point in skeleton.REST_POSE],
     }
     return json.dumps(values)
+
+
+class LayoutError(Text2SignError):
+    """A message that is no layout."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What ``layout`` tells, read.
+
+    Attributes:
+        frame: of all positions.
+        fps: frames per second.
+        keypoints: names in their order.
+        groups: spans of keypoints by name.
+        bones: pairs of indices.
+        rest_pose: (keypoints, 3) float32 metres.
+    """
+
+    frame: str
+    fps: float
+    keypoints: tuple[str, ...]
+    groups: dict[str, slice]
+    bones: tuple[tuple[int, int], ...]
+    rest_pose: np.ndarray
+
+    @classmethod
+    def parse(cls, data: str) -> Layout:
+        """The layout that a message holds.
+
+        Raises:
+            LayoutError: it holds none.
+        """
+        try:
+            values = json.loads(data)
+            return cls(
+                str(values["frame"]),
+                float(values["fps"]),
+                tuple(map(str, values["keypoints"])),
+                {name: slice(first, end) for name, (first, end) in values["groups"].items()},
+                tuple((int(a), int(b)) for a, b in values["bones"]),
+                np.array(values["rest_pose"], np.float32).reshape(len(values["keypoints"]), 3),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise LayoutError(f"a layout that can't be read: {type(error).__name__}: {error}") from error

@@ -1,0 +1,102 @@
+"""A node in a child process, which ends with this one whatever ends this one."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+
+from text2sign_ros.errors import Text2SignError
+from text2sign_ros.resources import share
+
+_LINES = 1000  # of the output that are kept
+_SHOWN = 8  # of them in a message
+
+
+class ChildError(Text2SignError):
+    """The node's process has ended."""
+
+
+class Child:
+    """``python -m module arguments...`` until ``close``, or the end of a ``with``.
+
+    Its output is kept for error messages alone: what a node does is to be read from its topics (``client``). On Linux
+    it also ends with the thread that started it, which is how the kernel notices that a parent is gone.
+
+    Attributes:
+        pid: of the process.
+    """
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, "RCUTILS_COLORIZED_OUTPUT": "0", "PYTHONUNBUFFERED": "1"},
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+        self.pid = self._process.pid
+        self._log: deque[str] = deque(maxlen=_LINES)
+        self._reader = threading.Thread(target=self._read, name="child's output", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._log.append(line.rstrip())
+
+    def check(self) -> None:
+        """Return if the process runs.
+
+        Raises:
+            ChildError: it has ended.
+        """
+        if self._process.poll() is not None:
+            self._reader.join(1.0)
+            raise ChildError(f"the node ended with code {self._process.returncode}; its last words:\n{self.tail()}")
+
+    def tail(self) -> str:
+        """The last lines of its output, indented."""
+        return "\n".join(f"    {line}" for line in [*self._log][-_SHOWN:]) or "    (none)"
+
+    def close(self) -> None:
+        """Stop the process and wait until it is gone."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(5.0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._process.wait()
+        self._reader.join(1.0)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def start_signer(bundle: Path | None = None, **values: float) -> Child:
+    """The signer node with the package's parameters file, a bundle (None is the file's), and parameters set."""
+    arguments = ["--ros-args", "--params-file", str(share() / "config" / "signer.yaml")]
+    for name, value in values.items():
+        arguments += ["-p", f"{name}:={value}"]
+    if bundle is not None:
+        arguments += ["-p", f"bundle:={json.dumps(str(bundle.resolve()))}"]
+    return Child("text2sign_ros.ros.signer_node", *arguments)
+
+
+def _die_with_parent() -> None:
+    """In the child: SIGTERM when the parent is gone, even by SIGKILL."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
