@@ -130,11 +130,6 @@ class Signer:
             frames_per_letter=bundle.frames_per_letter,
         )
 
-    def timeline(self, plan: Plan) -> list[tuple[str, int]]:
-        """(text, frames) of each part of the motion in order, the return to rest (text "") last."""
-        parts = ((part.segment.text, self._frames(part)) for part in self._parts(plan))
-        return [*parts, ("", RETURN_FRAMES)]
-
     def sign(self, text: str, *, seed: int = 0, limits: Limits = NO_LIMITS) -> SignClip:
         """A text's whole motion at once, from rest and back to it; ``stream`` gives the same while it is being made.
 
@@ -143,6 +138,11 @@ class Signer:
         """
         positions = np.concatenate(list(self.stream(self.plan(text), seed=seed, limits=limits)))
         return SignClip(positions, np.ones(positions.shape[:2], np.float32), self.fps)
+
+    def timeline(self, plan: Plan) -> list[tuple[str, int]]:
+        """(text, frames) of each part of the motion in order, the return to rest (text "") last."""
+        parts = ((part.segment.text, self._frames(part)) for part in self._parts(plan))
+        return [*parts, ("", RETURN_FRAMES)]
 
     def stream(self, plan: Plan, *, seed: int = 0, limits: Limits = NO_LIMITS) -> Iterator[np.ndarray]:
         """The motion, a piece a segment, as soon as each is sampled; the same seed gives the same motion.
