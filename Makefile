@@ -46,10 +46,6 @@ test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest $(NODE_TESTS) $(PYTEST_ARGS)
 
-faults: $(VENV)/.test  ## the fault suite in its long form, with a soak of MINUTES=30; report in out/faults/
-	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 FAULTS_MINUTES=$(MINUTES) \
-	    $(BIN)/python -m pytest test/faults --capture=no $(PYTEST_ARGS)
-
 docs: $(VENV)/.docs  ## the pages of docs/ and the API reference as HTML; a warning is an error; result in out/docs/
 	rm -rf docs/api out/docs
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto docs out/docs

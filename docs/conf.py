@@ -46,7 +46,13 @@ def _keep_colons(app: Sphinx, what: str, name: str, obj: object, options: object
                 del lines[number]
 
 
+def _skip_fields(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
+    """Leave out the fields of a NamedTuple ("Alias for field number 0"), which its docstring describes."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("autodoc-skip-member", _skip_fields)
     # Not by the variable of that name, which rosdoc2 overwrites with the packages that package.xml requires.
     app.config.autodoc_mock_imports = sorted({*app.config.autodoc_mock_imports, *_missing()})
     app.connect("autodoc-process-docstring", _keep_colons, priority=600)  # after Napoleon's 500
