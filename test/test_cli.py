@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -300,3 +301,26 @@ def test_other_missing_modules_are_bugs_and_not_hidden(module: str, tmp_path: Pa
     result = _lacking({module}, "sign", "hello", "--out", str(tmp_path / "a.npz"))
     assert result.returncode == 1
     assert "Traceback" in result.stderr and f"ModuleNotFoundError: No module named '{module}'" in result.stderr
+
+
+def test_which_frames_are_which_sign(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = []
+    for limit in ("0", "0.5"):
+        assert _sign(bundle, tmp_path / "a.npz", "hello bob, tea?", "--json", "--max-velocity", limit) == 0
+        summary = json.loads(capsys.readouterr().out)
+        (question,) = (part for part in summary["parts"] if part["kind"] == "marker")
+        parts = [part for part in summary["parts"] if part["kind"] != "marker"]
+        assert [part["text"] for part in parts] == ["hello", "b", "o", "b", "tea", ""]
+        assert (question["text"], question["end_frame"]) == ("question", parts[-1]["start_frame"])
+        assert parts[0]["start_frame"] == 0 and parts[-1]["end_frame"] == summary["frames"]
+        for one, following in pairwise(parts):
+            assert (one["end_frame"], one["end"]) == (following["start_frame"], following["start"])
+        assert parts[-1]["end"] == pytest.approx(summary["frames"] / summary["fps"])
+        positions = SignClip.load(tmp_path / "a.npz").positions
+        assert len(positions) == summary["frames"]
+        assert limit == "0" or np.linalg.norm(np.diff(positions, axis=0), axis=-1).max() * summary["fps"] < 0.501
+        frames.append(summary["frames"])
+    assert frames[1] > 1.3 * frames[0]
+    assert _sign(bundle, tmp_path / "b.npz", "hello", "--max-velocity", "-1") == 1
+    _one_line(capsys, "velocity is -1")
+    assert _sign(bundle, tmp_path / "sheet.png", "hello bob", "--max-velocity", "0.5") == 0, "captions cover the clip"

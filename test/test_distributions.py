@@ -42,6 +42,7 @@ HUMBLE = {
     "rclpy.executors": {
         *("Executor", "ExternalShutdownException", "ShutdownException", "SingleThreadedExecutor", "TimeoutException"),
     },
+    "rclpy.impl.rcutils_logger": {"RcutilsLogger"},
     "rclpy.lifecycle": {"LifecycleNodeMixin", "LifecycleState", "TransitionCallbackReturn"},
     "rclpy.node": {"Node"},
     "rclpy.parameter": {"Parameter"},

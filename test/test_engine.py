@@ -24,8 +24,10 @@ from text2sign_ros.inference.engine import (
     Utterance,
 )
 from text2sign_ros.motion.chunks import Chunk
+from text2sign_ros.motion.timeline import REST
 from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.text import TextError
+from text2sign_ros.wire.captions import Captioner, Captions
 
 STYLE = Style(frames_per_chunk=8)
 
@@ -50,12 +52,15 @@ class Waving:
         count = int(plan.text.rstrip("!"))
         time = np.arange(20) / 20
         up = np.sin(np.pi * time)[:, None, None] ** 2 * np.array((0.0, 0.0, 0.3))
-        for _ in range(count):
+        for number in range(count):
             self.gate.wait()
+            timeline.add("sign", str(number), 20)
             yield (REST_POSE + up).astype(np.float32)
         if plan.text.endswith("!"):
+            timeline.add("sign", "!", 20)
             yield (REST_POSE + up[:15]).astype(np.float32)
             raise RuntimeError("a wire came off")
+        timeline.add(REST, "", 3)
         yield np.repeat(REST_POSE[None], 3, axis=0).astype(np.float32)
 
 
@@ -98,6 +103,20 @@ def assert_whole(taken: list[Chunk], cuts: int = 1) -> None:
     off = np.abs(velocities[1:-1] - (positions[2:] - positions[:-2]) * 12.5).max(axis=(1, 2))
     # Where a way back begins, the frame before it was sent with the velocity that it was to go on with.
     assert (off > 1e-4).sum() <= cuts and off.max() < 0.2
+
+
+def assert_told(taken: list[Chunk]) -> None:
+    """The parts that the chunks carry make captions of a whole motion."""
+    told: list[str] = []
+    captioner, utterance = Captioner(25.0, told.append), Utterance("text", STYLE)
+    captioner.accept(utterance.id, utterance.text)
+    for chunk in taken:
+        captioner.sent(utterance, chunk, 10**9 + chunk.start_time)
+    parts = Captions.parse(told[-1]).parts
+    assert parts[0].start_frame == 0 and parts[-1].end_frame == sum(map(len, taken)) and parts[-1].kind == REST
+    for one, following in itertools.pairwise(parts):
+        assert one.end_frame == following.start_frame > one.start_frame and one.end_stamp == following.start_stamp
+    assert [part.kind for part in parts].count(REST) == 1
 
 
 def test_texts_come_out_whole_and_in_order(engine: SigningEngine) -> None:
@@ -351,5 +370,6 @@ def test_any_order_of_calls_keeps_what_is_promised(commands: list[tuple[object, 
             motions[-1].append(chunk)
         for motion in motions:
             assert_whole(motion, cuts=len(commands))
+            assert_told(motion)
         if not motions:
             assert utterance.outcome is not Outcome.SIGNED

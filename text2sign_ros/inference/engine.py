@@ -121,6 +121,8 @@ class SigningEngine:
           does not grow with the texts;
         - every text that was accepted gives its chunks, in order and whole, and then exactly one None with its outcome,
           before any chunk of the next text comes. Only ``close`` cuts that short;
+        - the parts that chunks carry cover all frames of a motion without a gap; the way back to rest is one of them,
+          and ends what else would still go on;
         - the chunks of a text begin and end at rest, also when it is canceled or fails: they then go on from the
           last one along a minimum-jerk path;
         - after ``cancel`` no chunk of what was canceled is given any more, only that way back;

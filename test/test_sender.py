@@ -1,0 +1,173 @@
+"""The sender without ROS: chunks in time by any clock, and each told of once it was sent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from text2sign_ros.inference.engine import Outcome, Style, Utterance
+from text2sign_ros.motion.chunks import Chunk, chunks
+from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.wire import trajectory
+from text2sign_ros.wire.schedule import Schedule
+from text2sign_ros.wire.sender import Sender
+
+FPS, LEAD, DELAY = 25.0, 200_000_000, 100_000_000
+
+
+class Ready:
+    """Stands in for the engine: all is signed."""
+
+    def __init__(self) -> None:
+        self.items: deque[tuple[Utterance, Chunk | None]] = deque()
+
+    def put(self, text: str, frames: int = 20) -> Utterance:
+        utterance = Utterance(text, Style(), outcome=Outcome.SIGNED)
+        still = np.repeat(REST_POSE[None], frames, axis=0).astype(np.float32)
+        self.items += [*((utterance, chunk) for chunk in chunks([still], FPS, 8)), (utterance, None)]
+        return utterance
+
+    def take(self, timeout: float) -> tuple[Utterance, Chunk | None] | None:
+        if self.items:
+            return self.items.popleft()
+        time.sleep(min(timeout, 0.01))
+        return None
+
+    @property
+    def idle(self) -> bool:
+        return not self.items
+
+
+class Stand:
+    """Sink and observer at once, with a clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.time, self.told = 10**12, list[tuple[object, ...]]()
+        self.sent_at: list[tuple[int, int]] = []  # clock, stamp
+        self.failing, self.ending = False, False
+
+    def now(self) -> int:
+        return self.time
+
+    def lead_time(self) -> int:
+        return LEAD
+
+    def start_delay(self) -> int:
+        return DELAY
+
+    def publish(self, data: bytes) -> None:
+        if self.failing:
+            raise RuntimeError("no context")
+        self.sent_at.append((self.time, trajectory.decode(data).stamp_ns))
+
+    def closed(self) -> bool:
+        return self.ending
+
+    def sent(self, utterance: Utterance, chunk: Chunk, stamp: int, *, late: bool) -> None:
+        assert stamp == self.sent_at[-1][1], "after it was published"
+        self.told.append(("sent", utterance.text, chunk.start, late))
+
+    def moved(self, stamp: int, due: int) -> None:
+        self.told.append(("moved", stamp, due))
+
+    def ended(self, utterance: Utterance) -> None:
+        self.told.append(("ended", utterance.text))
+
+    def broke(self, utterance: Utterance, error: Exception) -> None:
+        self.told.append(("broke", utterance.text, str(error)))
+
+    def until(self, count: int) -> None:
+        deadline = time.monotonic() + 10.0
+        while len(self.told) < count:
+            assert time.monotonic() < deadline, self.told
+            time.sleep(0.002)
+
+
+@pytest.fixture
+def stand() -> Stand:
+    return Stand()
+
+
+@pytest.fixture
+def engine() -> Ready:
+    return Ready()
+
+
+@pytest.fixture
+def sender(stand: Stand, engine: Ready) -> Iterator[Sender]:
+    sender = Sender(engine, Schedule(), stand, stand)  # type: ignore[arg-type]
+    yield sender
+    sender.stop()
+
+
+def test_chunks_are_sent_ahead_of_their_stamps_and_told_of(sender: Sender, stand: Stand, engine: Ready) -> None:
+    engine.put("tea")
+    sender.start()
+    stand.until(1)
+    time.sleep(0.1)
+    assert stand.told == [("sent", "tea", 0, False)], "the next is not due"
+    begin = stand.sent_at[0][1]
+    assert begin == stand.time + DELAY
+    stand.time = begin + 8 * 40_000_000 - LEAD
+    stand.until(2)
+    stand.time = begin + 16 * 40_000_000 - LEAD
+    stand.until(4)
+    assert stand.told[1:] == [("sent", "tea", 8, False), ("sent", "tea", 16, False), ("ended", "tea")]
+    assert [stamp - begin for _, stamp in stand.sent_at] == [0, 8 * 40_000_000, 16 * 40_000_000]
+    assert all(at >= stamp - LEAD for at, stamp in stand.sent_at)
+
+
+def test_a_clock_that_jumps_moves_the_rest_of_the_motion_and_that_is_told(
+    sender: Sender, stand: Stand, engine: Ready
+) -> None:
+    engine.put("tea")
+    sender.start()
+    stand.until(1)
+    begin = stand.sent_at[0][1]
+    due, stand.time = begin + 8 * 40_000_000, begin + 10**10
+    stand.until(3)
+    assert stand.told[1:3] == [("sent", "tea", 8, True), ("moved", stand.sent_at[1][1], due)]
+
+
+def test_what_can_not_be_sent_is_told_and_the_next_is_sent(sender: Sender, stand: Stand, engine: Ready) -> None:
+    stand.failing = True
+    engine.put("tea", frames=8)
+    sender.start()
+    stand.until(2)
+    assert stand.told == [("broke", "tea", "no context"), ("ended", "tea")]
+    stand.failing = False
+    engine.put("no", frames=8)
+    stand.until(4)
+    assert stand.told[2:] == [("sent", "no", 0, False), ("ended", "no")]
+
+
+def test_the_end_of_the_process_is_no_failure(sender: Sender, stand: Stand, engine: Ready) -> None:
+    stand.failing = stand.ending = True
+    engine.put("tea", frames=8)
+    sender.start()
+    stand.until(1)
+    assert stand.told == [("ended", "tea")]
+
+
+def test_finish_waits_for_all_and_gives_up_where_the_clock_stands(sender: Sender, stand: Stand, engine: Ready) -> None:
+    engine.put("tea")
+    sender.start()
+    stand.until(1)
+    assert not sender.finish(lambda: True), "the clock stands"
+    stopped, ticking = threading.Event(), threading.Thread(target=lambda: [tick() for _ in iter(stopped.is_set, True)])
+
+    def tick() -> None:
+        stand.time += 20_000_000
+        time.sleep(0.002)
+
+    ticking.start()
+    try:
+        assert sender.finish(lambda: True) and stand.told[-1] == ("ended", "tea")
+    finally:
+        stopped.set()
+        ticking.join()
