@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from text2sign_ros.inference.bundle import DESCRIPTION, LARGEST, Bundle, BundleError, open_bundle, sha256
+from text2sign_ros.inference.bundle import (
+    DESCRIPTION,
+    FORMAT,
+    LARGEST,
+    Bundle,
+    BundleError,
+    SentenceSettings,
+    UnitSettings,
+    open_bundle,
+    sha256,
+)
 from text2sign_ros.inference.signer import Signer
 
 SENTENCES = {"kind": "sentences", "max_frames": 200, "frames_per_character": 2.5, "out_of_vocabulary": "as written"}
@@ -61,6 +73,16 @@ def test_the_shipped_bundle_is_whole_and_lists_every_file(bundle: Path) -> None:
     assert len(loaded.segmenter.letters) == 26 and "thank you" in loaded.segmenter.signs
     assert sum(path.stat().st_size for path in bundle.iterdir()) < 100e6
     assert (bundle / "text_encoder.onnx").stat().st_size < 50e6
+
+
+def test_its_page_explains_every_entry(bundle: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "bundle.md").read_text()
+    explained = {
+        name for row in page.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    entries = set(json.loads((bundle / DESCRIPTION).read_bytes())) | {f.name for f in fields(UnitSettings)}
+    assert explained == entries | {f.name for f in fields(SentenceSettings)}
+    assert f"format {FORMAT}" in page
 
 
 def test_what_is_saved_is_loaded(bundle: Path, copy: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from text2sign_ros.inference.bundle import DESCRIPTION, Bundle, BundleError, sha256
 from text2sign_ros.inference.samplers import SamplerError
 from text2sign_ros.inference.signer import RETURN_FRAMES, WORD_HOLD, Signer
 from text2sign_ros.motion import kinematics, smoothing
@@ -145,6 +149,20 @@ def test_defaults_are_those_of_the_bundle(bundle: Path) -> None:
 def test_options_out_of_range_are_refused(bundle: Path, options: dict, named: str) -> None:
     with pytest.raises(SamplerError, match=named):
         Signer(bundle, **options)
+
+
+def test_a_text_encoder_that_can_not_be_loaded_is_named_where_the_user_knows_it(bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder, copy_function=os.symlink)
+    for name in ("text_encoder.onnx", DESCRIPTION):
+        (folder / name).unlink()
+    (folder / "text_encoder.onnx").write_bytes(b"no graph")
+    about = Bundle.load(bundle)
+    files = about.files | {"text_encoder.onnx": sha256(folder / "text_encoder.onnx")}
+    replace(about, files=files, segmenter=replace(about.segmenter, max_units=2)).save(folder)
+    with pytest.raises(BundleError, match=r"the text encoder of .* can't be loaded") as caught:
+        Signer(folder)
+    assert str(folder) in str(caught.value) and "text2sign_" not in str(caught.value)
 
 
 def test_signing_imports_no_torch(bundle: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -126,16 +125,16 @@ def test_a_bundle_is_exported_that_signs(run: Run, tmp_path: Path) -> None:
     np.testing.assert_array_equal(motion[-1], REST_POSE)
 
 
-@pytest.mark.parametrize(("out", "reason"), [(".", "holds .*, of which the bundle is made"), ("..", "holds .*")])
+@pytest.mark.parametrize(("out", "relation"), [(".", "is"), ("..", "holds")])
 def test_the_folder_of_the_run_is_never_replaced(
-    run: Run, capsys: pytest.CaptureFixture[str], out: str, reason: str
+    run: Run, capsys: pytest.CaptureFixture[str], out: str, relation: str
 ) -> None:
     def content() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in run.folder.iterdir()}
 
     before = content()
     assert main(["export", "--run", str(run.folder), "--out", str(run.folder / out)]) == 1
-    assert re.search(f"text2sign: {reason}.*name another folder", capsys.readouterr().err)
+    assert f" {relation} the folder that the bundle is made of; name another" in capsys.readouterr().err
     assert content() == before and "aligner.checkpoint.pt" in before
 
 
@@ -153,9 +152,7 @@ def test_a_number_of_units_that_can_not_be_signed_leaves_the_old_bundle(
 
 def test_the_text_encoder_is_made_by_whoever_composes_the_run(run: Run, tmp_path: Path) -> None:
     """Training does not know how; it names the files that are missing and what makes them."""
-    with pytest.raises(
-        ConfigError, match=r"has no text_encoder\.onnx, .*tokenizer\.json: .*by text2sign train, or cop"
-    ):
+    with pytest.raises(ConfigError, match=r"has no text_encoder\.onnx, .*tokenizer\.json: .*by text2sign train"):
         _ = Run(CONFIG, tmp_path / "bare").encoder
     made: list[Path] = []
 

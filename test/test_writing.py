@@ -74,8 +74,8 @@ def test_a_folder_around_what_the_bundle_is_made_of_is_refused(trained: TrainedM
     (tmp_path / "bundle" / "run").mkdir(parents=True)
     (tmp_path / "bundle" / "bundle.json").write_text('{"format": 4, "files": {}}')
     before = _content(tmp_path)
-    for inside in ("bundle/run", "bundle"):
-        with pytest.raises(ExportError, match="of which the bundle is made; name another folder"):
+    for inside, relation in {"bundle/run": "holds", "bundle": "is"}.items():
+        with pytest.raises(ExportError, match=f"bundle {relation} the folder that the bundle is made of; name another"):
             export_bundle(replace(trained, encoder=tmp_path / inside), tmp_path / "bundle")
     assert _content(tmp_path) == before
 

@@ -43,7 +43,7 @@ def model(examples: Examples, encoder: Path, *, levels: int = 2) -> TrainedModel
         for parameter in network.parameters():  # those that start as zero would hide mistakes
             parameter.copy_(0.1 * torch.randn_like(parameter))
     vae = networks["sign_vae"]
-    rest = torch.from_numpy(REST_POSE)[None, None]
+    rest = torch.from_numpy(REST_POSE.copy())[None, None]
     vae.mean.copy_(vae.offsets(rest)[0, 0])
     vae.std.fill_(0.05)  # metres
     return TrainedModel(

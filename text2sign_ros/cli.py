@@ -246,7 +246,7 @@ def _sign_one(signer: Signer, text: str, out: Path, write: Writer, options: argp
     if options.json:
         print(json.dumps(summary))
     else:
-        said = ", ".join(segment.text for segment in plan.segments)
+        said = " | ".join(segment.text for segment in plan.segments)
         print(f"{out}: {len(clip)} frames, {clip.duration:.1f} s, signed in {total:.2f} s: {said}")
 
 

@@ -63,8 +63,10 @@ def describe(folder: Path, about: Bundle) -> None:
 
 
 def _refuse_to_replace(out: Path, source: Path) -> None:
-    if out.resolve() == source.resolve() or out.resolve() in source.resolve().parents:
-        raise ExportError(f"{out} holds {source}, of which the bundle is made; name another folder for it")
+    target, kept = out.resolve(), source.resolve()
+    if target == kept or target in kept.parents:
+        relation = "is" if target == kept else "holds"
+        raise ExportError(f"{out} {relation} the folder that the bundle is made of; name another")
     if out.exists() and not (is_bundle(out) or (out.is_dir() and not any(out.iterdir()))):
         raise ExportError(
             f"{out} exists and is no bundle (it has no {DESCRIPTION} of one); remove it, or name another folder"

@@ -88,7 +88,8 @@ class Signer:
                 if texts is None or not self._encoder.knows(texts):
                     self._encoder.load()  # later the folder is gone
             except Exception as error:  # ONNX Runtime and tokenizers have no common base class for what they can raise
-                raise BundleError(f"the text encoder of {self.bundle.folder} can't be loaded: {error}") from error
+                cause = str(error).replace(str(folder), str(self.bundle.folder))
+                raise BundleError(f"the text encoder of {self.bundle.folder} can't be loaded: {cause}") from error
             self._duration = session(folder / "duration.onnx", threads=1, home=self.bundle.folder)
             if isinstance(backend, str):
                 backend = open_backend(backend, folder, self.bundle, threads=threads, cache=cache)
