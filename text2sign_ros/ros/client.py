@@ -204,7 +204,7 @@ class Goal:
     def arrivals(self) -> tuple[Arrival, ...]:
         """Its chunks so far, with when they came; of a text that began again after a pause only those since then."""
         with self._client._changed:
-            return tuple(self._track.arrivals[self._track.begin :])
+            return tuple(self._track.current)
 
     @property
     def chunks(self) -> tuple[Trajectory, ...]:
