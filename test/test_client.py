@@ -539,17 +539,31 @@ def test_a_motion_that_was_cut_off_is_waited_for_no_longer(stand_in: StandIn, cl
 def test_a_callback_that_waits_is_told_so(stand_in: StandIn, client: SignerClient, capfd) -> None:
     client.wait_until_ready()
     goal, id, other = client.submit("hello"), uuid.uuid4(), client.submit("bye")
+    goal.add_done_callback(lambda goal: (client.submit("from the callback"), client.close()))
     goal.add_done_callback(lambda goal: other.result())
     stand_in.caption(id, "hello", state="ended", outcome="refused")
     stand_in.tell(id, GoalStatus.STATUS_ABORTED)
     assert goal.result(5.0).status is Status.ABORTED
     said = ""
     deadline = time.monotonic() + 5.0
-    while "can't wait for what the client hears" not in said:
+    while "can't close it" not in said or "can't wait for what it hears" not in said:
         assert time.monotonic() < deadline, said
         said += capfd.readouterr().err
         time.sleep(0.05)
-    assert client.diagnostics is not None and not other.done, "and the client lives on"
+    assert not other.done
+    client.wait_for(lambda: "from the callback" in stand_in.received, 5.0, "the text, which need not wait")
+
+
+def test_who_only_sends_texts(run_signer: Callable[..., Process]) -> None:
+    run_signer(lead_time=ALL_AT_ONCE)
+    with SignerClient(motion=False) as client:
+        client.wait_until_ready()
+        client.wait_for(lambda: "nobody subscribes" in client.diagnostics.message, 5.0, "the diagnostics")
+        goal = client.submit("hello")
+        assert goal.result().succeeded and not goal.chunks
+        for use in (goal.clip, lambda: next(goal.follow())):
+            with pytest.raises(ClientError, match="motion=True"):
+                use()
 
 
 def test_a_text_that_no_message_can_hold(stand_in: StandIn, client: SignerClient) -> None:

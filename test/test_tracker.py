@@ -75,7 +75,7 @@ class Signer:
 
 
 def stamps(track: Track) -> list[int]:
-    return [arrival.chunk.stamp_ns for arrival in track.arrivals[track.begin :]]
+    return [arrival.chunk.stamp_ns for arrival in track.current]
 
 
 def play(tracker: Tracker, told: list[tuple[str, Event]]) -> None:
@@ -186,10 +186,13 @@ def test_a_text_that_begins_again() -> None:
     signer.sign(id, 5)
     play(tracker, signer.told)
     assert stamps(track) == signer.sent[id] and len(track.arrivals) == 8 and not track.status.final
+    tracker.status((GoalState(id, Status.EXECUTING, signer.clock),))
+    assert not stamps(track), "it begins once more, and nothing of that has come"
     signer.told.clear()
+    signer.sign(id, 2)
     signer.end(id, Status.SUCCEEDED)
     play(tracker, signer.told)
-    assert track.performed
+    assert track.performed and stamps(track) == signer.sent[id]
 
 
 def test_a_motion_that_is_cut_off_and_the_next() -> None:

@@ -204,7 +204,7 @@ class Goal:
     def arrivals(self) -> tuple[Arrival, ...]:
         """Its chunks so far, with when they came; of a text that began again after a pause only those since then."""
         with self._client._changed:
-            return tuple(self._track.arrivals[self._track.begin :])
+            return tuple(self._track.current)
 
     @property
     def chunks(self) -> tuple[Trajectory, ...]:
@@ -248,7 +248,9 @@ class Goal:
         Raises:
             WaitError: no chunk came for ``timeout`` seconds.
             SignerGoneError: the signer has ended before the text.
+            ClientError: the client gets no motion.
         """
+        self._client._needs_motion()
         seen = 0
         while True:
 
@@ -269,9 +271,10 @@ class Goal:
         """Its motion, once it has ended; of a canceled text what was sent of it, and the way back to rest.
 
         Raises:
-            ClientError: nothing of it was signed; the message has the reason.
+            ClientError: nothing of it was signed, and the message has the reason; or the client gets no motion.
             WaitError, SignerGoneError: as ``result``.
         """
+        self._client._needs_motion()
         result, chunks = self.result(timeout), self.chunks
         if not chunks:
             raise ClientError(f"nothing of {quote(self.text)} was signed: {result.reason or result.status.name}")
@@ -279,7 +282,10 @@ class Goal:
         return SignClip(positions, np.ones(positions.shape[:2], np.float32), self._client.layout().fps)
 
     def add_done_callback(self, callback: Callable[[Goal], object]) -> None:
-        """Call ``callback(goal)`` once it is done: at once if it is, else in the thread that spins the node."""
+        """Call ``callback(goal)`` once it is done: at once if it is, else in the thread that spins the node.
+
+        What it raises there is logged.
+        """
         with self._client._changed:
             if self._end is None:
                 self._callbacks.append(callback)
@@ -408,9 +414,8 @@ class SignerClient:
             while not stopping.is_set() and self.node.context.ok():
                 try:
                     executor.spin_once(timeout_sec=0.1)
-                except Exception as error:  # noqa: PERF203
-                    if self.node.context.ok():  # one bad message, or callback, must not end all others
-                        self.node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
+                except Exception as error:  # noqa: PERF203  as rclpy's own does at a /clock below zero
+                    self._failed(error)
 
         self._thread = threading.Thread(target=spin, name="signer client", daemon=True)
         stack.callback(self._thread.join)
@@ -419,8 +424,18 @@ class SignerClient:
         atexit.register(self.close)  # a thread that spins while Python ends aborts the process
         stack.callback(atexit.unregister, self.close)
 
+    def _failed(self, error: Exception) -> None:
+        if self.node.context.ok():
+            self.node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
+
     def close(self) -> None:
-        """Give back all that it has made, and join its thread; who waits in other threads gets a ClientError."""
+        """Give back all that it has made, and join its thread; who waits in other threads gets a ClientError.
+
+        Raises:
+            ClientError: this is called from a callback of the client's own thread.
+        """
+        if threading.current_thread() is self._thread:
+            raise ClientError("a callback of the client can't close it: do so in another thread")
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -455,7 +470,6 @@ class SignerClient:
             captioned = self.node.count_publishers(self._captions_topic) > 0
             goal = Goal(self, self._tracker.send(text, captioned=captioned))
             self._live.append(goal)
-            goal.sent_at = time.perf_counter()
             self._texts.publish(String(data=text))
         return goal
 
@@ -621,8 +635,6 @@ class SignerClient:
             ClientError: this is called from a callback of the client's own thread, or the client is closed.
             ExternalShutdownException: the context is shut down.
         """
-        if threading.current_thread() is self._thread:
-            raise ClientError("a callback of the client can't wait for what the client hears: use another thread")
         deadline, looks = time.monotonic() + timeout, self._looks
         while True:
             with self._changed:
@@ -630,6 +642,8 @@ class SignerClient:
                     raise ClientError("the client is closed")
                 if value := condition():
                     return value
+                if threading.current_thread() is self._thread:
+                    raise ClientError("a callback of the client can't wait for what it hears: do so in another thread")
                 left = deadline - time.monotonic()
                 if left <= 0:
                     spun = self._thread is not None or self._looks > looks or timeout < 3 * _LOOK
@@ -726,6 +740,10 @@ class SignerClient:
             self._state, self._silent = self._diagnostics.state, 0
         self._notify()
 
+    def _needs_motion(self) -> None:
+        if not self._motion:
+            raise ClientError("this client does not receive the motion: make it with motion=True")
+
     def _look(self) -> None:
         """See what sends no message: whether the signer is there, and how long it has been silent."""
         with self._changed:
@@ -761,9 +779,11 @@ class SignerClient:
                     self._tracker.forget(goal._track)
                     done.append((goal, goal._callbacks))
             self._notify()
-        for goal, callbacks in done:
-            for callback in callbacks:
+        for goal, callback in [(goal, callback) for goal, callbacks in done for callback in callbacks]:
+            try:
                 callback(goal)
+            except Exception as error:  # noqa: PERF203  one that fails must not silence the others
+                self._failed(error)
 
     def _end_of(self, goal: Goal) -> Result | ClientError | None:
         track, now = goal._track, time.monotonic()

@@ -79,7 +79,7 @@ class Track:
         passed: a text that was sent later has its goal already: the signer has most likely not taken this one.
         lost: the signer no longer knows the goal, which has not ended: another process has taken its place.
         arrivals: its chunks in order. A text that a pause interrupted begins again; the chunks before that stay.
-        begin: index of the first of ``arrivals`` that belong to the last time it began.
+        begin: index of the first of ``arrivals`` after it began last, as far as they are here.
     """
 
     text: str
@@ -95,6 +95,12 @@ class Track:
     begin: int = 0
 
     @property
+    def current(self) -> list[Arrival]:
+        """Those of ``arrivals`` that belong to the last time it began: none before the first of them has come."""
+        current = self.arrivals[self.begin :]
+        return current if current and current[0].chunk.stamp_ns == self.stamp_ns else []
+
+    @property
     def told(self) -> bool:
         """Whether the captions have come that tell how it ended."""
         return self.captions is not None and self.captions.outcome is not None
@@ -102,9 +108,7 @@ class Track:
     @property
     def performed(self) -> bool:
         """Whether the chunks that are here lead from rest to rest, as all that is sent of a text does in the end."""
-        if not self.arrivals:
-            return not self.stamp_ns
-        return self.arrivals[self.begin].chunk.stamp_ns == self.stamp_ns and _ends_at_rest(self.arrivals[-1].chunk)
+        return _ends_at_rest(self.current[-1].chunk) if self.current else not self.stamp_ns
 
 
 def gaps(chunks: Iterable[Trajectory], fps: float) -> list[int]:
