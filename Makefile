@@ -9,9 +9,11 @@ PYTHON ?= python3.11
 PYTHON_JAZZY ?= python3.12
 VENV := .venv
 JAZZY := .venv-jazzy
+OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check install --quiet --no-build-isolation -c constraints.txt
 INSTALL := $(BIN)/python $(PIP) -c constraints-kilted.txt
+INSTALL_OLDEST := $(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints-oldest.txt -c constraints-kilted.txt
 INSTALL_JAZZY := $(JAZZY)/bin/python $(PIP) -c constraints-jazzy.txt
 TRAIN_CONFIG ?= config/train/asl_cafe.yaml
 RUN ?= runs/asl_cafe
@@ -19,6 +21,9 @@ PYTEST_ARGS ?=
 MINUTES ?= 30
 # The tests of all that touches ROS 2.
 NODE_TESTS = $(shell grep -rlE "^ *(from|import) (rclpy|faults|text2sign_ros\.ros|[a-z0-9_]+_msgs)|run_module" test --include="test_*.py")
+
+# The tests of signing, which must pass with the oldest versions of what it needs as well.
+SIGNING_TESTS = $(addprefix test/test_,$(addsuffix .py,signer bundle backends clip engine limits smoothing signer_node player_node captions_node))
 
 # $(call venv,interpreter,version,distribution,variable,folder): an environment of exactly that version of Python.
 # Where pyenv's shims are on the PATH, PYENV_VERSION makes them find it; elsewhere it says nothing.
@@ -29,7 +34,7 @@ define venv
 PYENV_VERSION=$2 $1 -m venv $5
 endef
 
-.PHONY: help demo test test-jazzy faults docs train clean
+.PHONY: help demo test test-jazzy test-oldest faults docs train clean
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
@@ -46,6 +51,9 @@ test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest $(NODE_TESTS) $(PYTEST_ARGS)
 
+test-oldest: $(OLDEST)/.test  ## the tests of signing with the oldest versions that setup.py allows
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(OLDEST)/bin/python -m pytest $(SIGNING_TESTS) $(PYTEST_ARGS)
+
 docs: $(VENV)/.docs  ## the pages of docs/ and the API reference as HTML; a warning is an error; result in out/docs/
 	rm -rf docs/api out/docs
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto docs out/docs
@@ -55,7 +63,7 @@ train: $(VENV)/.test  ## train the networks, or go on training them (TRAIN_CONFI
 	$(BIN)/text2sign train --config "$(TRAIN_CONFIG)" --out "$(RUN)"
 
 clean:  ## remove the virtual environments and everything made
-	rm -rf $(VENV) $(JAZZY) out build install log dist docs/api *.egg-info
+	rm -rf $(VENV) $(JAZZY) $(OLDEST) out build install log dist docs/api *.egg-info
 
 # Signing, pictures of it, and ROS 2; no torch.
 $(VENV)/.demo: setup.py constraints.txt constraints-kilted.txt
@@ -80,4 +88,12 @@ $(JAZZY)/.test: setup.py constraints.txt constraints-jazzy.txt
 	$(INSTALL_JAZZY) setuptools
 	$(INSTALL_JAZZY) --editable ".[cpu,files]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
 	    hypothesis psutil pytest pytest-timeout
+	@touch $@
+
+# The same with the oldest versions; onnx is for the tests alone.
+$(OLDEST)/.test: setup.py constraints-oldest.txt constraints-kilted.txt
+	$(call venv,$(PYTHON),3.11,Kilted,PYTHON,$(OLDEST))
+	$(OLDEST)/bin/python $(PIP) setuptools
+	$(INSTALL_OLDEST) --no-build-isolation --editable ".[cpu,files]" "ros-rclpy[fastrtps]" ros-kilted-common-interfaces \
+	    hypothesis onnx psutil pytest pytest-timeout
 	@touch $@

@@ -20,6 +20,7 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 from text2sign_ros.inference.engine import Outcome
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.timeline import MARKER, REST, Timeline
+from text2sign_ros.ros.client import SignerClient
 from text2sign_ros.wire import trajectory
 from text2sign_ros.wire.captions import Captions, State, TimedPart
 
@@ -34,6 +35,7 @@ class Reader(Companion):
 
     def __init__(self, name: str = "reader") -> None:
         super().__init__(name)
+        self.client = SignerClient("/signer", node=self.node, motion=False)
         self.captions: list[Captions] = []
         self.chunks: list[trajectory.Trajectory] = []
         self.goals: dict[uuid.UUID, GoalStatus] = {}
@@ -60,7 +62,11 @@ class Reader(Companion):
         time.sleep(0.3)
 
     def trigger(self, name: str) -> None:
-        assert self.ask(Trigger, f"/signer/{name}", Trigger.Request()).success
+        assert self.client.call(Trigger, name, Trigger.Request(), 60.0).success
+
+    def close(self) -> None:
+        self.client.close()
+        super().close()
 
     def latest(self, text: str) -> Captions | None:
         """What is known of a text."""

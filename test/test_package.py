@@ -195,6 +195,15 @@ def requirements() -> dict[str, set[str]]:
     return {extra: {entry.split(">=")[0].lower() for entry in entries} for extra, entries in lists.items()}
 
 
+def test_the_oldest_versions_that_are_tested_are_the_oldest_allowed():
+    lower = dict(re.findall(r'"([\w.-]+)>=([\d.]+)', (ROOT / "setup.py").read_text()))
+    pinned = re.findall(r"^([\w.-]+)==([\d.]+)$", (ROOT / "constraints-oldest.txt").read_text(), re.MULTILINE)
+    tested = requirements()[""] | requirements()["cpu"] | requirements()["files"]
+    assert {name.lower() for name, _ in pinned} == tested | {"onnx"}
+    for name, version in pinned:
+        assert version.split(".")[: lower[name].count(".") + 1] == lower[name].split("."), name
+
+
 def test_what_is_imported_is_declared():
     declared = requirements()
     manifest = ElementTree.parse(ROOT / "package.xml").getroot()
