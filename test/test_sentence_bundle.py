@@ -1,26 +1,32 @@
-"""A bundle of sentences, exported from random networks: the signer and the node sign texts as they are written."""
+"""A bundle of sentences, with random networks and with trained ones: signer and node sign texts as they are written."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from conftest import Companion, Process, peak_memory
 from tiny import SENTENCES, UNITS, model
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.bench import texts
 from text2sign_ros.cli import main
+from text2sign_ros.clip import SignClip
 from text2sign_ros.export import precision
 from text2sign_ros.export.bundle import export_bundle
 from text2sign_ros.export.writing import ExportError
 from text2sign_ros.inference.bundle import Bundle, SentenceSettings
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
 from text2sign_ros.ros import qos
-from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.ros.client import SignerClient
+from text2sign_ros.skeleton import KEYPOINTS, REST_POSE
+from text2sign_ros.text.encoder import FILES
 from text2sign_ros.wire import trajectory
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(LeafSpec|The axis name)")  # of torch's exporter
@@ -162,3 +168,95 @@ def test_the_node_signs_with_it(signer: Signer, sentences: Path, run_signer: Cal
         listener.until(lambda: listener.frames == wanted, f"{wanted} frames")
     finally:
         listener.close()
+
+
+# A corpus of sentences without signs or letters, all four stages of training, export, and the bundle they make
+
+RECORDED = (
+    "my name is anna",
+    "where is the station",
+    "Good morning, how are you?",
+    "I would like a cup of tea with milk.",
+)
+
+
+def record(text: str, seed: int) -> SignClip:
+    """(3 * len(text), 79, 3): the right arm goes out and back, each time differently."""
+    frames = 3 * len(text)
+    part = [i for i, keypoint in enumerate(KEYPOINTS) if keypoint.startswith("right_")]
+    way = np.random.default_rng(seed).uniform((0.1, -0.1, 0.2), (0.2, 0.1, 0.5))
+    positions = np.repeat(REST_POSE[None], frames, axis=0)
+    positions[:, part] += (np.sin(np.linspace(0, np.pi, frames))[:, None, None] * way).astype(np.float32)
+    return SignClip(positions, np.ones(positions.shape[:2], np.float32), 25.0)
+
+
+@pytest.fixture(scope="module")
+def trained(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle made by the commands from clips and a table that has no column ``kind``: each clip is a sentence."""
+    work = tmp_path_factory.mktemp("trained")
+    corpus, run, out = work / "corpus", work / "run", work / "bundle"
+    rows = ["file\ttext\tsigner\tblock\tsplit"]
+    for split in ("train", "val"):
+        for number, text in enumerate(RECORDED):
+            record(text, seed=number).save(corpus / f"{split}{number}.npz")
+            rows.append(f"{split}{number}.npz\t{text}\tanna\t{split}\t{split}")
+    (corpus / "sentences.tsv").write_text("\n".join(rows) + "\n")
+    short = {"steps": 3, "batch": 4, "warmup": 1, "checkpoint_every": 3}
+    configuration = {
+        "name": "sentences",
+        "threads": 1,
+        "data": {"corpora": [{"reader": "clips", "folder": str(corpus)}]},
+        "sign_vae": {"channels": 16, "blocks": 1},
+        "aligner": {"width": 16, "layers": 1, "heads": 2},
+        "unet": {"channels": [16, 16], "context_dim": 16, "heads": 2},
+        **{f"{stage}_stage": short for stage in ("vae", "aligner", "diffusion", "distillation")},
+    }
+    (work / "config.yaml").write_text(yaml.safe_dump(configuration))
+    run.mkdir()
+    for name in FILES:  # exporting the text encoder has tests of its own
+        shutil.copy(bundle / name, run / name)
+    assert main(["train", "--config", str(work / "config.yaml"), "--out", str(run)]) == 0
+    assert main(["export", "--run", str(run), "--out", str(out)]) == 0
+    return out
+
+
+def test_training_on_sentences_makes_a_bundle_of_sentences(trained: Path) -> None:
+    segmenter = json.loads((trained / "bundle.json").read_text())["segmenter"]
+    assert segmenter["kind"] == "sentences" and segmenter["out_of_vocabulary"] == "as written"
+    settings = Bundle.load(trained).segmenter
+    assert isinstance(settings, SentenceSettings)
+    longest = 3 * max(map(len, RECORDED))
+    assert longest <= settings.max_frames < longest + 10, "with a part of the way from rest and back"
+    assert 2.5 < settings.frames_per_character < 3.5
+
+
+def test_the_command_signs_words_never_recorded_as_one_clause(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "clip.npz"
+    assert main(["sign", "--bundle", str(trained), "--json", "--out", str(out), TEXT]) == 0
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert printed["segments"] == [TEXT] and printed["warnings"] == []
+    clip = SignClip.load(out)
+    marker, clause, rest = printed["parts"]
+    assert (marker["kind"], marker["text"]) == ("marker", "question")
+    assert (clause["kind"], clause["text"], clause["start_frame"]) == ("clause", TEXT, 0)
+    assert (rest["kind"], rest["start_frame"], rest["end_frame"]) == ("rest", clause["end_frame"], len(clip))
+    assert np.isfinite(clip.positions).all()
+    np.testing.assert_allclose(clip.positions[[0, -1]], np.stack((REST_POSE, REST_POSE)), atol=1e-5)
+
+
+def test_the_node_signs_them_as_one_clause(trained: Path, run_signer: Callable[..., Process]) -> None:
+    run_signer(bundle=trained, lead_time=60.0)  # all chunks at once, for whenever they are due
+    with SignerClient() as client:
+        client.wait_until_ready()
+        goal = client.submit(TEXT)
+        result, captions, gaps = goal.result(), goal.captions, goal.gaps()
+    assert result.succeeded and not result.warnings
+    assert captions is not None and captions.text == TEXT and not captions.spelled
+    clause, rest = (part for part in captions.parts if part.kind != "marker")
+    assert (clause.kind, clause.text, clause.start_frame) == ("clause", TEXT, 0)
+    assert (rest.kind, rest.start_frame, rest.end_frame) == ("rest", clause.end_frame, captions.frames)
+    signer = Signer(trained)
+    wanted = sum(frames for _, frames in signer.timeline(signer.plan(TEXT)))
+    assert len(goal.chunks) > 1 and goal.frames == captions.frames == wanted and not any(gaps)
