@@ -117,7 +117,7 @@ class Diagnostics:
     """The signer's status on ``/diagnostics``, which docs/node.md explains.
 
     Attributes:
-        level, message: the verdict, and one sentence.
+        level, message: the assessment, and one sentence.
         values: the figures by name, as text.
         hardware: what runs the networks; empty before the signer is configured.
     """
@@ -670,7 +670,7 @@ class SignerClient:
             return Cause.NOT_ACTIVE, f"{name} is {told.message if told else self._state}"
         if told is None:
             return Cause.BUSY, f"{name} publishes no diagnostics that say why"
-        if told.message in (diagnosis.NO_TIME, diagnosis.STANDING):
+        if told.message in (diagnosis.NO_TIME, diagnosis.CLOCK_STOPPED):
             return Cause.CLOCK, f"{name}: {told.message}"
         if told.values.get("paused") == "True":
             return Cause.PAUSED, f"{name}: {told.message}"
@@ -792,11 +792,11 @@ class SignerClient:
             quiet = now - max(goal._ended_at, self._chunk_at) > QUIET
             if quiet:
                 self._tracker.flush()
-            elif (self._motion and not track.performed) or (track.captioned and not track.told):
+            elif (self._motion and not track.complete) or (track.captioned and not track.has_outcome):
                 return None
             told = track.captions
             return Result(track.status, told.reason, tuple(told.warnings)) if told is not None else Result(track.status)
-        if track.passed and track.id is None:
+        if track.skipped and track.id is None:
             goal._ended_at = goal._ended_at or now
             if now - goal._ended_at > QUIET:
                 return RefusedError(f"{self.signer} has taken no notice of {quote(track.text)}: {self._unnoticed()}")
@@ -812,5 +812,5 @@ class SignerClient:
     def _unnoticed(self) -> str:
         """Why a text may have no goal."""
         told = self._diagnostics
-        flooded = told is not None and told.number("of them refused for max_rate")
-        return "texts come faster than max_rate" if flooded else "it was lost on its way; send it again"
+        rate_limited = told is not None and told.number("of them refused for max_rate")
+        return "texts come faster than max_rate" if rate_limited else "it was lost on its way; send it again"

@@ -1,4 +1,4 @@
-"""A verdict and figures as diagnostic_msgs/DiagnosticArray."""
+"""A assessment and figures as diagnostic_msgs/DiagnosticArray."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.time import Time
 
-from text2sign_ros.wire.diagnosis import Verdict
+from text2sign_ros.wire.diagnosis import Assessment
 
 
-def array(name: str, stamp: int, verdict: Verdict, values: Mapping[str, str], hardware: str = "") -> DiagnosticArray:
+def array(
+    name: str, stamp: int, assessment: Assessment, values: Mapping[str, str], hardware: str = ""
+) -> DiagnosticArray:
     """The message; ``stamp`` in nanoseconds of the node's clock, ``hardware`` what runs the networks."""
-    status = DiagnosticStatus(name=name, message=verdict.message, hardware_id=hardware)
-    status.level = bytes([verdict.level])
+    status = DiagnosticStatus(name=name, message=assessment.message, hardware_id=hardware)
+    status.level = bytes([assessment.level])
     status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
     result = DiagnosticArray(status=[status])
     result.header.stamp = Time(nanoseconds=stamp).to_msg()

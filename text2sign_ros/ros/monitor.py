@@ -8,24 +8,24 @@ from collections.abc import Callable
 
 from rclpy.node import Node
 
-from text2sign_ros.wire.diagnosis import Verdict
-from text2sign_ros.wire.sender import STILL
+from text2sign_ros.wire.diagnosis import Assessment
+from text2sign_ros.wire.sender import CLOCK_STOPPED_AFTER
 
 PERIOD, PAUSE = 1.0, 0.05
 """Seconds between diagnostics at most, and at least."""
 
 
 class Monitor:
-    """Publishes once a second, and when the verdict has changed, from ``start`` until ``stop``.
+    """Publishes once a second, and when the assessment has changed, from ``start`` until ``stop``.
 
     Args:
         node: whose clock and logger it is.
-        assess: the verdict at a time of the clock (nanoseconds), and whether the clock stands still.
-        publish: publishes the verdict of a time.
+        assess: the assessment at a time of the clock (nanoseconds), and whether the clock stands still.
+        publish: publishes the assessment of a time.
     """
 
     def __init__(
-        self, node: Node, assess: Callable[[int, bool], Verdict], publish: Callable[[int, Verdict], None]
+        self, node: Node, assess: Callable[[int, bool], Assessment], publish: Callable[[int, Assessment], None]
     ) -> None:
         self._node, self._assess, self._publish = node, assess, publish
         self._stopping, self._changed = threading.Event(), threading.Event()
@@ -36,7 +36,7 @@ class Monitor:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look whether the verdict has changed."""
+        """Look whether the assessment has changed."""
         self._changed.set()
 
     def stop(self) -> None:
@@ -53,10 +53,10 @@ class Monitor:
             try:
                 if (now := self._node.get_clock().now().nanoseconds) != moved:
                     moved, moved_at = now, time.monotonic()
-                verdict = self._assess(now, time.monotonic() - moved_at > STILL)
-                if verdict != told or time.monotonic() - told_at >= PERIOD:
-                    self._publish(now, verdict)
-                    told, told_at = verdict, time.monotonic()
+                assessment = self._assess(now, time.monotonic() - moved_at > CLOCK_STOPPED_AFTER)
+                if assessment != told or time.monotonic() - told_at >= PERIOD:
+                    self._publish(now, assessment)
+                    told, told_at = assessment, time.monotonic()
             except Exception as error:
                 if not self._node.context.ok():  # then everything raises; the process ends
                     return

@@ -12,7 +12,7 @@ from visualization_msgs.msg import MarkerArray
 
 from text2sign_ros.motion import frames
 from text2sign_ros.ros import parameters, process, qos
-from text2sign_ros.ros.listening import Listening
+from text2sign_ros.ros.input import TrajectoryInput
 from text2sign_ros.ros.markers import Skeleton
 
 try:
@@ -43,17 +43,15 @@ class PlayerNode(Node):
         self._transforms = None
         if TFMessage is not None:
             self._transforms = qos.publisher(self, TFMessage, "/tf", qos.TF)
-        self._listening = Listening(self, values=self._values)
+        self._input = TrajectoryInput(self, values=self._values)
         rate = self.get_parameter("rate").value
         self._timer = self.create_timer(1.0 / rate, self._show)
         self._show()  # a clock that stands, or has not begun, fires no timer
         also = "and /tf" if self._transforms else "(not on /tf: tf2_msgs is not installed)"
-        self.get_logger().info(
-            f"ready: plays {self._listening.topic} at {rate:g} Hz on {self._markers.topic_name} {also}"
-        )
+        self.get_logger().info(f"ready: plays {self._input.topic} at {rate:g} Hz on {self._markers.topic_name} {also}")
 
     def _show(self) -> None:
-        now, moment = self._listening.look()
+        now, moment = self._input.sample()
         self._markers.publish(self._skeleton.message(now, moment.positions))
         if self._transforms is not None and now:  # a transform of time 0 would be taken for one of any time
             self._transforms.publish(TFMessage(transforms=self._turned(now, moment.positions)))

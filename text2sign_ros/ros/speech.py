@@ -40,7 +40,7 @@ class Speech:
         self._value, self._intake, self._reports, self._clock = value, intake, reports, clock
         self._transcript = Transcript(phrases)
 
-    def hear(self, message: LiveSpeech) -> None:
+    def receive(self, message: LiveSpeech) -> None:
         """Sign what a final result has beyond what incremental ones before it had."""
         longest = max(message.final, message.incremental, key=len)
         if len(longest) > self._value("max_characters"):

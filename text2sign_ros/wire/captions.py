@@ -74,13 +74,13 @@ class Captions:
     reason: str = ""
     warnings: list[str] = field(default_factory=list)
     spelled: list[str] = field(default_factory=list)
-    beginning: int = 0
+    attempt: int = 0
     frames: int = 0
     start_stamp: int | None = None
     end_stamp: int | None = None
     first_chunk: float | None = None
     work: float | None = None
-    begun: int = 0
+    parts_started: int = 0
     parts: list[TimedPart] = field(default_factory=list)
 
     def json(self) -> str:
@@ -179,8 +179,8 @@ class _Live:
         captions, before, self._origin = self.captions, self._origin, stamp - chunk.start_time
         if chunk.start == 0:
             captions.state, captions.start_stamp = State.EXECUTING, stamp
-            captions.beginning += 1
-            captions.begun, captions.parts, captions.spelled = 0, [], []
+            captions.attempt += 1
+            captions.parts_started, captions.parts, captions.spelled = 0, [], []
             self._going, self._word = {}, None
         captions.frames, captions.end_stamp = chunk.start + len(chunk), self._stamp(chunk.start + len(chunk))
         for part in chunk.parts:
@@ -213,7 +213,7 @@ class _Live:
             return
         captions, label = self.captions, _short(part.text, _LABEL)
         timed = TimedPart(
-            captions.begun,
+            captions.parts_started,
             part.kind,
             label,
             part.word,
@@ -223,7 +223,7 @@ class _Live:
             self._stamp(part.start),
             None,
         )
-        captions.begun += 1
+        captions.parts_started += 1
         captions.parts.append(timed)
         self._going[key] = timed
         if part.kind == "letter":

@@ -46,7 +46,7 @@ class Intake:
         self._reports.received()
         rate, most = self._value("max_rate"), self._value("max_characters")
         if not self._bucket.take(rate):
-            self._reports.flooded(f"texts come faster than max_rate ({rate:g} a second)")
+            self._reports.rate_limited(f"texts come faster than max_rate ({rate:g} a second)")
             return
         id = uuid.uuid4()
         self._reports.accepted(id, text)

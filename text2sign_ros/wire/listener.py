@@ -11,7 +11,7 @@ import numpy as np
 from text2sign_ros.motion.playback import Piece, Playback, PlaybackError
 from text2sign_ros.skeleton import KEYPOINTS
 from text2sign_ros.wire import trajectory
-from text2sign_ros.wire.diagnosis import NO_TIME, RECENT, Level, Verdict
+from text2sign_ros.wire.diagnosis import NO_TIME, RECENT, Assessment, Level
 
 
 class Moment(NamedTuple):
@@ -49,7 +49,7 @@ class Listener:
         self._played = self._refused = self._told = 0
         self._refusal, self._refused_at = "", -float("inf")
 
-    def hear(self, data: bytes, now: int, publishers: int) -> str:
+    def receive(self, data: bytes, now: int, publishers: int) -> str:
         """Take a chunk.
 
         Args:
@@ -78,7 +78,7 @@ class Listener:
         self._played += 1
         return ""
 
-    def look(self, now: int) -> Moment:
+    def sample(self, now: int) -> Moment:
         """What the signer does at ``now`` (nanoseconds); ask in the order of time, jumps of the clock excepted."""
         positions, velocities = self._playback.knot(now)
         broke_off, self._told = self._playback.breaks > self._told, self._playback.breaks
@@ -93,19 +93,19 @@ class Listener:
         """Whether it goes, or has gone, to rest because its motion broke off; until the next chunk."""
         return self._playback.broken_off
 
-    def assess(self, now: int, publishers: int) -> Verdict:
+    def assess(self, now: int, publishers: int) -> Assessment:
         """Whether and why nothing moves."""
         if now == 0:
-            return Verdict(Level.WARN, NO_TIME)
+            return Assessment(Level.WARN, NO_TIME)
         if publishers == 0:
             reason = f"nobody publishes {self._topic}: start and activate the signer, or compare names and namespaces"
-            return Verdict(Level.WARN, reason)
+            return Assessment(Level.WARN, reason)
         if self._clock() - self._refused_at < RECENT:
-            return Verdict(Level.WARN, f"chunks are not played: {self._refusal}")
+            return Assessment(Level.WARN, f"chunks are not played: {self._refusal}")
         if self.broken_off:
             reason = "the motion broke off before it came to rest: is the signer still there, and in time?"
-            return Verdict(Level.WARN, reason)
-        return Verdict(Level.OK, self._doing if self.ahead(now) else "at rest: waiting for motion")
+            return Assessment(Level.WARN, reason)
+        return Assessment(Level.OK, self._doing if self.ahead(now) else "at rest: waiting for motion")
 
     def values(self, now: int, publishers: int) -> dict[str, str]:
         """The figures by name, as people read them."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from text2sign_ros.inference.engine import Outcome, Utterance
 from text2sign_ros.motion.chunks import Chunk
 from text2sign_ros.wire.captions import Captioner
-from text2sign_ros.wire.figures import Figures
+from text2sign_ros.wire.statistics import Statistics
 from text2sign_ros.wire.textlog import TextLog
 
 
@@ -44,22 +44,22 @@ class Reports:
         self,
         goals: Goals,
         captions: Captioner,
-        figures: Figures,
+        figures: Statistics,
         log: TextLog,
         fps: float,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._goals, self._captions, self._figures, self._log = goals, captions, figures, log
+        self._goals, self._captions, self._statistics, self._log = goals, captions, figures, log
         self._fps, self._changed = fps, changed
 
     def received(self) -> None:
         """A text came, and was not looked at yet."""
-        self._figures.received()
+        self._statistics.received()
 
-    def flooded(self, reason: str) -> None:
+    def rate_limited(self, reason: str) -> None:
         """It was refused unread, for coming too soon after others."""
-        self._figures.flooded(reason)
-        self._log.flooded(reason)
+        self._statistics.rate_limited(reason)
+        self._log.rate_limited(reason)
 
     def accepted(self, id: uuid.UUID, text: str) -> None:
         """It was looked at, and has a goal."""
@@ -68,7 +68,7 @@ class Reports:
 
     def refused(self, id: uuid.UUID, text: str, reason: str) -> None:
         """It was not queued."""
-        self._figures.refused(reason)
+        self._statistics.refused(reason)
         self._captions.end(id, Outcome.REFUSED, reason)
         self._goals.end(id, Outcome.REFUSED)
         self._log.refused(text, reason)
@@ -83,7 +83,7 @@ class Reports:
 
     def sent(self, utterance: Utterance, chunk: Chunk, stamp: int, *, late: bool) -> None:
         """A chunk of a text was sent, to be played at ``stamp`` (nanoseconds)."""
-        self._figures.sent(late)
+        self._statistics.sent(late)
         self._captions.sent(utterance, chunk, stamp)
         if chunk.start == 0:
             self._goals.execute(utterance.id, stamp)
@@ -92,9 +92,9 @@ class Reports:
         """The motion of a text goes on at ``stamp`` instead of ``due`` (nanoseconds)."""
         self._log.moved(stamp, due)
 
-    def broke(self, utterance: Utterance, error: Exception) -> None:
+    def send_failed(self, utterance: Utterance, error: Exception) -> None:
         """A chunk could not be sent."""
-        self._log.broke(utterance, error)
+        self._log.send_failed(utterance, error)
 
     def ended(self, utterance: Utterance) -> None:
         """A text ended, and all of it that was signed was sent."""
@@ -102,7 +102,7 @@ class Reports:
         error = utterance.error
         reason = f"{type(error).__name__}: {error}" if utterance.outcome is Outcome.FAILED else str(error or "")
         self._log.ended(utterance, self._fps)
-        self._figures.ended(utterance, self._fps)
+        self._statistics.ended(utterance, self._fps)
         self._captions.end(utterance.id, utterance.outcome, reason, utterance)
         self._goals.end(utterance.id, utterance.outcome)
         self._changed()

@@ -14,8 +14,8 @@ from text2sign_ros.wire.schedule import Schedule
 
 POLL = 0.02
 """Seconds between looks at the clock while waiting: it may be simulated, and stop or jump at any time."""
-STILL = 2.0
-"""Seconds after which a clock that has not moved counts as standing still."""
+CLOCK_STOPPED_AFTER = 2.0
+"""Seconds after which a clock that has not moved counts as clock_stopped still."""
 
 
 class ChunkSink(Protocol):
@@ -57,7 +57,7 @@ class Observer(Protocol):
         """All of a text was sent."""
         ...
 
-    def broke(self, utterance: Utterance, error: Exception) -> None:
+    def send_failed(self, utterance: Utterance, error: Exception) -> None:
         """A chunk could not be sent."""
         ...
 
@@ -93,7 +93,7 @@ class Sender:
             self._thread.join(POLL)
             if (now := self._sink.now()) != seen:
                 seen, since = now, time.monotonic()
-            if not going() or time.monotonic() - since > STILL:
+            if not going() or time.monotonic() - since > CLOCK_STOPPED_AFTER:
                 return False
         return True
 
@@ -118,7 +118,7 @@ class Sender:
                     return
             except Exception as error:  # what can't be sent must not silence the robot
                 if not self._sink.closed():
-                    self._observer.broke(utterance, error)
+                    self._observer.send_failed(utterance, error)
 
     def _send(self, utterance: Utterance, chunk: Chunk) -> bool:
         """Publish ``chunk`` when it is due; False when the sender is stopped before that."""

@@ -11,7 +11,7 @@ from text2sign_ros.wire.bucket import TokenBucket
 
 LINES, LINE_RATE = 100, 1.0
 """Texts whose failing is told: at once, and a second in the long run."""
-SPAM = 5.0
+WARNING_PERIOD = 5.0
 """Seconds between warnings of a flood."""
 
 
@@ -37,18 +37,18 @@ class TextLog:
         self._logger = logger
         self._lines = TokenBucket(LINES, clock)
 
-    def flooded(self, reason: str) -> None:
+    def rate_limited(self, reason: str) -> None:
         """A text was refused unread."""
-        self._logger.warning(f"{reason}; those beyond it are refused", throttle_duration_sec=SPAM)
+        self._logger.warning(f"{reason}; those beyond it are refused", throttle_duration_sec=WARNING_PERIOD)
 
     def refused(self, text: str, reason: str) -> None:
         """A text was not queued."""
-        if self._may_tell():
+        if self._may_log():
             self._logger.warning(f"{quote(text)} is refused: {reason}")
 
     def revised(self, text: str) -> None:
         """The final result of speech recognition contradicts what was signed of it."""
-        if self._may_tell():
+        if self._may_log():
             self._logger.warning(
                 f"{quote(text)}: the recogniser has revised words that were signed already; raise speech_results"
             )
@@ -60,14 +60,14 @@ class TextLog:
             "the clock jumped, or signing is slower than real time"
         )
 
-    def broke(self, utterance: Utterance, error: Exception) -> None:
+    def send_failed(self, utterance: Utterance, error: Exception) -> None:
         """A chunk of a text could not be sent."""
         self._logger.error(f"a chunk of {quote(utterance.text)} can't be sent: {error}")
 
     def ended(self, utterance: Utterance, fps: float) -> None:
         """A text ended."""
         log, text, reason = self._logger, quote(utterance.text), utterance.error
-        tell = (utterance.outcome is Outcome.SIGNED and not utterance.warnings) or self._may_tell()
+        tell = (utterance.outcome is Outcome.SIGNED and not utterance.warnings) or self._may_log()
         for warning in utterance.warnings if tell else ():
             log.warning(f"{text}: {warning}")
         if utterance.outcome is Outcome.SIGNED:
@@ -87,7 +87,7 @@ class TextLog:
         else:
             log.error(f"{text} was given up: {type(reason).__name__}: {reason}")
 
-    def _may_tell(self) -> bool:
+    def _may_log(self) -> bool:
         """Whether one more text that was not signed as written is told of."""
         if not self._lines.take(LINE_RATE):
             return False

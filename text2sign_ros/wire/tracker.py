@@ -76,7 +76,7 @@ class Track:
         id: its goal; None until that is known.
         status, stamp_ns: of the goal.
         captions: the last ones that came; None without.
-        passed: a text that was sent later has its goal already: the signer has most likely not taken this one.
+        skipped: a text that was sent later has its goal already: the signer has most likely not taken this one.
         lost: the signer no longer knows the goal, which has not ended: another process has taken its place.
         arrivals: its chunks in order. A text that a pause interrupted begins again; the chunks before that stay.
         begin: index of the first of ``arrivals`` after it began last, as far as they are here.
@@ -89,7 +89,7 @@ class Track:
     status: Status = Status.UNKNOWN
     stamp_ns: int = 0
     captions: Captions | None = None
-    passed: bool = False
+    skipped: bool = False
     lost: bool = False
     arrivals: list[Arrival] = field(default_factory=list)
     begin: int = 0
@@ -101,12 +101,12 @@ class Track:
         return current if current and current[0].chunk.stamp_ns == self.stamp_ns else []
 
     @property
-    def told(self) -> bool:
+    def has_outcome(self) -> bool:
         """Whether the captions have come that tell how it ended."""
         return self.captions is not None and self.captions.outcome is not None
 
     @property
-    def performed(self) -> bool:
+    def complete(self) -> bool:
         """Whether the chunks that are here lead from rest to rest, as all that is sent of a text does in the end."""
         return _ends_at_rest(self.current[-1].chunk) if self.current else not self.stamp_ns
 
@@ -209,7 +209,7 @@ class Tracker:
     def _match(self, track: Track, id: uuid.UUID) -> None:
         place = self._open.index(track)
         for earlier in self._open[:place]:
-            earlier.passed = True
+            earlier.skipped = True
         del self._open[place]
         track.id = id
         self._tracks[id] = track
