@@ -1,4 +1,4 @@
-"""Reports: what becomes of each text, to all who want to know."""
+"""Reports: passes on what becomes of each text to goals, captions, statistics and log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Goals(Protocol):
     """One goal for each text."""
 
     def accept(self, id: uuid.UUID) -> None:
-        """A text came."""
+        """A text was received."""
         ...
 
     def execute(self, id: uuid.UUID, stamp: int) -> None:
@@ -30,55 +30,55 @@ class Goals(Protocol):
 
 
 class Reports:
-    """Reports each text to the captions, the goals, the figures and the log; to the captions before the goals.
+    """Reports each text to the captions, the goals, the statistics and the log; to the captions before the goals.
 
-    Thread-safe. It is what a ``Sender`` tells, and an ``Intake``.
+    Thread-safe. A ``Sender`` and an ``Intake`` call it.
 
     Args:
-        goals, captions, figures, log: whom to.
+        goals, captions, statistics, log: receive the reports.
         fps: frames per second.
-        changed: called after what ``/diagnostics`` may want to say at once.
+        changed: called after changes that ``/diagnostics`` should publish immediately.
     """
 
     def __init__(
         self,
         goals: Goals,
         captions: Captioner,
-        figures: Statistics,
+        statistics: Statistics,
         log: TextLog,
         fps: float,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._goals, self._captions, self._statistics, self._log = goals, captions, figures, log
+        self._goals, self._captions, self._statistics, self._log = goals, captions, statistics, log
         self._fps, self._changed = fps, changed
 
     def received(self) -> None:
-        """A text came, and was not looked at yet."""
+        """A text was received, and has not been looked at yet."""
         self._statistics.received()
 
     def rate_limited(self, reason: str) -> None:
-        """It was refused unread, for coming too soon after others."""
+        """It was refused unread, because it exceeded ``max_rate``."""
         self._statistics.rate_limited(reason)
         self._log.rate_limited(reason)
 
     def accepted(self, id: uuid.UUID, text: str) -> None:
-        """It was looked at, and has a goal."""
+        """It was not refused unread, and has a goal."""
         self._captions.accept(id, text)
         self._goals.accept(id)
 
     def refused(self, id: uuid.UUID, text: str, reason: str) -> None:
-        """It was not queued."""
+        """It was refused, and not queued."""
         self._statistics.refused(reason)
         self._captions.end(id, Outcome.REFUSED, reason)
         self._goals.end(id, Outcome.REFUSED)
         self._log.refused(text, reason)
 
     def queued(self) -> None:
-        """It waits, or is being signed already."""
+        """It is waiting, or is being signed already."""
         self._changed()
 
     def revised(self, text: str) -> None:
-        """The final result of speech recognition contradicts what was signed of it."""
+        """The final result of speech recognition contradicts words that were already signed."""
         self._log.revised(text)
 
     def sent(self, utterance: Utterance, chunk: Chunk, stamp: int, *, late: bool) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from text2sign_ros.inference.engine import Outcome, Utterance
 from text2sign_ros.wire.diagnosis import RECENT, is_recent
 
-_TEXTS = 100  # that figures of speed are taken over
+_TEXTS = 100  # the latest ones, over which speed is measured
 
 
 class Statistics:
@@ -26,22 +26,22 @@ class Statistics:
         self._not_signed_reason = ""
 
     def activated(self) -> None:
-        """Texts are signed from now on: why others were not is no longer of interest."""
+        """Texts are signed from now on: forget why earlier ones were not."""
         with self._lock:
             self._not_signed_at = -RECENT
 
     def received(self) -> None:
-        """A text came."""
+        """A text was received."""
         self._count("received")
 
     def refused(self, reason: str) -> None:
-        """A text was not even queued."""
+        """A text was refused before it was queued."""
         with self._lock:
             self._counts[Outcome.REFUSED.value] += 1
             self._not_signed(reason)
 
     def rate_limited(self, reason: str) -> None:
-        """A text was refused unread, for coming too soon after others."""
+        """A text was refused unread, because it exceeded ``max_rate``."""
         self.refused(reason)
         with self._lock:
             self._counts["rate_limited"] += 1
@@ -72,12 +72,12 @@ class Statistics:
             return is_recent(self._late_at)
 
     def rate_limited_recently(self) -> bool:
-        """Whether a text came too soon after others in the last ``RECENT`` seconds."""
+        """Whether a text exceeded ``max_rate`` in the last ``RECENT`` seconds."""
         with self._lock:
             return is_recent(self._rate_limited_at)
 
     def not_signed_recently(self) -> str:
-        """Why the last text that was refused, dropped or given up in the last ``RECENT`` seconds was; else empty."""
+        """Why a text was refused, dropped or failed in the last ``RECENT`` seconds (the latest); empty if none was."""
         with self._lock:
             return self._not_signed_reason if is_recent(self._not_signed_at) else ""
 
@@ -86,7 +86,7 @@ class Statistics:
         self._not_signed_at = time.monotonic()
 
     def values(self) -> dict[str, str]:
-        """All figures by name, as people read them; a dash where nothing was measured yet."""
+        """All values by name, formatted for people; a dash where nothing was measured yet."""
         with self._lock:
             counts, unsigned = Counter(self._counts), self._not_signed_reason
             first, work = 1e3 * np.array(self._first), np.array(self._work).reshape(-1, 2).sum(axis=0)
