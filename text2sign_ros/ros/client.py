@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import atexit
 import os
-import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
 from types import TracebackType
 from typing import Any, TypeVar
 
-import numpy as np
-import rclpy
 from action_msgs.msg import GoalStatusArray
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import TransitionEvent
@@ -25,26 +21,40 @@ from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from text2sign_ros.clip import SignClip
-from text2sign_ros.errors import Text2SignError
-from text2sign_ros.ros import qos
+from text2sign_ros.ros import client_node, qos
+from text2sign_ros.ros.client_errors import Cause, ClientError, RefusedError, SignerGoneError, WaitError
+from text2sign_ros.ros.diagnostics import Diagnostics
+from text2sign_ros.ros.goal import Goal, Result
 from text2sign_ros.skeleton import KEYPOINTS
 from text2sign_ros.wire import diagnosis, trajectory
 from text2sign_ros.wire.captions import Captions, CaptionsError
+from text2sign_ros.wire.diagnosis import Level
 from text2sign_ros.wire.layout import Layout, LayoutError
 from text2sign_ros.wire.textlog import quote
-from text2sign_ros.wire.tracker import Arrival, GoalState, Status, Track, Tracker, gaps
-from text2sign_ros.wire.trajectory import Trajectory, TrajectoryError
+from text2sign_ros.wire.tracker import Arrival, GoalState, Status, Tracker
+from text2sign_ros.wire.trajectory import TrajectoryError
+
+__all__ = [
+    "Cause",
+    "ClientError",
+    "Diagnostics",
+    "Goal",
+    "Level",
+    "RefusedError",
+    "Result",
+    "SignerClient",
+    "SignerGoneError",
+    "WaitError",
+]
 
 T = TypeVar("T")
 
@@ -59,238 +69,6 @@ SILENCE = 10.0
 _LOOK, _POLL = 0.2, 0.05  # seconds between looks at what sends no message: the graph, silence
 _CHUNKS = QoSProfile(depth=1000)  # all of a text at once, where lead_time is long
 _LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
-
-class ClientError(Text2SignError):
-    """The signer can't be used as asked; the base class of all that follow."""
-
-
-class RefusedError(ClientError):
-    """The signer refuses a transition, a parameter or a request; the message has its reason."""
-
-
-class SignerGoneError(ClientError):
-    """The signer has ended, or another process has taken its place, before the text ended: it has to be sent again."""
-
-
-class Cause(Enum):
-    """What most likely keeps the client waiting."""
-
-    NOT_FOUND = "not found"
-    """No such node: not started, or of another name, namespace or ROS domain."""
-    SILENT = "silent"
-    """It was there, and nothing comes from it any more."""
-    NOT_ACTIVE = "not active"
-    """It is in another state of its lifecycle."""
-    CLOCK = "clock"
-    """Its clock shows no time, or stands still."""
-    PAUSED = "paused"
-    NOT_SPUN = "not spun"
-    """Nothing spins the node that this client was given."""
-    BUSY = "busy"
-    """None of these: it takes longer, and the message has what its diagnostics say."""
-
-
-class WaitError(ClientError, TimeoutError):
-    """What was waited for did not come in time; the message says what that was, and the likely cause.
-
-    Attributes:
-        cause: the likely one.
-    """
-
-    def __init__(self, message: str, cause: Cause) -> None:
-        super().__init__(message)
-        self.cause = cause
-
-
-class Level(IntEnum):
-    """Of diagnostics, as in diagnostic_msgs/DiagnosticStatus."""
-
-    OK = 0
-    WARN = 1
-    ERROR = 2
-    STALE = 3
-
-
-@dataclass(frozen=True)
-class Diagnostics:
-    """The signer's status on ``/diagnostics``, which docs/node.md explains.
-
-    Attributes:
-        level, message: the assessment, and one sentence.
-        values: the figures by name, as text.
-        hardware: what runs the networks; empty before the signer is configured.
-    """
-
-    level: Level
-    message: str
-    values: Mapping[str, str]
-    hardware: str = ""
-
-    @property
-    def state(self) -> str:
-        """Of the lifecycle."""
-        return self.values.get("state", "")
-
-    def number(self, name: str) -> float | None:
-        """The figure ``name``; None where nothing was measured yet."""
-        value = self.values.get(name, "-")
-        return None if value == "-" else float(value)
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a text ended.
-
-    Attributes:
-        status: SUCCEEDED (all of it was sent), CANCELED or ABORTED.
-        reason: why it was canceled or aborted, as far as the signer tells.
-        warnings: what could not be signed as written.
-    """
-
-    status: Status
-    reason: str = ""
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether all of it was sent."""
-        return self.status is Status.SUCCEEDED
-
-
-class Goal:
-    """A text that was submitted: one goal on ``~/status``. Thread-safe.
-
-    ``SignerClient.submit`` makes it; it stays readable after it has ended, and after the client was closed.
-
-    Attributes:
-        text: as submitted.
-        sent_at: when it was published, by ``time.perf_counter``.
-    """
-
-    def __init__(self, client: SignerClient, track: Track) -> None:
-        self._client, self._track = client, track
-        self.text, self.sent_at = track.text, time.perf_counter()
-        self._end: Result | ClientError | None = None
-        self._ended_at = 0.0  # by time.monotonic, when it was first seen that it has ended; 0 before
-        self._callbacks: list[Callable[[Goal], object]] = []
-
-    @property
-    def id(self) -> uuid.UUID | None:
-        """Of the goal; None until the signer has told it."""
-        return self._track.id
-
-    @property
-    def status(self) -> Status:
-        """How it stands: UNKNOWN until the signer has told."""
-        return self._track.status
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended and all its chunks are here, or the signer is gone."""
-        return self._end is not None
-
-    @property
-    def captions(self) -> Captions | None:
-        """The last captions: its parts with frames and stamps, warnings, how it ended; None where none have come."""
-        return self._track.captions
-
-    @property
-    def stamp_ns(self) -> int:
-        """When its first chunk is to be played, in nanoseconds of the ROS clock; 0 before it has begun."""
-        return self._track.stamp_ns
-
-    @property
-    def arrivals(self) -> tuple[Arrival, ...]:
-        """Its chunks so far, with when they came; of a text that began again after a pause only those since then."""
-        with self._client._changed:
-            return tuple(self._track.current)
-
-    @property
-    def chunks(self) -> tuple[Trajectory, ...]:
-        """The same without when they came."""
-        return tuple(arrival.chunk for arrival in self.arrivals)
-
-    @property
-    def frames(self) -> int:
-        """How many frames these have."""
-        return sum(len(chunk.positions) for chunk in self.chunks)
-
-    @property
-    def late(self) -> int:
-        """How many of these came after their stamp, by the clock of this client's node."""
-        return sum(arrival.late for arrival in self.arrivals)
-
-    def gaps(self) -> list[int]:
-        """Nanoseconds between the end of each chunk and the stamp of the next: zeros in a motion without a break.
-
-        Raises:
-            WaitError: the signer has not told its frames per second.
-        """
-        return gaps(self.chunks, self._client.layout().fps)
-
-    def result(self, timeout: float = 60.0) -> Result:
-        """How it ended, once it has, and all its chunks are here.
-
-        Raises:
-            WaitError: that takes more than ``timeout`` seconds.
-            SignerGoneError: the signer has ended before the text.
-        """
-        self._client.wait_for(lambda: self._end, timeout, f"the end of {quote(self.text)}")
-        assert self._end is not None
-        if isinstance(self._end, ClientError):
-            raise self._end
-        return self._end
-
-    def follow(self, timeout: float = 20.0) -> Iterator[Arrival]:
-        """Its chunks as they come, to the last; after a pause the text begins again from its first chunk.
-
-        Raises:
-            WaitError: no chunk came for ``timeout`` seconds.
-            SignerGoneError: the signer has ended before the text.
-            ClientError: the client gets no motion.
-        """
-        self._client._needs_motion()
-        seen = 0
-        while True:
-
-            def more(seen: int = seen) -> bool:
-                return len(self._track.arrivals) > seen or self._end is not None
-
-            self._client.wait_for(more, timeout, f"the next chunk of {quote(self.text)}")
-            with self._client._changed:
-                new, end = self._track.arrivals[seen:], self._end
-            if not new:
-                if isinstance(end, ClientError):
-                    raise end
-                return
-            yield from new
-            seen += len(new)
-
-    def clip(self, timeout: float = 60.0) -> SignClip:
-        """Its motion, once it has ended; of a canceled text what was sent of it, and the way back to rest.
-
-        Raises:
-            ClientError: nothing of it was signed, and the message has the reason; or the client gets no motion.
-            WaitError, SignerGoneError: as ``result``.
-        """
-        self._client._needs_motion()
-        result, chunks = self.result(timeout), self.chunks
-        if not chunks:
-            raise ClientError(f"nothing of {quote(self.text)} was signed: {result.reason or result.status.name}")
-        positions = np.concatenate([chunk.positions for chunk in chunks])
-        return SignClip(positions, np.ones(positions.shape[:2], np.float32), self._client.layout().fps)
-
-    def add_done_callback(self, callback: Callable[[Goal], object]) -> None:
-        """Call ``callback(goal)`` once it is done: at once if it is, else in the thread that spins the node.
-
-        What it raises there is logged.
-        """
-        with self._client._changed:
-            if self._end is None:
-                self._callbacks.append(callback)
-                return
-        callback(self)
 
 
 @dataclass
@@ -358,26 +136,13 @@ class SignerClient:
         self._closed = False
         with ExitStack() as stack:
             self._thread: threading.Thread | None = None
-            self.node = self._own_node(stack, name, use_sim_time) if node is None else node
+            self.node = client_node.create_node(stack, name, use_sim_time) if node is None else node
             namespace = self.node.get_namespace().rstrip("/")
             self.signer = signer if signer.startswith("/") else f"{namespace}/{signer}"
             self._open(stack)
             if node is None:
                 self._start(stack)
             self._stack = stack.pop_all()
-
-    def _own_node(self, stack: ExitStack, name: str | None, use_sim_time: bool) -> Node:
-        context = rclpy.Context()
-        # Signals stay Python's own: Ctrl-C raises KeyboardInterrupt in whatever waits.
-        rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-        stack.callback(rclpy.try_shutdown, context=context)
-        node = rclpy.create_node(
-            name or f"signer_client_{secrets.token_hex(3)}",
-            context=context,
-            parameter_overrides=[Parameter("use_sim_time", value=use_sim_time)],
-        )
-        stack.callback(node.destroy_node)
-        return node
 
     def _open(self, stack: ExitStack) -> None:
         node, group = self.node, MutuallyExclusiveCallbackGroup()
@@ -405,21 +170,7 @@ class SignerClient:
         stack.callback(node.destroy_timer, timer)
 
     def _start(self, stack: ExitStack) -> None:
-        executor = SingleThreadedExecutor(context=self.node.context)
-        stack.callback(executor.shutdown)
-        executor.add_node(self.node)
-        stopping = threading.Event()
-
-        def spin() -> None:
-            while not stopping.is_set() and self.node.context.ok():
-                try:
-                    executor.spin_once(timeout_sec=0.1)
-                except Exception as error:  # noqa: PERF203  as rclpy's own does at a /clock below zero
-                    self._failed(error)
-
-        self._thread = threading.Thread(target=spin, name="signer client", daemon=True)
-        stack.callback(self._thread.join)
-        stack.callback(stopping.set)
+        self._thread = client_node.spinner(stack, self.node, self._failed)
         self._thread.start()
         atexit.register(self.close)  # a thread that spins while Python ends aborts the process
         stack.callback(atexit.unregister, self.close)
@@ -734,9 +485,7 @@ class SignerClient:
             if node != self.signer.lstrip("/"):
                 self._others.add(f"/{node}")
                 continue
-            values = {pair.key: pair.value for pair in status.values}
-            level = Level(int.from_bytes(status.level, "little"))
-            self._diagnostics = Diagnostics(level, status.message, values, status.hardware_id)
+            self._diagnostics = Diagnostics.from_message(status)
             self._state, self._silent = self._diagnostics.state, 0
         self._notify()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.time import Time
 
-from text2sign_ros.wire.diagnosis import Assessment
+from text2sign_ros.wire.diagnosis import Assessment, Level
 
 
 def array(
@@ -20,3 +21,35 @@ def array(
     result = DiagnosticArray(status=[status])
     result.header.stamp = Time(nanoseconds=stamp).to_msg()
     return result
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """The signer's status on ``/diagnostics``, which docs/node.md explains.
+
+    Attributes:
+        level, message: the assessment, and one sentence.
+        values: the figures by name, as text.
+        hardware: what runs the networks; empty before the signer is configured.
+    """
+
+    level: Level
+    message: str
+    values: Mapping[str, str]
+    hardware: str = ""
+
+    @property
+    def state(self) -> str:
+        """Of the lifecycle."""
+        return self.values.get("state", "")
+
+    def number(self, name: str) -> float | None:
+        """The figure ``name``; None where nothing was measured yet."""
+        value = self.values.get(name, "-")
+        return None if value == "-" else float(value)
+
+    @classmethod
+    def from_message(cls, status: DiagnosticStatus) -> Diagnostics:
+        """One entry of a received message."""
+        values = {pair.key: pair.value for pair in status.values}
+        return cls(Level(int.from_bytes(status.level, "little")), status.message, values, status.hardware_id)
