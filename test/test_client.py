@@ -528,7 +528,7 @@ def test_another_process_takes_its_place(stand_in: StandIn, client: SignerClient
     client.wait_for(lambda: goal.status is Status.ACCEPTED, 5.0, "the goal")
     stand_in.goals.clear()
     stand_in.publish_status()
-    with pytest.raises(SignerGoneError, match="started anew before the end of 'hello'"):
+    with pytest.raises(SignerGoneError, match="restarted before the end of 'hello'"):
         goal.result(5.0)
 
 
@@ -555,7 +555,7 @@ def test_waiting_in_a_callback_is_an_error(stand_in: StandIn, client: SignerClie
     assert goal.result(5.0).status is Status.ABORTED
     said = ""
     deadline = time.monotonic() + 5.0
-    while "can't close it" not in said or "can't wait for what it hears" not in said:
+    while "can't close it" not in said or "can't wait for messages" not in said:
         assert time.monotonic() < deadline, said
         said += capfd.readouterr().err
         time.sleep(0.05)

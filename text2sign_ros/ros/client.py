@@ -1,4 +1,4 @@
-"""SignerClient: a signer as an application sees it, over the topics and services that any ROS 2 machine has."""
+"""SignerClient: how an application uses a signer: texts in; results, chunks and captions out."""
 
 from __future__ import annotations
 
@@ -59,53 +59,53 @@ __all__ = [
 T = TypeVar("T")
 
 SETTLE = 0.3
-"""Seconds that everything must have been found for before something is sent: the signer may find this node a moment
-after this node has found the signer, and what is sent before that is lost."""
+"""Seconds to wait between discovering the signer and sending something: the signer may discover this node a moment
+later, and what is sent before that is lost."""
 QUIET = 1.0
-"""Seconds after which a text that has ended, and of which no more comes, is taken to be all here, though its motion is
-not at rest: it was cut off with the node that signed it."""
+"""Seconds without a chunk after which a text that has ended counts as complete, although its motion has not come to
+rest: it was cut off when its node ended."""
 SILENCE = 10.0
-"""Seconds without diagnostics, which come once a second, after which the signer is taken to be gone."""
-_LOOK, _POLL = 0.2, 0.05  # seconds between looks at what sends no message: the graph, silence
-_CHUNKS = QoSProfile(depth=1000)  # all of a text at once, where lead_time is long
+"""Seconds without diagnostics, which come once a second, after which the signer counts as gone."""
+_LOOK, _POLL = 0.2, 0.05  # seconds between checks of what sends no message: the ROS graph, silence
+_CHUNKS = QoSProfile(depth=1000)  # a whole text in one burst, if lead_time is long
 _LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @dataclass
-class _Calls:
-    """A service: its client, and since when it is known to be there (``time.monotonic``)."""
+class _Service:
+    """A service: its client, and since when it has been available (``time.monotonic``)."""
 
     client: Any
     since: float = field(default=0.0)
 
 
 class SignerClient:
-    """Texts to a signer, and what becomes of them. Thread-safe.
+    """Sends texts to a signer, and follows what becomes of them. Thread-safe.
 
     Without ``node`` it has a node, a context and a thread of its own; use it as a context manager, or ``close`` it:
 
         with SignerClient() as signer:
             print(signer.submit("hello").result().status)
 
-    With ``node`` it adds its publisher, subscriptions and clients to that, and you spin it: methods that wait must be
-    called from another thread than the one that spins, or from a callback of another group in a MultiThreadedExecutor.
+    With ``node`` it adds its publisher, subscriptions and clients to that node, and you spin it: methods that wait must
+    be called from a thread other than the one that spins, or in a MultiThreadedExecutor from a callback of another
+    group.
     In a callback use ``submit`` when ``connected``, and ``Goal.add_done_callback``.
 
-    Which goal on ``~/status`` is which text, and which chunks are its, is found out as ``wire.tracker.Tracker`` says,
-    with its limits. Everything that waits raises a ``WaitError`` that names the likely cause; KeyboardInterrupt gets
-    through, and after a shutdown of the context rclpy's ExternalShutdownException is raised.
+    ``wire.tracker.Tracker`` explains how the goal and the chunks of a text are found, and the limits of that. Methods
+    that wait raise a ``WaitError`` that names the likely cause on a timeout, let KeyboardInterrupt through, and raise
+    rclpy's ExternalShutdownException after a shutdown of the context.
 
     Args:
         signer: name of the signer's node: in full ("/robot/signer"), or within the namespace of this client's node.
-        node: to use; None makes one.
-        name: of a node of its own; None makes one up.
-        use_sim_time: of a node of its own: whether ``Arrival.clock_ns`` is on the clock of ``/clock``.
-        motion: whether it receives the motion; without, goals have no chunks, and who only sends texts saves their
-            transport.
-        check: called again and again while something is waited for; what it raises ends the wait.
+        node: to use; None creates one.
+        name: of the node that is created; None chooses one.
+        use_sim_time: of the node that is created: whether ``Arrival.clock_ns`` is on the clock of ``/clock``.
+        motion: whether to receive the motion; if not, goals have no chunks, and their transport is saved.
+        check: called repeatedly while waiting; an exception that it raises ends the wait.
 
     Attributes:
-        node: that it uses.
+        node: the node that it uses.
         signer: the signer's name in full.
         check: as given; may be replaced.
     """
@@ -121,18 +121,18 @@ class SignerClient:
         check: Callable[[], object] | None = None,
     ) -> None:
         self.check, self._motion = check, motion
-        self._changed = threading.Condition()  # guards all below
+        self._changed = threading.Condition()  # guards everything below
         self._tracker, self._live = Tracker(), list[Goal]()
         self._goals: tuple[GoalState, ...] | None = None
         self._diagnostics: Diagnostics | None = None
         self._layout: Layout | None = None
         self._state, self._others = "", set[str]()
-        self._services: dict[str, _Calls] = {}
-        self._found: float | None = None  # since when the signer and this node know each other (time.monotonic)
+        self._services: dict[str, _Service] = {}
+        self._found: float | None = None  # since when the signer and this node have known each other (time.monotonic)
         self._present = False
-        self._chunk_at = 0.0  # when a chunk came last (time.monotonic)
-        self._looks = 0  # at the graph, while the node is spun
-        self._silent = self._absent = 0  # looks since there were diagnostics, and since the signer's topics are gone
+        self._chunk_at = 0.0  # when the latest chunk was received (time.monotonic)
+        self._looks = 0  # at the ROS graph, while the node is spun
+        self._silent = self._absent = 0  # looks since the latest diagnostics, and since the signer's topics have gone
         self._closed = False
         with ExitStack() as stack:
             self._thread: threading.Thread | None = None
@@ -150,11 +150,11 @@ class SignerClient:
         def subscribe(kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile, raw: bool = False):
             made = node.create_subscription(kind, topic, callback, profile, callback_group=group, raw=raw)
             stack.callback(node.destroy_subscription, made)
-            return made.topic_name  # as it is remapped
+            return made.topic_name  # after remapping
 
         self._group = group
-        # The status first, and only its last message: executors look at subscriptions in this order, and so a chunk is
-        # seldom seen before the status that was sent before it.
+        # The status first, and only its last message: executors handle subscriptions in this order, so a chunk is
+        # seldom handled before the status that was sent before it.
         self._status_topic = subscribe(GoalStatusArray, f"{self.signer}/status", self._on_status, qos.LATEST)
         self._captions_topic = subscribe(String, f"{self.signer}/captions", self._on_captions, _LATCHED)
         if self._motion:
@@ -180,7 +180,7 @@ class SignerClient:
             self.node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Give back all that it has made, and join its thread; who waits in other threads gets a ClientError.
+        """Release everything that it has created, and join its thread; waits in other threads raise a ClientError.
 
         Raises:
             ClientError: this is called from a callback of the client's own thread.
@@ -204,19 +204,19 @@ class SignerClient:
     # Texts
 
     def submit(self, text: str, timeout: float = 10.0) -> Goal:
-        """Send a text, once the signer and this client know each other.
+        """Send a text, once the signer and this client have discovered each other.
 
         The signer need not be active: it refuses the text then, and the goal is aborted.
 
         Raises:
-            WaitError: they do not within ``timeout`` seconds.
-            ClientError: the text can't be sent: it has lone surrogates, which are no characters.
+            WaitError: they have not within ``timeout`` seconds.
+            ClientError: the text can't be sent: it has lone surrogates, which are not characters.
         """
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise ClientError(f"{quote(text)} can't be sent: {error}") from error
-        self.wait_for(lambda: self.connected, timeout, "the signer to be there for texts")
+        self.wait_for(lambda: self.connected, timeout, "the signer to receive texts")
         with self._changed:
             captioned = self.node.count_publishers(self._captions_topic) > 0
             goal = Goal(self, self._tracker.send(text, captioned=captioned))
@@ -225,7 +225,7 @@ class SignerClient:
         return goal
 
     def cancel(self, timeout: float = 10.0) -> str:
-        """End all texts, also those of others; what the signer says to it.
+        """End all texts, also those of others; returns the signer's reply.
 
         Raises:
             RefusedError: it is not active.
@@ -234,7 +234,7 @@ class SignerClient:
         return self._trigger("cancel", timeout)
 
     def pause(self, timeout: float = 10.0) -> str:
-        """Come to rest and keep the texts; an interrupted one begins again at ``resume``. As ``cancel``."""
+        """Come to rest and keep the texts; an interrupted one starts again at ``resume``. As ``cancel``."""
         return self._trigger("pause", timeout)
 
     def resume(self, timeout: float = 10.0) -> str:
@@ -247,45 +247,45 @@ class SignerClient:
             raise RefusedError(f"{self.signer}/{name} is refused: {response.message}")
         return response.message
 
-    # What the signer says of itself
+    # State of the signer
 
     @property
     def connected(self) -> bool:
-        """Whether the signer takes texts of this client, and the client hears what becomes of them."""
+        """Whether signer and client have discovered each other, so that texts and their status get through."""
         with self._changed:
             self._find()
             return self._found is not None and time.monotonic() - self._found >= SETTLE
 
     @property
     def present(self) -> bool:
-        """Whether there is a signer of that name that has been configured."""
+        """Whether a signer of that name exists and has been configured."""
         return self.node.count_publishers(self._status_topic) > 0
 
     @property
     def state(self) -> str:
-        """Of the signer's lifecycle: unconfigured, inactive, active, …; empty where it is not known."""
+        """Of the signer's lifecycle: unconfigured, inactive, active, …; empty if unknown."""
         return self._state
 
     @property
     def diagnostics(self) -> Diagnostics | None:
-        """The signer's last ones, which come once a second and on change; None before."""
+        """The signer's latest diagnostics, published once a second and on change; None before the first."""
         return self._diagnostics
 
     @property
     def goals(self) -> tuple[GoalState, ...]:
-        """All texts that the signer tells of, also those of others: first those that ended, the last hundred."""
+        """All texts on ``~/status``, also those of others: first the last hundred that ended."""
         return self._goals or ()
 
     def layout(self, timeout: float = 10.0) -> Layout:
         """Names, groups and bones of the keypoints, rest pose and frames per second.
 
         Raises:
-            WaitError: the signer does not tell within ``timeout`` seconds; it does once it is configured.
+            WaitError: the signer has not published it within ``timeout`` seconds; it does once it is configured.
         """
         return self.wait_for(lambda: self._layout, timeout, "the layout of the motion")
 
     def wait_until_ready(self, timeout: float = 60.0) -> None:
-        """Return when the signer is active, and this client knows it and is known to it.
+        """Wait until the signer is active, and signer and client have discovered each other.
 
         Raises:
             WaitError: that takes more than ``timeout`` seconds.
@@ -308,11 +308,13 @@ class SignerClient:
             return
         with suppress(WaitError):  # the answer has no reason, the diagnostics that follow have one
             self.wait_for(lambda: self._diagnostics is not before, 2.0, "diagnostics")
-        said = self._diagnostics
-        raise RefusedError(f"{self.signer} does not {transition}: {said.message if said else 'it says nothing'}")
+        latest = self._diagnostics
+        raise RefusedError(
+            f"{self.signer} does not {transition}: {latest.message if latest else 'no diagnostics were received'}"
+        )
 
     def set_parameters(self, timeout: float = 10.0, **values: Any) -> None:
-        """Set parameters of the signer, each for itself.
+        """Set parameters of the signer, independently of each other.
 
         Raises:
             RefusedError: some are refused; the message has each with its reason. The others are set.
@@ -335,27 +337,27 @@ class SignerClient:
         request = GetParameters.Request(names=list(names))
         values = self.call(GetParameters, "get_parameters", request, timeout).values
         if len(values) != len(names) or any(value.type == Parameter.Type.NOT_SET.value for value in values):
-            raise RefusedError(f"{self.signer} has not all of the parameters {', '.join(names)}")
+            raise RefusedError(f"{self.signer} lacks some of the parameters {', '.join(names)}")
         messages = (ParameterMessage(name=name, value=value) for name, value in zip(names, values, strict=True))
         return {message.name: Parameter.from_parameter_msg(message).value for message in messages}
 
     def call(self, kind: type, name: str, request: Any, timeout: float = 10.0) -> Any:
-        """The answer of the signer's service ``~/name``, which is of type ``kind``, whatever it is.
+        """Call the signer's service ``~/name``, which is of type ``kind``; returns the response.
 
         Raises:
-            WaitError: there is none within ``timeout`` seconds.
+            WaitError: there is no response within ``timeout`` seconds.
         """
         deadline = time.monotonic() + timeout
         with self._changed:
             if name not in self._services:
                 client = self.node.create_client(kind, f"{self.signer}/{name}", callback_group=self._group)
-                self._services[name] = _Calls(client)
+                self._services[name] = _Service(client)
             service = self._services[name]
 
         def found() -> bool:
-            # What comes from the signer shows that it has found this node, which may take longer than being found.
-            heard = self._diagnostics is not None or self._goals is not None
-            if not heard or not service.client.service_is_ready():
+            # A message from the signer shows that it has discovered this node, which may take longer than the reverse.
+            received = self._diagnostics is not None or self._goals is not None
+            if not received or not service.client.service_is_ready():
                 service.since = 0.0
                 return False
             service.since = service.since or time.monotonic()
@@ -374,12 +376,12 @@ class SignerClient:
     # Waiting
 
     def wait_for(self, condition: Callable[[], T | None], timeout: float, what: str) -> T:
-        """Wait until ``condition()``, which is asked whenever something has come, is something; that.
+        """Wait until ``condition()``, which is called after every message received, is true; returns its value.
 
         Args:
-            condition: anything that this client tells.
+            condition: of the state of this client.
             timeout: seconds.
-            what: is waited for, for the error's message.
+            what: what is waited for, for the error message.
 
         Raises:
             WaitError: it takes longer.
@@ -394,7 +396,7 @@ class SignerClient:
                 if value := condition():
                     return value
                 if threading.current_thread() is self._thread:
-                    raise ClientError("a callback of the client can't wait for what it hears: do so in another thread")
+                    raise ClientError("a callback of the client can't wait for messages: do so in another thread")
                 left = deadline - time.monotonic()
                 if left <= 0:
                     spun = self._thread is not None or self._looks > looks or timeout < 3 * _LOOK
@@ -407,27 +409,27 @@ class SignerClient:
                 self.check()
 
     def _explain(self, spun: bool) -> tuple[Cause, str]:
-        """What most likely keeps it from coming, and what helps; ``spun`` says whether callbacks ran meanwhile."""
-        told, name = self._diagnostics, self.signer
+        """The most likely cause of a timeout, and what to do; ``spun`` says whether callbacks ran meanwhile."""
+        latest, name = self._diagnostics, self.signer
         if not spun:
-            return Cause.NOT_SPUN, "nothing spins the client's node; do so in another thread than the one that waits"
+            return Cause.NOT_SPUN, "nothing spins the client's node; do so in a thread other than the one that waits"
         if not self._state and not self.present:
             domain = os.environ.get("ROS_DOMAIN_ID", "0")
             others = f"; there is {', '.join(sorted(self._others))}" if self._others else ""
             return Cause.NOT_FOUND, f"no node {name} in ROS domain {domain}: start it, or compare names{others}"
         if self._silent * _LOOK > SILENCE / 2:
-            return Cause.SILENT, f"nothing comes from {name} any more: its process has ended or hangs"
+            return Cause.SILENT, f"{name} no longer sends anything: its process has ended or hangs"
         if self._state != "active":
-            return Cause.NOT_ACTIVE, f"{name} is {told.message if told else self._state}"
-        if told is None:
-            return Cause.BUSY, f"{name} publishes no diagnostics that say why"
-        if told.message in (diagnosis.NO_TIME, diagnosis.CLOCK_STOPPED):
-            return Cause.CLOCK, f"{name}: {told.message}"
-        if told.values.get("paused") == "True":
-            return Cause.PAUSED, f"{name}: {told.message}"
-        return Cause.BUSY, f"{name} says: {told.message}"
+            return Cause.NOT_ACTIVE, f"{name} is {latest.message if latest else self._state}"
+        if latest is None:
+            return Cause.BUSY, f"{name} publishes no diagnostics"
+        if latest.message in (diagnosis.NO_TIME, diagnosis.CLOCK_STOPPED):
+            return Cause.CLOCK, f"{name}: {latest.message}"
+        if latest.values.get("paused") == "True":
+            return Cause.PAUSED, f"{name}: {latest.message}"
+        return Cause.BUSY, f"{name} says: {latest.message}"
 
-    # What comes, in the thread that spins
+    # Callbacks, in the thread that spins
 
     def _notify(self) -> None:
         with self._changed:
@@ -450,7 +452,7 @@ class SignerClient:
         try:
             captions = Captions.parse(message.data)
         except CaptionsError:
-            return  # of a later version, or not the signer's
+            return  # of a later version, or not from a signer
         with self._changed:
             self._tracker.captions(captions)
         self._advance()
@@ -460,7 +462,7 @@ class SignerClient:
         try:
             chunk = trajectory.decode(data)
         except TrajectoryError:
-            return  # of someone else, on a topic that anyone may publish on
+            return  # not from a signer: anyone may publish on the topic
         if chunk.joint_names != KEYPOINTS or not len(chunk.positions):
             return
         with self._changed:
@@ -469,7 +471,7 @@ class SignerClient:
         self._advance()
 
     def _on_layout(self, message: String) -> None:
-        with suppress(LayoutError):  # it is not the signer's
+        with suppress(LayoutError):  # not from a signer
             self._layout = Layout.parse(message.data)
         self._notify()
 
@@ -491,21 +493,21 @@ class SignerClient:
 
     def _needs_motion(self) -> None:
         if not self._motion:
-            raise ClientError("this client does not receive the motion: make it with motion=True")
+            raise ClientError("this client does not receive the motion: create it with motion=True")
 
     def _look(self) -> None:
-        """See what sends no message: whether the signer is there, and how long it has been silent."""
+        """Check what sends no message: whether the signer exists, and how long it has been silent."""
         with self._changed:
             self._find()
             present = self.present
             if self._present and not present:
-                self._state = ""  # what comes is of the next process
+                self._state = ""  # what follows is from the next process
             self._present, self._absent = present, 0 if present else self._absent + 1
             self._looks, self._silent = self._looks + 1, self._silent + 1
         self._advance()
 
     def _find(self) -> None:
-        """Note since when the signer and this node know each other."""
+        """Note since when the signer and this node have known each other."""
         known = (
             self._goals is not None
             and self.present
@@ -518,7 +520,7 @@ class SignerClient:
             self._found = time.monotonic()
 
     def _advance(self) -> None:
-        """End the goals that have, and tell whoever waits."""
+        """Finish the goals that have ended, and wake all waiting threads."""
         done = []
         with self._changed:
             for goal in tuple(self._live):
@@ -531,7 +533,7 @@ class SignerClient:
         for goal, callback in [(goal, callback) for goal, callbacks in done for callback in callbacks]:
             try:
                 callback(goal)
-            except Exception as error:  # noqa: PERF203  one that fails must not silence the others
+            except Exception as error:  # noqa: PERF203  one that fails must not stop the others
                 self._failed(error)
 
     def _end_of(self, goal: Goal) -> Result | ClientError | None:
@@ -543,23 +545,27 @@ class SignerClient:
                 self._tracker.flush()
             elif (self._motion and not track.complete) or (track.captioned and not track.has_outcome):
                 return None
-            told = track.captions
-            return Result(track.status, told.reason, tuple(told.warnings)) if told is not None else Result(track.status)
+            latest = track.captions
+            return (
+                Result(track.status, latest.reason, tuple(latest.warnings))
+                if latest is not None
+                else Result(track.status)
+            )
         if track.skipped and track.id is None:
             goal._ended_at = goal._ended_at or now
             if now - goal._ended_at > QUIET:
-                return RefusedError(f"{self.signer} has taken no notice of {quote(track.text)}: {self._unnoticed()}")
+                return RefusedError(f"{self.signer} has ignored {quote(track.text)}: {self._unnoticed()}")
         again = f"before the end of {quote(track.text)}; send it again"
         if track.lost:
-            return SignerGoneError(f"{self.signer} was started anew {again}")
+            return SignerGoneError(f"{self.signer} was restarted {again}")
         if self._absent * _LOOK > QUIET:
             return SignerGoneError(f"{self.signer} has ended {again}")
         if self._silent * _LOOK > SILENCE:
-            return SignerGoneError(f"nothing has come from {self.signer} for {SILENCE:g} s {again}")
+            return SignerGoneError(f"nothing was received from {self.signer} for {SILENCE:g} s {again}")
         return None
 
     def _unnoticed(self) -> str:
         """Why a text may have no goal."""
-        told = self._diagnostics
-        rate_limited = told is not None and told.number("of them refused for max_rate")
-        return "texts come faster than max_rate" if rate_limited else "it was lost on its way; send it again"
+        latest = self._diagnostics
+        rate_limited = latest is not None and latest.number("of them refused for max_rate")
+        return "texts come faster than max_rate" if rate_limited else "it was lost in transport; send it again"

@@ -8,37 +8,37 @@ from text2sign_ros.errors import Text2SignError
 
 
 class ClientError(Text2SignError):
-    """The signer can't be used as asked; the base class of all that follow."""
+    """The signer can't be used as requested; the base class of all errors below."""
 
 
 class RefusedError(ClientError):
-    """The signer refuses a transition, a parameter or a request; the message has its reason."""
+    """The signer refuses a transition, a parameter or a request; the message has the reason."""
 
 
 class SignerGoneError(ClientError):
-    """The signer has ended, or another process has taken its place, before the text ended: it has to be sent again."""
+    """The signer ended, or was replaced by another process, before the text ended: send it again."""
 
 
 class Cause(Enum):
-    """What most likely keeps the client waiting."""
+    """The most likely reason why the client is waiting."""
 
     NOT_FOUND = "not found"
-    """No such node: not started, or of another name, namespace or ROS domain."""
+    """No such node: it is not started, or has another name, namespace or ROS domain."""
     SILENT = "silent"
-    """It was there, and nothing comes from it any more."""
+    """It was there, and has stopped sending anything."""
     NOT_ACTIVE = "not active"
     """It is in another state of its lifecycle."""
     CLOCK = "clock"
-    """Its clock shows no time, or stands still."""
+    """Its clock shows no time, or is not advancing."""
     PAUSED = "paused"
     NOT_SPUN = "not spun"
-    """Nothing spins the node that this client was given."""
+    """Nothing spins the node that was passed to this client."""
     BUSY = "busy"
-    """None of these: it takes longer, and the message has what its diagnostics say."""
+    """None of these: it takes longer; the message quotes its diagnostics."""
 
 
 class WaitError(ClientError, TimeoutError):
-    """What was waited for did not come in time; the message says what that was, and the likely cause.
+    """A timeout; the message says what was waited for, and the likely cause.
 
     Attributes:
         cause: the likely one.

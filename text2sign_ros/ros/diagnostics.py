@@ -1,4 +1,4 @@
-"""A assessment and figures as diagnostic_msgs/DiagnosticArray."""
+"""A assessment and values as diagnostic_msgs/DiagnosticArray, to publish and as received."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Diagnostics:
     """The signer's status on ``/diagnostics``, which docs/node.md explains.
 
     Attributes:
-        level, message: the assessment, and one sentence.
-        values: the figures by name, as text.
+        level, message: the assessment, in one sentence.
+        values: the values by name, as text.
         hardware: what runs the networks; empty before the signer is configured.
     """
 
@@ -40,11 +40,11 @@ class Diagnostics:
 
     @property
     def state(self) -> str:
-        """Of the lifecycle."""
+        """State of the lifecycle."""
         return self.values.get("state", "")
 
     def number(self, name: str) -> float | None:
-        """The figure ``name``; None where nothing was measured yet."""
+        """The value ``name`` as a number; None if nothing was measured yet."""
         value = self.values.get(name, "-")
         return None if value == "-" else float(value)
 

@@ -27,7 +27,7 @@ class Result:
 
     Attributes:
         status: SUCCEEDED (all of it was sent), CANCELED or ABORTED.
-        reason: why it was canceled or aborted, as far as the signer tells.
+        reason: why it was canceled or aborted, if known.
         warnings: what could not be signed as written.
     """
 
@@ -44,7 +44,7 @@ class Result:
 class Goal:
     """A text that was submitted: one goal on ``~/status``. Thread-safe.
 
-    ``SignerClient.submit`` makes it; it stays readable after it has ended, and after the client was closed.
+    Created by ``SignerClient.submit``; readable also after it has ended, and after the client was closed.
 
     Attributes:
         text: as submitted.
@@ -55,69 +55,69 @@ class Goal:
         self._client, self._track = client, track
         self.text, self.sent_at = track.text, time.perf_counter()
         self._end: Result | ClientError | None = None
-        self._ended_at = 0.0  # by time.monotonic, when it was first seen that it has ended; 0 before
+        self._ended_at = 0.0  # by time.monotonic, when it was first seen to have ended; 0 before
         self._callbacks: list[Callable[[Goal], object]] = []
 
     @property
     def id(self) -> uuid.UUID | None:
-        """Of the goal; None until the signer has told it."""
+        """The goal id; None until the signer has published it."""
         return self._track.id
 
     @property
     def status(self) -> Status:
-        """How it stands: UNKNOWN until the signer has told."""
+        """The state of the text; UNKNOWN until the signer has published it."""
         return self._track.status
 
     @property
     def done(self) -> bool:
-        """Whether it has ended and all its chunks are here, or the signer is gone."""
+        """Whether it has ended and all its chunks were received, or the signer is gone."""
         return self._end is not None
 
     @property
     def captions(self) -> Captions | None:
-        """The last captions: its parts with frames and stamps, warnings, how it ended; None where none have come."""
+        """The latest captions: its parts with frames and stamps, warnings, how it ended; None if none were received."""
         return self._track.captions
 
     @property
     def stamp_ns(self) -> int:
-        """When its first chunk is to be played, in nanoseconds of the ROS clock; 0 before it has begun."""
+        """When its first chunk is to be played, in nanoseconds of the ROS clock; 0 before it has started."""
         return self._track.stamp_ns
 
     @property
     def arrivals(self) -> tuple[Arrival, ...]:
-        """Its chunks so far, with when they came; of a text that began again after a pause only those since then."""
+        """Its chunks so far, with times of arrival; if it started again after a pause, only those since then."""
         with self._client._changed:
             return tuple(self._track.current)
 
     @property
     def chunks(self) -> tuple[Trajectory, ...]:
-        """The same without when they came."""
+        """The same, without times of arrival."""
         return tuple(arrival.chunk for arrival in self.arrivals)
 
     @property
     def frames(self) -> int:
-        """How many frames these have."""
+        """Number of frames received."""
         return sum(len(chunk.positions) for chunk in self.chunks)
 
     @property
     def late(self) -> int:
-        """How many of these came after their stamp, by the clock of this client's node."""
+        """How many chunks were received after their stamp, by the clock of this client's node."""
         return sum(arrival.late for arrival in self.arrivals)
 
     def gaps(self) -> list[int]:
-        """Nanoseconds between the end of each chunk and the stamp of the next: zeros in a motion without a break.
+        """Nanoseconds between the end of each chunk and the stamp of the next: all zero in a continuous motion.
 
         Raises:
-            WaitError: the signer has not told its frames per second.
+            WaitError: the signer has not published its frames per second.
         """
         return gaps(self.chunks, self._client.layout().fps)
 
     def result(self, timeout: float = 60.0) -> Result:
-        """How it ended, once it has, and all its chunks are here.
+        """Wait until it has ended and all its chunks were received; returns how it ended.
 
         Raises:
             WaitError: that takes more than ``timeout`` seconds.
-            SignerGoneError: the signer has ended before the text.
+            SignerGoneError: the signer ended before the text.
         """
         self._client.wait_for(lambda: self._end, timeout, f"the end of {quote(self.text)}")
         assert self._end is not None
@@ -126,12 +126,12 @@ class Goal:
         return self._end
 
     def follow(self, timeout: float = 20.0) -> Iterator[Arrival]:
-        """Its chunks as they come, to the last; after a pause the text begins again from its first chunk.
+        """Its chunks as they arrive, until the last; after a pause the text starts again from its first chunk.
 
         Raises:
             WaitError: no chunk came for ``timeout`` seconds.
-            SignerGoneError: the signer has ended before the text.
-            ClientError: the client gets no motion.
+            SignerGoneError: the signer ended before the text.
+            ClientError: the client does not receive the motion.
         """
         self._client._needs_motion()
         seen = 0
@@ -151,10 +151,10 @@ class Goal:
             seen += len(new)
 
     def clip(self, timeout: float = 60.0) -> SignClip:
-        """Its motion, once it has ended; of a canceled text what was sent of it, and the way back to rest.
+        """Its motion, once it has ended; of a canceled text the part that was sent, and the return to rest.
 
         Raises:
-            ClientError: nothing of it was signed, and the message has the reason; or the client gets no motion.
+            ClientError: nothing of it was signed (the message has the reason), or the client does not receive the motion.
             WaitError, SignerGoneError: as ``result``.
         """
         self._client._needs_motion()
@@ -165,9 +165,9 @@ class Goal:
         return SignClip(positions, np.ones(positions.shape[:2], np.float32), self._client.layout().fps)
 
     def add_done_callback(self, callback: Callable[[Goal], object]) -> None:
-        """Call ``callback(goal)`` once it is done: at once if it is, else in the thread that spins the node.
+        """Call ``callback(goal)`` when it is done: immediately if it is, else in the thread that spins the node.
 
-        What it raises there is logged.
+        Exceptions that it raises there are logged.
         """
         with self._client._changed:
             if self._end is None:

@@ -1,4 +1,4 @@
-"""TrajectoryInput: what every node that consumes chunks does alike: subscribe, warn, publish diagnostics."""
+"""TrajectoryInput: what all nodes that consume chunks share: subscription, warnings, diagnostics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from text2sign_ros.ros import diagnostics, qos
 from text2sign_ros.wire.listener import Listener, Moment
 
 TOPIC = "signer/trajectory"
-"""Relative: in one namespace signer and consumer find each other without a remapping."""
+"""Relative: in the same namespace signer and consumer need no remapping."""
 _WARNING_PERIOD = 5.0  # seconds between warnings of one kind
 _PERIOD = 1.0  # seconds between diagnostics
 
@@ -21,16 +21,16 @@ _PERIOD = 1.0  # seconds between diagnostics
 class TrajectoryInput:
     """Feeds a ``Listener`` with the chunks that a node receives, in the thread that spins the node.
 
-    It subscribes to ``TOPIC``, warns on ``/rosout`` of what is not played and when a motion breaks off, and publishes
-    ``/diagnostics`` once a second, as ``<node>: <doing>``.
+    It subscribes to ``TOPIC``, warns on ``/rosout`` about chunks that are not played and motions that break off, and
+    publishes ``/diagnostics`` once a second, as ``<node>: <doing>``.
 
     Args:
-        node: that consumes.
-        doing: what it does with a motion.
-        values: figures of its own, for ``/diagnostics``.
+        node: that consumes the chunks.
+        doing: what the node does with a motion.
+        values: further values of the node, for ``/diagnostics``.
 
     Raises:
-        QosError: a QoS override is none.
+        QosError: a QoS override is invalid.
     """
 
     def __init__(self, node: Node, *, doing: str = "playing", values: Callable[[], Mapping[str, str]] = dict) -> None:
@@ -40,11 +40,11 @@ class TrajectoryInput:
         """The topic's full name."""
         self._listener = Listener(self.topic, doing=doing)
         self._diagnostics = qos.publisher(node, DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
-        # Of their own clock: that which poses go by may stand still.
+        # On a steady clock: the clock of the poses may be stopped.
         node.create_timer(_PERIOD, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def sample(self) -> tuple[int, Moment]:
-        """The time on the node's clock in nanoseconds, and what the signer does then."""
+        """The time on the node's clock in nanoseconds, and the signer's pose at that time."""
         now = self._now()
         moment = self._listener.sample(now)
         if moment.broke_off:

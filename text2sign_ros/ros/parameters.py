@@ -1,4 +1,4 @@
-"""The parameters of the nodes: the one table of each that they are declared, checked and documented from."""
+"""The parameters of the nodes: one table each, from which they are declared, checked and documented."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Setting:
 
     Attributes:
         name, default, description: as in ROS 2; the default's type is the parameter's.
-        limits: inclusive.
+        limits: smallest and largest value.
         choices: the only values allowed, if any are named.
-        when: "always" it can be set, "unconfigured" for what ``configure`` builds on, "start" only from outside, when
-            the node starts.
+        when: it can be set: "always", "unconfigured" (what ``configure`` depends on), or "start" (only from outside,
+            when the node starts).
     """
 
     name: str
@@ -34,7 +34,7 @@ class Setting:
     when: Literal["always", "unconfigured", "start"] = "always"
 
     def descriptor(self) -> ParameterDescriptor:
-        """What ``ros2 param describe`` shows, and what rclpy checks values by."""
+        """What ``ros2 param describe`` shows, and what rclpy checks values against."""
         descriptor = ParameterDescriptor(
             name=self.name,
             description=self.description,
@@ -42,7 +42,7 @@ class Setting:
             read_only=self.when == "start",
         )
         if self.limits is not None:
-            kind = type(self.default)  # an int in a float field would be sent as another number
+            kind = type(self.default)  # an int in a float field would be serialised as another number
             low, high, step = kind(self.limits[0]), kind(self.limits[1]), kind(0)
             if kind is int:
                 descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=step)]
@@ -109,7 +109,7 @@ PLAYER = (
 
 
 def refusal(settings: Iterable[Setting], name: str, value: object, *, unconfigured: bool) -> str:
-    """Why ``name`` can't be set to ``value``, beyond what a descriptor tells; empty if it can."""
+    """Why ``name`` can't be set to ``value``, beyond what a descriptor can express; empty if it can."""
     setting = next((setting for setting in settings if setting.name == name), None)
     if setting is None:
         return ""
@@ -121,7 +121,7 @@ def refusal(settings: Iterable[Setting], name: str, value: object, *, unconfigur
 
 
 def declare(node: Node, settings: Iterable[Setting]) -> None:
-    """Declare ``settings``; rclpy then refuses, with the reason, what is out of range, fixed or of another type.
+    """Declare ``settings``; rclpy then refuses values out of range, read-only or of another type, with the reason.
 
     Raises:
         rclpy.exceptions.ParameterException: a value given from outside has another type or is out of range.
@@ -131,7 +131,7 @@ def declare(node: Node, settings: Iterable[Setting]) -> None:
 
 
 def table(settings: Iterable[Setting]) -> str:
-    """``settings`` as a table in Markdown, as it stands in the documentation."""
+    """``settings`` as a table in Markdown, as in the documentation."""
     when = {"always": "at any time", "unconfigured": "unconfigured", "start": "at the start"}
     rows = ["| parameter | default | allowed | can be set | |", "|---|---|---|---|---|"]
     for setting in settings:

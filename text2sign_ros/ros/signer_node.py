@@ -48,30 +48,30 @@ class StartError(Text2SignError):
 class SignerNode(ManagedNode):
     """Signs the texts of ``~/text`` on ``~/trajectory``, while it is active.
 
-    What became of each is on ``~/status``, and on ``~/captions`` what is signed when.
+    The state of each text is on ``~/status``, and what is signed when on ``~/captions``.
 
     Where hri_msgs is installed it signs the speech of ``~/speech`` as well.
 
     Transitions, each of which creates what the opposite one destroys:
         - configure loads and verifies the bundle, opens the backend (which may build engines for minutes;
-          ``/diagnostics`` tells how far it is) and warms up. Then the topics and services are there. If that fails the
+          ``/diagnostics`` shows the progress) and warms up. Then the topics and services exist. If that fails the
           node stays unconfigured.
-        - activate starts the engine and the sender; deactivate cancels all texts, and returns when the way back to rest
+        - activate starts the engine and the sender; deactivate cancels all texts, and returns when the return to rest
           has been sent. Texts that come while the node is inactive are refused with a warning and a status.
-        - cleanup and shutdown give everything back, shutdown after coming to rest.
+        - cleanup and shutdown release everything, shutdown after coming to rest.
 
-    Services: ``~/cancel`` ends all texts; ``~/pause`` brings the motion to rest and keeps the texts, the interrupted
-    one begins again at ``~/resume``.
+    Services: ``~/cancel`` ends all texts; ``~/pause`` brings the motion to rest and keeps the texts; the interrupted
+    one starts again at ``~/resume``.
 
     Threads. The executor's: transitions, texts and services run one after another in one callback group; the clock and
-    the parameters have another, so that time goes on during a transition: spin the node with a ``SideExecutor``. The
+    the parameters have another, so that time advances during a transition: spin the node with a ``SideExecutor``. The
     engine's signs, ahead of time and within bounds (see ``SigningEngine``). The sender's publishes each chunk when it
-    is due. Another publishes ``/diagnostics`` once a second and on change, whatever the others do, for as long as the
+    is due. A fourth publishes ``/diagnostics`` once a second and on change, whatever the others do, for as long as the
     node lives. ``stop`` joins them; destroy the node after it.
     """
 
     def __init__(self, **options: Any) -> None:
-        """Declares the parameters and begins with ``/diagnostics``.
+        """Declare the parameters and start publishing ``/diagnostics``.
 
         Raises:
             rclpy.exceptions.ParameterException: a parameter's type or value is not allowed.
@@ -90,14 +90,14 @@ class SignerNode(ManagedNode):
         self._monitor.start()
 
     def stop(self) -> None:
-        """End the work, in mid-sentence if need be, and wait until it has ended."""
+        """Stop working, in mid-sentence if need be, and wait until everything has stopped."""
         self.release()
         self._monitor.stop()
 
     # Transitions
 
     def configure(self) -> ExitStack:
-        """Load, open, warm up; topics and services."""
+        """Load the bundle, open the backend, warm up; create topics and services."""
         with capture_logs(lambda record: self._advance(record.getMessage()), logging.INFO), ExitStack() as stack:
             self._bundle = str(self._value("bundle") or share() / "models" / "asl_cafe")
             self._advance(f"loading {self._bundle}")
@@ -151,7 +151,7 @@ class SignerNode(ManagedNode):
         stack.callback(setattr, self, "_signer", None)
 
     def activate(self) -> ExitStack:
-        """Begin to sign."""
+        """Start signing."""
         assert self._signer is not None
         with ExitStack() as stack:
             self._engine = SigningEngine(self._signer, max_waiting=self._value("queue_size"))
@@ -170,14 +170,14 @@ class SignerNode(ManagedNode):
             return stack.pop_all()
 
     def come_to_rest(self) -> None:
-        """End all texts, and send the way back to rest."""
+        """End all texts, and send the return to rest."""
         assert self._engine is not None
         self._engine.cancel()
         if not self._sender.finish(self.context.ok) and self.context.ok():
             self.get_logger().warning("the motion could not be brought to rest: the clock is not advancing")
 
     def entered(self) -> None:
-        """Tell it on ``/diagnostics``."""
+        """Publish the change on ``/diagnostics``."""
         self._advance("")
 
     def _advance(self, progress: str) -> None:
@@ -187,7 +187,7 @@ class SignerNode(ManagedNode):
     # Parameters
 
     def _check(self, changed: list[Parameter]) -> SetParametersResult:
-        """Refuse what a range can't tell."""
+        """Refuse values that a range can't express."""
         try:
             for parameter in changed:
                 unconfigured = self.state == "unconfigured"
@@ -239,7 +239,7 @@ class SignerNode(ManagedNode):
             self._monitor.wake()
         return response
 
-    # Diagnostics, in their thread
+    # Diagnostics, in the thread of the monitor
 
     def _assess(self, now: int, clock_stopped: bool) -> Assessment:
         engine, signer = self._engine, self._signer
