@@ -154,7 +154,7 @@ class Goal:
         """Its motion, once it has ended; of a canceled text the part that was sent, and the return to rest.
 
         Raises:
-            ClientError: nothing of it was signed (the message has the reason), or the client does not receive the motion.
+            ClientError: nothing of it was signed (the message says why), or the client does not receive the motion.
             WaitError, SignerGoneError: as ``result``.
         """
         self._client._needs_motion()
