@@ -48,9 +48,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("bundle", default_value="", description="Model bundle; empty: as params_file says."),
-            DeclareLaunchArgument(
-                "backend", default_value="", description="Inference backend; empty: as params_file says."
-            ),
+            DeclareLaunchArgument("backend", default_value="", description="Backend; empty: as params_file says."),
             DeclareLaunchArgument(
                 "autostart", default_value="", description="true, false: start without a lifecycle manager."
             ),

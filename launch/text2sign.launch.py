@@ -61,9 +61,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("bundle", default_value="", description="Model bundle; empty: as the file says."),
-            DeclareLaunchArgument(
-                "backend", default_value="", description="Inference backend; empty: as the file says."
-            ),
+            DeclareLaunchArgument("backend", default_value="", description="Backend; empty: as the file says."),
             DeclareLaunchArgument("autostart", default_value="", description="true, false; empty: as the file says."),
             DeclareLaunchArgument("viewer", default_value="none", choices=["none", *VIEWERS], description=viewer),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of all nodes."),

@@ -52,7 +52,7 @@ class Setting:
 
 
 SIGNER = (
-    Setting("autostart", True, "Configure and activate without being told to by a lifecycle manager.", when="start"),
+    Setting("autostart", True, "Configure and activate without a lifecycle manager.", when="start"),
     Setting("bundle", "", "Folder of the model bundle; empty: models/asl_cafe of this package.", when="unconfigured"),
     Setting(
         "preset",
@@ -66,31 +66,40 @@ SIGNER = (
     Setting(
         "policy",
         "queue",
-        "A text that comes while others are there waits its turn (queue), ends them all (replace), or waits, and where "
-        "queue_size wait the oldest is dropped (drop_oldest) instead of the new one refused.",
+        "What a new text does while others are there: it waits, or is refused if queue_size wait (queue); cancels them "
+        "all (replace); or waits, and if queue_size wait the oldest is dropped (drop_oldest).",
         choices=tuple(policy.value for policy in Policy),
     ),
-    Setting("max_wait", 0.0, "Seconds after which a text that still waits is dropped; 0 is no limit.", (0, 86_400)),
+    Setting(
+        "max_wait", 0.0, "Seconds after which a text that is still waiting is dropped; 0 is no limit.", (0, 86_400)
+    ),
     Setting("seed", 0, "Seed of the noise; the same text with the same seed is the same motion.", (0, 2**31 - 1)),
     Setting("max_characters", 100_000, "A longer text is refused.", (1, 10_000_000)),
     Setting(
         "max_rate",
         10.0,
-        "Texts a second, in the long run, that are looked at; more are refused, with no status of their own; 0 is no "
-        "limit.",
+        "Texts a second in the long run; more are refused unread, with no status of their own; 0 is no limit.",
         (0, 1e6),
     ),
     Setting(
         "speech",
         "final",
-        "Of ~/speech, which is there if hri_msgs is installed, sign final results, incremental ones as well, or none.",
+        "Which results on ~/speech (it exists if hri_msgs is installed) to sign: final ones, incremental ones as well, "
+        "or none.",
         choices=("none", "final", "incremental"),
         when="unconfigured",
     ),
-    Setting("speech_results", 3, "Incremental results in a row that must agree on a word that is signed.", (1, 100)),
+    Setting(
+        "speech_results", 3, "Incremental results in a row that must agree on a word before it is signed.", (1, 100)
+    ),
     Setting("speech_confidence", 0.0, "Final results of less confidence are refused; 0 is no limit.", (0, 1)),
     Setting("chunk_frames", 8, "Frames in one message.", (1, 60)),
-    Setting("max_velocity", 0.0, "Of any keypoint, m/s; slower where it binds; 0 is no limit.", (0, 1e6)),
+    Setting(
+        "max_velocity",
+        0.0,
+        "Limit for any keypoint, m/s: where it applies, signing slows down; 0 is no limit.",
+        (0, 1e6),
+    ),
     Setting("max_acceleration", 0.0, "The same in m/s^2.", (0, 1e6)),
     Setting("max_jerk", 0.0, "The same in m/s^3.", (0, 1e6)),
     Setting("lead_time", 0.2, "Seconds that a chunk is sent ahead of its stamp.", (0.05, 86_400)),
@@ -102,7 +111,7 @@ PLAYER = (
     Setting(
         "frame",
         "signer",
-        "Of the markers, and on /tf the parent of head and wrists, named after it.",
+        "Frame of the markers; on /tf also the parent of head and wrists, whose frames are named after it.",
         when="start",
     ),
 )

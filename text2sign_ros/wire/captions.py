@@ -234,8 +234,8 @@ class _Live:
             self._word = part.word if part.kind == "letter" else None
 
     def _forget(self) -> None:
-        parts, open_part = self.captions.parts, [id(part) for part in self._open.values()]
-        older = [part for part in parts[:-MAX_PARTS] if part.kind == MARKER and id(part) in open_part]
+        parts, open_ids = self.captions.parts, [id(part) for part in self._open.values()]
+        older = [part for part in parts[:-MAX_PARTS] if part.kind == MARKER and id(part) in open_ids]
         self.captions.parts = older + parts[-MAX_PARTS:]
 
     def _stamp(self, frame: int) -> int:

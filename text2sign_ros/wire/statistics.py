@@ -88,7 +88,7 @@ class Statistics:
     def values(self) -> dict[str, str]:
         """All values by name, formatted for people; a dash where nothing was measured yet."""
         with self._lock:
-            counts, unsigned = Counter(self._counts), self._not_signed_reason
+            counts, reason = Counter(self._counts), self._not_signed_reason
             first, work = 1e3 * np.array(self._first), np.array(self._work).reshape(-1, 2).sum(axis=0)
         ended = {f"texts {outcome.value}": str(counts[outcome.value]) for outcome in Outcome}
         under_way = counts["received"] - sum(counts[outcome.value] for outcome in Outcome)
@@ -104,7 +104,7 @@ class Statistics:
             "real-time factor": f"{work[0] / work[1]:.4f}" if work[1] else "-",
             "chunks sent": str(counts["chunks"]),
             "chunks late": str(counts["late"]),
-            "last text not signed because": unsigned or "-",
+            "last text not signed because": reason or "-",
         }
 
     def _count(self, name: str) -> None:
