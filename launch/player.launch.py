@@ -21,7 +21,7 @@ def _player(context: LaunchContext) -> list[Node]:
         require_ros_package("rviz2", "rviz:=true")
     sim_time = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
     parameters = [LaunchConfiguration("params_file"), sim_time]
-    if frame := LaunchConfiguration("frame").perform(context):  # an empty one must not hide what the file says
+    if frame := LaunchConfiguration("frame").perform(context):  # an empty argument must not override the file
         parameters.append({"frame": ParameterValue(frame, value_type=str)})
     player = Node(
         package="text2sign_ros",
@@ -42,7 +42,7 @@ def _player(context: LaunchContext) -> list[Node]:
         name="rviz",
         namespace=LaunchConfiguration("namespace"),
         parameters=[sim_time],
-        remappings=[("/player/markers", "player/markers")],  # the file's topic, in the namespace
+        remappings=[("/player/markers", "player/markers")],  # the topic in the RViz file, moved into the namespace
         arguments=["-d", _config("player.rviz")] + (["-f", frame] if frame else []),
         condition=IfCondition(LaunchConfiguration("rviz")),
     )

@@ -17,10 +17,10 @@ def _signer(context: LaunchContext) -> list[RegisterEventHandler | LifecycleNode
         {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)},
     ]
     for name, kind in (("bundle", str), ("backend", str), ("autostart", bool)):
-        if LaunchConfiguration(name).perform(context):  # an empty one must not hide what the file says
+        if LaunchConfiguration(name).perform(context):  # an empty argument must not override the file
             parameters.append({name: ParameterValue(LaunchConfiguration(name), value_type=kind)})
     respawn = perform_typed_substitution(context, [LaunchConfiguration("respawn")], bool)
-    signer = LifecycleNode(  # it signs without, too; so an including launch file can make its transitions
+    signer = LifecycleNode(  # a plain Node would do; this lets an including launch file trigger transitions
         package="text2sign_ros",
         executable="signer",
         name="signer",
@@ -34,10 +34,10 @@ def _signer(context: LaunchContext) -> list[RegisterEventHandler | LifecycleNode
     )
 
     def exited(event: ProcessExited, _: LaunchContext) -> list[Shutdown]:
-        # A signal stops one node; an error, such as a wrong bundle, needs someone to mend it, and then all of it again.
+        # A signal stops only this node; an error, such as a wrong bundle, has to be fixed before the next launch.
         if event.returncode <= 0 or respawn:
             return []
-        return [Shutdown(reason=f"the signer ended with code {event.returncode}; it said why above")]
+        return [Shutdown(reason=f"the signer ended with code {event.returncode}; the reason is logged above")]
 
     return [RegisterEventHandler(OnProcessExit(target_action=signer, on_exit=exited)), signer]
 
@@ -48,9 +48,9 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("bundle", default_value="", description="Model bundle; empty: as params_file says."),
-            DeclareLaunchArgument("backend", default_value="", description="What runs the networks; empty: the same."),
+            DeclareLaunchArgument("backend", default_value="", description="Backend; empty: as params_file says."),
             DeclareLaunchArgument(
-                "autostart", default_value="", description="true, false: without a lifecycle manager."
+                "autostart", default_value="", description="true, false: start without a lifecycle manager."
             ),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
             DeclareLaunchArgument("params_file", default_value=config, description="Parameters of the node."),

@@ -1,4 +1,4 @@
-"""Starts all of it: `ros2 launch text2sign_ros text2sign.launch.py viewer:=rviz`, or included by another file."""
+"""Starts everything: `ros2 launch text2sign_ros text2sign.launch.py viewer:=rviz`, or included by another file."""
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription, OpaqueFunction
@@ -19,7 +19,7 @@ def _file(folder: str, name: str) -> PathJoinSubstitution:
 
 
 def _include(name: str, **arguments: object) -> GroupAction:
-    """Another launch file, in a scope of its own: else its arguments would be those of whatever is included later."""
+    """Include another launch file in its own scope: otherwise its arguments would leak into files included later."""
     source = PythonLaunchDescriptionSource(_file("launch", f"{name}.launch.py"))
     return GroupAction([IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))])
 
@@ -29,7 +29,7 @@ def _all(context: LaunchContext) -> list[GroupAction | Node]:
     common = {name: given(name) for name in ("namespace", "respawn", "use_sim_time", "log_level")}
     if viewer in VIEWERS:
         require_ros_package(VIEWERS[viewer], f"viewer:={viewer}")
-    # All arguments of both are given: what an including launch file calls by the same name is not meant.
+    # All arguments of both are passed, so that they never take equally named ones of an including launch file.
     signer = {name: given(name) for name in ("bundle", "backend", "autostart")}
     player = {"trajectory": "signer/trajectory", "frame": given("frame"), "rviz": str(viewer == "rviz").lower()}
     actions = [
@@ -42,7 +42,7 @@ def _all(context: LaunchContext) -> list[GroupAction | Node]:
                 package="foxglove_bridge",
                 executable="foxglove_bridge",
                 namespace=given("namespace"),
-                # Only from this machine: whoever reaches the port can publish texts.
+                # Only from this machine: anyone who can reach the port can publish texts.
                 parameters=[
                     {"address": "127.0.0.1", "port": 8765},
                     {"use_sim_time": ParameterValue(given("use_sim_time"), value_type=bool)},
@@ -57,12 +57,12 @@ def generate_launch_description() -> LaunchDescription:
     """Signer and player with their arguments, and a viewer if asked for."""
     viewer = "none, rviz, or foxglove: foxglove_bridge (its package has to be installed) at ws://localhost:8765."
     signer, player = _file("config", "signer.yaml"), _file("config", "player.yaml")
-    frame = "Frame of the markers; empty: as player_params_file says. Several signers need one each."
+    frame = "Frame of the markers; empty: as player_params_file says. Several signers need different ones."
     return LaunchDescription(
         [
             DeclareLaunchArgument("bundle", default_value="", description="Model bundle; empty: as the file says."),
-            DeclareLaunchArgument("backend", default_value="", description="What runs the networks; empty: the same."),
-            DeclareLaunchArgument("autostart", default_value="", description="true, false; empty: the same."),
+            DeclareLaunchArgument("backend", default_value="", description="Backend; empty: as the file says."),
+            DeclareLaunchArgument("autostart", default_value="", description="true, false; empty: as the file says."),
             DeclareLaunchArgument("viewer", default_value="none", choices=["none", *VIEWERS], description=viewer),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of all nodes."),
             DeclareLaunchArgument("frame", default_value="", description=frame),

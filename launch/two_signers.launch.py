@@ -1,4 +1,4 @@
-"""An example to copy: two signers side by side, each with its namespace, frame and bundle.
+"""An example to copy: two signers side by side, each with its own namespace, frame and bundle.
 
 Texts go to /left/signer/text and /right/signer/text.
 """
@@ -13,7 +13,7 @@ NAMES = ("left", "right")
 
 
 def generate_launch_description() -> LaunchDescription:
-    """text2sign.launch.py twice, each in a scope of its own: else arguments of one would be the other's."""
+    """text2sign.launch.py twice, each in its own scope: otherwise arguments of one would leak into the other."""
     file = PathJoinSubstitution([FindPackageShare("text2sign_ros"), "launch", "text2sign.launch.py"])
     actions = []
     for name in NAMES:

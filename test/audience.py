@@ -48,7 +48,7 @@ class Audience(Companion):
         """How the texts of each stand."""
         return {name: [goal.status for goal in client.goals] for name, client in self.clients.items()}
 
-    def tell(self, namespace: str, text: str) -> Goal:
+    def submit(self, namespace: str, text: str) -> Goal:
         return self.clients[namespace].submit(text, timeout=60.0)
 
     def situation(self) -> str:

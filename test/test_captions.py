@@ -1,4 +1,4 @@
-"""Captions without ROS: what is told of each text when, with which frames and stamps, and never too much of it."""
+"""Captions without ROS: what is published for each text and when, with which frames and stamps, and never too much."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FPS, FRAME = 25.0, 40_000_000
 START = 10**18
 
 
-class Told:
-    """A captioner, and what it has told."""
+class Recording:
+    """A captioner, and what it has published."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -39,8 +39,8 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def recording() -> Recording:
+    return Recording()
 
 
 def chunk(start: int, *parts: Part, frames: int = 8) -> Chunk:
@@ -48,9 +48,9 @@ def chunk(start: int, *parts: Part, frames: int = 8) -> Chunk:
     return Chunk(start, still, np.zeros_like(still), FPS, False, parts)
 
 
-def begun(told: Told, text: str = "tea please") -> Utterance:
+def started(recording: Recording, text: str = "tea please") -> Utterance:
     utterance = Utterance(text, Style())
-    told.captioner.accept(utterance.id, text)
+    recording.captioner.accept(utterance.id, text)
     return utterance
 
 
@@ -66,142 +66,149 @@ def times(captions: Captions) -> list[tuple[int, int | None]]:
 TEA, PLEASE = Part("sign", "tea", 0, 12, 0), Part("sign", "please", 12, 30, 1)
 
 
-def test_a_text_from_its_coming_to_its_end(told: Told) -> None:
-    utterance = begun(told)
-    assert (told.last.id, told.last.text, told.last.state) == (utterance.id, "tea please", State.ACCEPTED)
-    assert told.last.start_stamp is told.last.outcome is None and not told.last.parts
-    told.captioner.sent(utterance, chunk(0, TEA), START)
-    assert (told.last.state, told.last.frames, told.last.start_stamp) == (State.EXECUTING, 8, START)
-    assert spans(told.last) == [("tea", 0, 12)] and times(told.last) == [(0, 12 * FRAME)]
-    told.captioner.sent(utterance, chunk(8, PLEASE), START + 8 * FRAME)
-    assert spans(told.last) == [("tea", 0, 12), ("please", 12, 30)]
-    assert times(told.last) == [(0, 12 * FRAME), (12 * FRAME, 30 * FRAME)]
-    count = len(told.messages)
-    told.captioner.sent(utterance, chunk(16), START + 16 * FRAME)
-    assert len(told.messages) == count, "nothing new"
+def test_a_text_from_acceptance_to_end(recording: Recording) -> None:
+    utterance = started(recording)
+    assert (recording.last.id, recording.last.text, recording.last.state) == (
+        utterance.id,
+        "tea please",
+        State.ACCEPTED,
+    )
+    assert recording.last.start_stamp is recording.last.outcome is None and not recording.last.parts
+    recording.captioner.sent(utterance, chunk(0, TEA), START)
+    assert (recording.last.state, recording.last.frames, recording.last.start_stamp) == (State.EXECUTING, 8, START)
+    assert spans(recording.last) == [("tea", 0, 12)] and times(recording.last) == [(0, 12 * FRAME)]
+    recording.captioner.sent(utterance, chunk(8, PLEASE), START + 8 * FRAME)
+    assert spans(recording.last) == [("tea", 0, 12), ("please", 12, 30)]
+    assert times(recording.last) == [(0, 12 * FRAME), (12 * FRAME, 30 * FRAME)]
+    count = len(recording.messages)
+    recording.captioner.sent(utterance, chunk(16), START + 16 * FRAME)
+    assert len(recording.messages) == count, "nothing new"
     utterance.first_chunk, utterance.work, utterance.warnings = 0.01, 0.1, ("left out",)
-    told.captioner.end(utterance.id, Outcome.SIGNED, "", utterance)
-    end = told.last
+    recording.captioner.end(utterance.id, Outcome.SIGNED, "", utterance)
+    end = recording.last
     assert (end.state, end.outcome, end.frames, end.end_stamp) == (State.ENDED, Outcome.SIGNED, 24, START + 24 * FRAME)
-    assert (end.first_chunk, end.work, end.warnings, end.begun) == (0.01, 0.1, ["left out"], 2)
+    assert (end.first_chunk, end.work, end.warnings, end.parts_started) == (0.01, 0.1, ["left out"], 2)
 
 
-def test_a_motion_that_moves_takes_the_stamps_that_were_sent(told: Told) -> None:
-    utterance, later = begun(told), 7 * FRAME
-    told.captioner.sent(utterance, chunk(0, TEA), START)
-    told.captioner.sent(utterance, chunk(8, PLEASE), START + 8 * FRAME + later)
-    assert times(told.last) == [(0, 12 * FRAME + later), (12 * FRAME + later, 30 * FRAME + later)]
-    count = len(told.messages)
-    told.captioner.sent(utterance, chunk(16), START + 16 * FRAME + 2 * later)
-    assert len(told.messages) == count + 1, "a new end is told though nothing begins"
-    assert times(told.last) == [(0, 12 * FRAME + later), (12 * FRAME + later, 30 * FRAME + 2 * later)]
+def test_a_rescheduled_motion_takes_the_stamps_that_were_sent(recording: Recording) -> None:
+    utterance, later = started(recording), 7 * FRAME
+    recording.captioner.sent(utterance, chunk(0, TEA), START)
+    recording.captioner.sent(utterance, chunk(8, PLEASE), START + 8 * FRAME + later)
+    assert times(recording.last) == [(0, 12 * FRAME + later), (12 * FRAME + later, 30 * FRAME + later)]
+    count = len(recording.messages)
+    recording.captioner.sent(utterance, chunk(16), START + 16 * FRAME + 2 * later)
+    assert len(recording.messages) == count + 1, "a new end is published though no part starts"
+    assert times(recording.last) == [(0, 12 * FRAME + later), (12 * FRAME + later, 30 * FRAME + 2 * later)]
 
 
-def test_what_is_cut_off_ends_where_the_way_back_begins(told: Told) -> None:
-    utterance = begun(told)
-    told.captioner.sent(utterance, chunk(0, Part(MARKER, "question", 0, None), TEA), START)
-    told.captioner.sent(utterance, chunk(8, PLEASE), START + 8 * FRAME)
+def test_an_interrupted_part_ends_where_the_return_to_rest_starts(recording: Recording) -> None:
+    utterance = started(recording)
+    recording.captioner.sent(utterance, chunk(0, Part(MARKER, "question", 0, None), TEA), START)
+    recording.captioner.sent(utterance, chunk(8, PLEASE), START + 8 * FRAME)
     # The way back is sent later than it was due.
-    told.captioner.sent(utterance, chunk(16, Part(REST, "", 16, 30)), START + 20 * FRAME)
-    assert spans(told.last) == [("question", 0, 16), ("tea", 0, 12), ("please", 12, 16), ("rest", 16, 30)]
-    assert times(told.last) == [
+    recording.captioner.sent(utterance, chunk(16, Part(REST, "", 16, 30)), START + 20 * FRAME)
+    assert spans(recording.last) == [("question", 0, 16), ("tea", 0, 12), ("please", 12, 16), ("rest", 16, 30)]
+    assert times(recording.last) == [
         (0, 16 * FRAME),
         (0, 12 * FRAME),
         (12 * FRAME, 16 * FRAME),
         (20 * FRAME, 34 * FRAME),
     ]
-    told.captioner.end(utterance.id, Outcome.CANCELED, "a newer text took its place")
-    assert (told.last.outcome, told.last.reason) == (Outcome.CANCELED, "a newer text took its place")
+    recording.captioner.end(utterance.id, Outcome.CANCELED, "a newer text took its place")
+    assert (recording.last.outcome, recording.last.reason) == (Outcome.CANCELED, "a newer text took its place")
 
 
-def test_a_way_back_that_takes_over_from_another_is_one(told: Told) -> None:
-    utterance = begun(told)
-    told.captioner.sent(utterance, chunk(0, replace(TEA, end=4), Part(REST, "", 4, 24)), START)
-    told.captioner.sent(utterance, chunk(8, Part(REST, "", 8, 20)), START + 8 * FRAME)
-    assert spans(told.last) == [("tea", 0, 4), ("rest", 4, 20)]
-    assert times(told.last)[-1] == (4 * FRAME, 20 * FRAME)
+def test_a_return_to_rest_that_replaces_another_is_one_part(recording: Recording) -> None:
+    utterance = started(recording)
+    recording.captioner.sent(utterance, chunk(0, replace(TEA, end=4), Part(REST, "", 4, 24)), START)
+    recording.captioner.sent(utterance, chunk(8, Part(REST, "", 8, 20)), START + 8 * FRAME)
+    assert spans(recording.last) == [("tea", 0, 4), ("rest", 4, 20)]
+    assert times(recording.last)[-1] == (4 * FRAME, 20 * FRAME)
 
 
-def test_a_text_that_begins_again_is_told_anew(told: Told) -> None:
-    utterance = begun(told)
-    told.captioner.sent(utterance, chunk(0, TEA), START)
-    told.captioner.sent(utterance, chunk(8, Part(REST, "", 8, 20)), START + 8 * FRAME)
-    told.captioner.sent(utterance, chunk(0, TEA), START + 10**9)
-    assert (told.last.beginning, told.last.begun, told.last.start_stamp) == (2, 1, START + 10**9)
-    assert spans(told.last) == [("tea", 0, 12)] and times(told.last) == [(10**9, 10**9 + 12 * FRAME)]
+def test_a_restarted_text_gets_new_parts(recording: Recording) -> None:
+    utterance = started(recording)
+    recording.captioner.sent(utterance, chunk(0, TEA), START)
+    recording.captioner.sent(utterance, chunk(8, Part(REST, "", 8, 20)), START + 8 * FRAME)
+    recording.captioner.sent(utterance, chunk(0, TEA), START + 10**9)
+    assert (recording.last.attempt, recording.last.parts_started, recording.last.start_stamp) == (2, 1, START + 10**9)
+    assert spans(recording.last) == [("tea", 0, 12)] and times(recording.last) == [(10**9, 10**9 + 12 * FRAME)]
 
 
-def test_an_end_that_was_not_known_is_told_when_it_is(told: Told) -> None:
-    utterance = begun(told)
-    told.captioner.sent(utterance, chunk(0, replace(TEA, end=None)), START)
-    assert spans(told.last) == [("tea", 0, None)] and times(told.last) == [(0, None)]
-    told.captioner.sent(
+def test_an_unknown_end_is_published_once_it_is_known(recording: Recording) -> None:
+    utterance = started(recording)
+    recording.captioner.sent(utterance, chunk(0, replace(TEA, end=None)), START)
+    assert spans(recording.last) == [("tea", 0, None)] and times(recording.last) == [(0, None)]
+    recording.captioner.sent(
         utterance, chunk(8, replace(TEA, end=14), replace(PLEASE, start=14, end=None)), START + 8 * FRAME
     )
-    assert spans(told.last) == [("tea", 0, 14), ("please", 14, None)]
-    assert times(told.last) == [(0, 14 * FRAME), (14 * FRAME, None)]
+    assert spans(recording.last) == [("tea", 0, 14), ("please", 14, None)]
+    assert times(recording.last) == [(0, 14 * FRAME), (14 * FRAME, None)]
 
 
-def test_spelled_words_are_put_together(told: Told) -> None:
-    utterance = begun(told)
+def test_letters_are_joined_into_spelled_words(recording: Recording) -> None:
+    utterance = started(recording)
     letters = [
         Part("letter", letter, k, k + 1, word)
         for k, (letter, word) in enumerate(zip("boeve", (3, 3, 4, 4, 4), strict=True))
     ]
-    told.captioner.sent(utterance, chunk(0, *letters, Part("sign", "tea", 5, 9, 5)), START)
-    assert told.last.spelled == ["bo", "eve"]
+    recording.captioner.sent(utterance, chunk(0, *letters, Part("sign", "tea", 5, 9, 5)), START)
+    assert recording.last.spelled == ["bo", "eve"]
 
 
-def test_markers_that_go_on_stay_in_a_long_text(told: Told) -> None:
-    utterance = begun(told)
+def test_markers_that_go_on_stay_in_a_long_text(recording: Recording) -> None:
+    utterance = started(recording)
     for number in range(3 * MAX_PARTS):
         sign = Part("sign", "tea", 8 * number, 8 * number + 8, number)
         marker = (Part(MARKER, "question", 0, None),) if number == 0 else ()
-        told.captioner.sent(utterance, chunk(8 * number, *marker, sign), START + 8 * number * FRAME)
-    captions = told.last
-    assert captions.begun == 3 * MAX_PARTS + 1
+        recording.captioner.sent(utterance, chunk(8 * number, *marker, sign), START + 8 * number * FRAME)
+    captions = recording.last
+    assert captions.parts_started == 3 * MAX_PARTS + 1
     assert [part.index for part in captions.parts] == [0, *range(2 * MAX_PARTS + 1, 3 * MAX_PARTS + 1)]
     assert captions.parts[0].text == "question" and captions.parts[0].end_frame is None
 
 
-def test_what_has_not_ended_at_the_close_has_failed(told: Told) -> None:
-    utterance = begun(told)
-    told.captioner.close()
-    assert (told.last.id, told.last.outcome) == (utterance.id, Outcome.FAILED) and "stopped" in told.last.reason
-    count = len(told.messages)
-    begun(told)
-    assert len(told.messages) == count
+def test_texts_still_open_at_close_have_failed(recording: Recording) -> None:
+    utterance = started(recording)
+    recording.captioner.close()
+    assert (recording.last.id, recording.last.outcome) == (
+        utterance.id,
+        Outcome.FAILED,
+    ) and "stopped" in recording.last.reason
+    count = len(recording.messages)
+    started(recording)
+    assert len(recording.messages) == count
 
 
 @pytest.mark.parametrize("char", ["a", "\x01", '"', "\U0001f642", "\ud800", "ü"])
-def test_no_text_makes_a_message_too_large(told: Told, char: str) -> None:
+def test_no_text_makes_a_message_too_large(recording: Recording, char: str) -> None:
     """The most of everything, of the characters that take most room."""
-    utterance = begun(told, char * 100_000)
-    assert told.last.shortened and told.last.characters == 100_000 and len(told.last.text) == 1000
+    utterance = started(recording, char * 100_000)
+    assert recording.last.shortened and recording.last.characters == 100_000 and len(recording.last.text) == 1000
     utterance.warnings = (char * 10_000,) * 100
     markers = [Part(MARKER, char * 200 + str(k), 0, None) for k in range(5)]
-    told.captioner.sent(utterance, chunk(0, *markers), START)
+    recording.captioner.sent(utterance, chunk(0, *markers), START)
     for number in range(100):
         word = [Part("letter", char * 200, 8 * number + k, 8 * number + k + 1, number) for k in range(8)]
-        told.captioner.sent(utterance, chunk(8 * number, *word), START + 8 * number * FRAME)
-    told.captioner.end(utterance.id, Outcome.FAILED, char * 10_000, utterance)
-    largest = max(len(message.encode()) for message in told.messages)
+        recording.captioner.sent(utterance, chunk(8 * number, *word), START + 8 * number * FRAME)
+    recording.captioner.end(utterance.id, Outcome.FAILED, char * 10_000, utterance)
+    largest = max(len(message.encode()) for message in recording.messages)
     assert 20_000 < largest <= MAX_BYTES
-    assert told.last.text == (char * 1000).encode("utf-8", "replace").decode()
+    assert recording.last.text == (char * 1000).encode("utf-8", "replace").decode()
 
 
-class Performed:
+class Signing:
     """Texts that an engine signed, with what a sender sends: stamps without a gap."""
 
     def __init__(self, bundle: Path) -> None:
-        self.told, self.chunks, self.stamps = Told(), list[Chunk](), list[int]()
+        self.recording, self.chunks, self.stamps = Recording(), list[Chunk](), list[int]()
         self.engine = SigningEngine(Signer(bundle, steps=1), max_waiting=3)
         self._end = START
 
     def submit(self, text: str, limits: Limits) -> Utterance:
         self.chunks, self.stamps = [], []
         id = uuid.uuid4()
-        self.told.captioner.accept(id, text)
+        self.recording.captioner.accept(id, text)
         return self.engine.submit(text, Style(limits=limits), id=id)
 
     def take(self, most: int | None = None) -> None:
@@ -212,16 +219,16 @@ class Performed:
             utterance, chunk = item
             if chunk is None:
                 assert utterance.outcome is not None
-                self.told.captioner.end(utterance.id, utterance.outcome, str(utterance.error or ""), utterance)
+                self.recording.captioner.end(utterance.id, utterance.outcome, str(utterance.error or ""), utterance)
                 return
             self.chunks.append(chunk)
             self.stamps.append(self._end)
-            self.told.captioner.sent(utterance, chunk, self._end)
+            self.recording.captioner.sent(utterance, chunk, self._end)
             self._end += chunk.end_time - chunk.start_time
 
     def check(self) -> None:
-        """What was told last is what was sent."""
-        captions, first = self.told.last, max(k for k, chunk in enumerate(self.chunks) if chunk.start == 0)
+        """What was published last is what was sent."""
+        captions, first = self.recording.last, max(k for k, chunk in enumerate(self.chunks) if chunk.start == 0)
         frames = sum(len(chunk) for chunk in self.chunks[first:])
         hands = [part for part in captions.parts if part.kind != MARKER]
         assert captions.frames == hands[-1].end_frame == frames and hands[-1].kind == REST
@@ -235,60 +242,60 @@ class Performed:
 
 
 @pytest.fixture(scope="module")
-def performed(bundle: Path) -> Iterator[Performed]:
-    performed = Performed(bundle)
-    yield performed
-    performed.engine.close()
+def signing(bundle: Path) -> Iterator[Signing]:
+    signing = Signing(bundle)
+    yield signing
+    signing.engine.close()
 
 
 @pytest.mark.parametrize("limits", [Limits(), Limits(velocity=0.4)])
-def test_the_engine_s_chunks_carry_what_is_told(performed: Performed, limits: Limits) -> None:
-    performed.submit("hello bob, tea?", limits)
-    performed.take()
-    performed.check()
-    assert [part.text for part in performed.told.last.parts] == ["question", "hello", "b", "o", "b", "tea", ""]
-    assert performed.told.last.spelled == ["bob"]
+def test_captions_match_the_chunks_of_the_engine(signing: Signing, limits: Limits) -> None:
+    signing.submit("hello bob, tea?", limits)
+    signing.take()
+    signing.check()
+    assert [part.text for part in signing.recording.last.parts] == ["question", "hello", "b", "o", "b", "tea", ""]
+    assert signing.recording.last.spelled == ["bob"]
 
 
 @pytest.mark.parametrize("limits", [Limits(), Limits(velocity=0.4)])
 @pytest.mark.parametrize("chunks", [1, 4, 9])
-def test_captions_after_cancel(performed: Performed, limits: Limits, chunks: int) -> None:
-    performed.submit("hello bob, tea? please", limits)
-    performed.take(chunks)
-    performed.engine.cancel()
-    performed.take()
-    performed.check()
-    last = performed.told.last
+def test_captions_after_cancel(signing: Signing, limits: Limits, chunks: int) -> None:
+    signing.submit("hello bob, tea? please", limits)
+    signing.take(chunks)
+    signing.engine.cancel()
+    signing.take()
+    signing.check()
+    last = signing.recording.last
     assert last.outcome is Outcome.CANCELED
     rest = last.parts[-1]
     assert rest.start_frame == 8 * chunks and all((part.end_frame or 0) <= 8 * chunks for part in last.parts[:-1])
 
 
-def test_captions_after_pause_and_resume(performed: Performed) -> None:
-    performed.submit("hello bob, tea?", Limits())
-    performed.take(5)
-    performed.engine.pause()
-    performed.engine.resume()  # before the way back was taken
-    performed.take()
-    performed.check()
-    assert performed.told.last.beginning == 2 and performed.told.last.outcome is Outcome.SIGNED
-    assert [part.text for part in performed.told.last.parts] == ["question", "hello", "b", "o", "b", "tea", ""]
+def test_captions_after_pause_and_resume(signing: Signing) -> None:
+    signing.submit("hello bob, tea?", Limits())
+    signing.take(5)
+    signing.engine.pause()
+    signing.engine.resume()  # before the way back was taken
+    signing.take()
+    signing.check()
+    assert signing.recording.last.attempt == 2 and signing.recording.last.outcome is Outcome.SIGNED
+    assert [part.text for part in signing.recording.last.parts] == ["question", "hello", "b", "o", "b", "tea", ""]
 
 
-def test_a_very_long_text_keeps_its_captions_small(performed: Performed) -> None:
+def test_a_very_long_text_keeps_its_captions_small(signing: Signing) -> None:
     text = ("[question]" + "tea bo, " * 12_500)[:100_000]
-    performed.submit(text, Limits())
-    performed.take(400)
-    messages = performed.told.messages
+    signing.submit(text, Limits())
+    signing.take(400)
+    messages = signing.recording.messages
     assert max(len(message.encode()) for message in messages) < 20_000
-    last = performed.told.last
-    assert last.begun > MAX_PARTS + 10 and len(last.parts) <= MAX_PARTS + 1
-    assert last.parts[0].text == "question" and last.parts[-1].index == last.begun - 1
-    performed.engine.cancel()
-    performed.take()
+    last = signing.recording.last
+    assert last.parts_started > MAX_PARTS + 10 and len(last.parts) <= MAX_PARTS + 1
+    assert last.parts[0].text == "question" and last.parts[-1].index == last.parts_started - 1
+    signing.engine.cancel()
+    signing.take()
 
 
-def test_what_is_written_is_read() -> None:
+def test_json_round_trip() -> None:
     part = TimedPart(3, "letter", "ü", 7, True, 4, None, START, None)
     captions = Captions(uuid.uuid4(), "grüß\n", 5, False, FPS, State.ENDED, Outcome.DROPPED, "why", ["w"], parts=[part])
     assert Captions.parse(captions.json()) == captions
@@ -315,7 +322,7 @@ GOOD = json.loads(Captions(uuid.uuid4(), "tea", 3, False, FPS).json())
         (json.dumps({key: value for key, value in GOOD.items() if key != "frames"}), "frames"),
     ],
 )
-def test_what_is_no_captions_is_refused(data: str, named: str) -> None:
+def test_invalid_captions_are_refused(data: str, named: str) -> None:
     with pytest.raises(CaptionsError, match=named):
         Captions.parse(data)
 
@@ -326,12 +333,12 @@ def test_the_page_shows_what_is_sent() -> None:
     for key in (*json.loads(example.json()), *vars(example.parts[0])):
         assert f"`{key}`" in page, f"docs/captions.md says nothing of {key}"
     assert f"{MAX_BYTES // 1000} kB" in page and f"latest {MAX_PARTS} parts" in page
-    told = Told()
+    recording = Recording()
     utterance = Utterance(example.text, Style(), id=example.id)
-    told.captioner.accept(utterance.id, example.text)
+    recording.captioner.accept(utterance.id, example.text)
     parts = [Part(p.kind, p.text, p.start_frame, p.end_frame, p.word, p.estimated) for p in example.parts]
     sent = SimpleNamespace(id=example.id, warnings=())
     for start in range(0, example.frames, 8):
         own = [part for part in parts if start <= part.start < start + 8]
-        told.captioner.sent(sent, chunk(start, *own), (example.start_stamp or 0) + start * FRAME)  # type: ignore[arg-type]
-    assert json.loads(told.messages[-1]) == json.loads(example.json())
+        recording.captioner.sent(sent, chunk(start, *own), (example.start_stamp or 0) + start * FRAME)  # type: ignore[arg-type]
+    assert json.loads(recording.messages[-1]) == json.loads(example.json())

@@ -128,7 +128,7 @@ def test_parts_are_the_signs_that_were_sent(run_signer: Callable[..., Process], 
         (p.kind, p.text, p.start, p.end) for p in timeline.take()
     ]
     assert captions.frames == frames and captions.spelled == ["bob"] and len(captions.warnings) == 0
-    assert captions.outcome is Outcome.SIGNED and captions.reason == "" and captions.beginning == 1
+    assert captions.outcome is Outcome.SIGNED and captions.reason == "" and captions.attempt == 1
     assert captions.work and captions.first_chunk and 0 < captions.first_chunk <= captions.work
     reader.until(lambda: captions.id in reader.goals, "its goal")
     reader.until(lambda: reader.goals[captions.id].status == GoalStatus.STATUS_SUCCEEDED, "its status")
@@ -138,7 +138,7 @@ def test_parts_are_the_signs_that_were_sent(run_signer: Callable[..., Process], 
     assert states[0] is State.ACCEPTED and states[-1] is State.ENDED and set(states[1:-1]) == {State.EXECUTING}
 
 
-def test_a_part_is_told_before_it_is_played(run_signer: Callable[..., Process], reader: Reader) -> None:
+def test_a_part_is_published_before_it_is_played(run_signer: Callable[..., Process], reader: Reader) -> None:
     came: list[tuple[int, Captions]] = []
     reader.node.create_subscription(
         String, "/signer/captions", lambda m: came.append((time.time_ns(), Captions.parse(m.data))), LATCHED
@@ -205,7 +205,7 @@ def test_pause_and_resume_begin_again(run_signer: Callable[..., Process], reader
     reader.trigger("pause")
     reader.until(lambda: (known := reader.latest(TEXT)) and known.parts[-1].kind == REST, "the way back")
     paused = reader.latest(TEXT)
-    assert paused is not None and paused.state is State.EXECUTING and paused.beginning == 1
+    assert paused is not None and paused.state is State.EXECUTING and paused.attempt == 1
     rest = paused.parts[-1]
     reader.until(lambda: reader.chunks and _end(reader.chunks[-1]) == rest.end_stamp, "all of it")
     count = len(reader.chunks)
@@ -213,7 +213,7 @@ def test_pause_and_resume_begin_again(run_signer: Callable[..., Process], reader
     assert all((part.end_frame or 0) <= rest.start_frame for part in paused.parts[:-1])
     reader.trigger("resume")
     captions = reader.end()
-    assert captions.beginning == 2 and captions.id == paused.id and captions.outcome is Outcome.SIGNED
+    assert captions.attempt == 2 and captions.id == paused.id and captions.outcome is Outcome.SIGNED
     assert_fits(captions, reader.chunks[count:])
     assert [part.text for part in hands(captions)] == ["hello", "b", "o", "b", "tea", ""]
 
@@ -254,22 +254,22 @@ def test_what_is_refused_says_why(run_signer: Callable[..., Process], reader: Re
     assert {empty.id, cut.id, captions.id} == reader.goals.keys()
 
 
-def test_who_joins_late_gets_what_was_told_last(run_signer: Callable[..., Process], reader: Reader) -> None:
+def test_late_joiners_get_the_latest_captions(run_signer: Callable[..., Process], reader: Reader) -> None:
     process = run_signer(lead_time=ALL_AT_ONCE)
     reader.connect(process)
     (info,) = reader.node.get_publishers_info_by_topic("/signer/captions")
     assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
     assert info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
     reader.say("hello", "bob")
-    told = [reader.end("hello"), reader.end("bob")]
+    published = [reader.end("hello"), reader.end("bob")]
     late = Reader("late")
     latest: list[String] = []
     try:
         one = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         late.node.create_subscription(String, "/signer/captions", latest.append, one)
-        late.until(lambda: latest and late.captions and late.captions[-1] == told[-1], "what was told before")
-        assert [late.latest("hello"), late.latest("bob")] == told
-        assert Captions.parse(latest[-1].data) == told[-1]
+        late.until(lambda: latest and late.captions and late.captions[-1] == published[-1], "the earlier captions")
+        assert [late.latest("hello"), late.latest("bob")] == published
+        assert Captions.parse(latest[-1].data) == published[-1]
     finally:
         late.close()
 

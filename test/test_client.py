@@ -84,8 +84,8 @@ def test_a_text_from_begin_to_end(run_signer: Callable[..., Process], client: Si
     assert len(came) > 5 and came[0].at - goal.sent_at < came[-1].at - goal.sent_at - 1.0, "as they were sent"
     assert goal.gaps() == [0] * (len(came) - 1) and goal.late == 0
     assert goal.stamp_ns == goal.chunks[0].stamp_ns
-    (told,) = client.goals
-    assert (told.id, told.status, told.stamp_ns) == (goal.id, Status.SUCCEEDED, goal.stamp_ns)
+    (state,) = client.goals
+    assert (state.id, state.status, state.stamp_ns) == (goal.id, Status.SUCCEEDED, goal.stamp_ns)
     clip = goal.clip()
     assert len(clip) == goal.frames == frames(bundle, "hello") and clip.fps == 25.0
     np.testing.assert_allclose(clip.positions[[0, -1]], np.stack((REST_POSE, REST_POSE)), atol=5e-3)
@@ -124,7 +124,7 @@ def test_texts_in_a_row_and_what_is_refused(
     assert ended[-1] is goals[0], "at once"
 
 
-def test_captions_tell_reason_warnings_and_parts(run_signer: Callable[..., Process], client: SignerClient) -> None:
+def test_captions_have_reason_warnings_and_parts(run_signer: Callable[..., Process], client: SignerClient) -> None:
     run_signer(lead_time=ALL_AT_ONCE)
     client.wait_until_ready()
     empty, warned = client.submit(""), client.submit("hello \U0001f642")
@@ -185,8 +185,8 @@ def test_lifecycle_and_parameters(run_signer: Callable[..., Process], client: Si
     with pytest.raises(RefusedError, match="nonsense"):
         client.get_parameters("seed", "nonsense")
     assert client.diagnostics.values["steps"] == "1"
-    told = client.layout()
-    assert told.keypoints == KEYPOINTS and told.fps == 25.0
+    layout = client.layout()
+    assert layout.keypoints == KEYPOINTS and layout.fps == 25.0
     client.change("deactivate")
     client.change("cleanup")
     client.wait_for(lambda: client.state == "unconfigured" and not client.connected, 5.0, "the topics to be gone")
@@ -231,7 +231,7 @@ def test_simulated_time(run_signer: Callable[..., Process]) -> None:
             assert all(0 < a.chunk.stamp_ns - a.clock_ns < 1e9 for a in goal.arrivals), "both by that clock"
             running.clear()
             thread.join()
-            client.wait_for(lambda: client.diagnostics.message == diagnosis.STANDING, 10.0, "diagnostics")
+            client.wait_for(lambda: client.diagnostics.message == diagnosis.CLOCK_STOPPED, 10.0, "diagnostics")
             with pytest.raises(WaitError, match="paused") as error:
                 client.submit("hello").result(1.0)
             assert error.value.cause is Cause.CLOCK
@@ -352,7 +352,7 @@ def test_ctrl_c_gets_through_and_the_thread_is_joined() -> None:
 # Without one
 
 
-def test_nothing_there_is_said_at_once_and_nothing_is_left(client: SignerClient) -> None:
+def test_a_missing_signer_is_reported_and_nothing_is_left(client: SignerClient) -> None:
     began = time.monotonic()
     for act in (
         client.wait_until_ready,
@@ -406,14 +406,17 @@ def test_the_layout_is_read_as_it_was_written() -> None:
 
 
 class StandIn(Companion):
-    """Publishes what a signer does, when it is told to; keeps the texts that come."""
+    """Publishes what a signer does, when the test asks for it; keeps the texts that come."""
 
     def __init__(self) -> None:
         super().__init__("signer")
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        told = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        captions_qos = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         create = self.node.create_publisher
-        self.status, self.captions = create(GoalStatusArray, "~/status", latched), create(String, "~/captions", told)
+        self.status, self.captions = (
+            create(GoalStatusArray, "~/status", latched),
+            create(String, "~/captions", captions_qos),
+        )
         self.chunks = create(MultiDOFJointTrajectory, "~/trajectory", 100)
         create(String, "~/layout", latched).publish(String(data=layout(25.0)))
         self.diagnostics = create(DiagnosticArray, "/diagnostics", 10)
@@ -422,14 +425,14 @@ class StandIn(Companion):
         self.values = {"state": "active", "of them refused for max_rate": "0"}
         self.node.create_subscription(String, "~/text", lambda message: self.received.append(message.data), 10)
         self.node.create_timer(0.2, self.diagnose)
-        self.tell()
+        self.publish_status()
 
     def diagnose(self) -> None:
         status = DiagnosticStatus(name="signer: signing", level=DiagnosticStatus.OK, message="all is well")
         status.values = [KeyValue(key=key, value=value) for key, value in self.values.items()]
         self.diagnostics.publish(DiagnosticArray(status=[status]))
 
-    def tell(self, id: uuid.UUID | None = None, status: int = 0, stamp_ns: int = 0) -> None:
+    def publish_status(self, id: uuid.UUID | None = None, status: int = 0, stamp_ns: int = 0) -> None:
         """``~/status``, in which a goal stands so."""
         if id is not None:
             self.goals[id] = status, stamp_ns
@@ -443,10 +446,16 @@ class StandIn(Companion):
     def caption(self, id: uuid.UUID, text: str, **values: object) -> None:
         """``~/captions``, as docs/captions.md has them."""
         nothing = dict.fromkeys(("outcome", "start_stamp", "end_stamp", "first_chunk", "work"))
-        told = {"version": 1, "id": id.hex, "text": text[:1000], "characters": len(text), "shortened": len(text) > 1000}
-        told |= {"state": "accepted", "reason": "", "warnings": [], "spelled": [], "fps": 25.0, "beginning": 0}
-        told |= {"frames": 0, "begun": 0, "parts": [], **nothing, **values}
-        self.captions.publish(String(data=json.dumps(told)))
+        message = {
+            "version": 1,
+            "id": id.hex,
+            "text": text[:1000],
+            "characters": len(text),
+            "shortened": len(text) > 1000,
+        }
+        message |= {"state": "accepted", "reason": "", "warnings": [], "spelled": [], "fps": 25.0, "attempt": 0}
+        message |= {"frames": 0, "parts_started": 0, "parts": [], **nothing, **values}
+        self.captions.publish(String(data=json.dumps(message)))
 
     def perform(self, stamp_ns: int, **ends: bool) -> None:
         chunk = arrival(stamp_ns, **ends).chunk
@@ -472,26 +481,26 @@ def test_captions_say_which_goal_is_which_text(stand_in: StandIn, client: Signer
     stranger, id, another = (uuid.uuid4() for _ in range(3))
     for one, text in ((stranger, "of someone else"), (another, "hello " * 500), (id, "hello")):
         stand_in.caption(one, text)
-        stand_in.tell(one, GoalStatus.STATUS_ACCEPTED)
+        stand_in.publish_status(one, GoalStatus.STATUS_ACCEPTED)
     client.wait_for(lambda: mine.status is longer.status is Status.ACCEPTED, 5.0, "the goals")
     assert (mine.id, longer.id) == (id, another)
     stand_in.captions.publish(String(data="no captions"))
     stand_in.perform(10**9, first=True)
-    stand_in.tell(id, GoalStatus.STATUS_EXECUTING, 10**9)
+    stand_in.publish_status(id, GoalStatus.STATUS_EXECUTING, 10**9)
     stand_in.caption(id, "hello", state="executing", parts=[SIGN | {"a later": "key"}], warnings=["a warning"])
-    client.wait_for(lambda: mine.chunks and mine.captions.parts, 5.0, "its beginning")
+    client.wait_for(lambda: mine.chunks and mine.captions.parts, 5.0, "its start")
     (part,) = mine.captions.parts
     assert (part.kind, part.text, part.start_frame, part.end_stamp) == ("sign", "hello", 0, None)
     stand_in.chunks.publish(b"\0\1\0\0 no chunk")
     stand_in.perform(10**9 + 160_000_000, last=True)
-    stand_in.tell(id, GoalStatus.STATUS_SUCCEEDED, 10**9)
+    stand_in.publish_status(id, GoalStatus.STATUS_SUCCEEDED, 10**9)
     time.sleep(0.3)
     assert not mine.done, "its captions are not complete"
     stand_in.caption(id, "hello", state="ended", outcome="signed", warnings=["a warning", "another"])
     assert mine.result(5.0).warnings == ("a warning", "another")
     assert mine.frames == 8 and mine.gaps() == [0] and not longer.done
     stand_in.caption(another, "hello " * 500, state="ended", outcome="dropped", reason="3 newer texts are waiting")
-    stand_in.tell(another, GoalStatus.STATUS_ABORTED)
+    stand_in.publish_status(another, GoalStatus.STATUS_ABORTED)
     result = longer.result(5.0)
     assert not result.succeeded and result.reason == "3 newer texts are waiting"
     with pytest.raises(ClientError, match="3 newer texts"):
@@ -500,14 +509,14 @@ def test_captions_say_which_goal_is_which_text(stand_in: StandIn, client: Signer
 
 def test_a_text_that_gets_no_goal(stand_in: StandIn, client: SignerClient) -> None:
     client.wait_until_ready()
-    flooded, taken = client.submit("one"), client.submit("two")
+    refused, taken = client.submit("one"), client.submit("two")
     stand_in.values["of them refused for max_rate"] = "1"
     with pytest.raises(WaitError, match="all is well") as error:
-        flooded.result(0.3)
+        refused.result(0.3)
     assert error.value.cause is Cause.BUSY
     stand_in.caption(uuid.uuid4(), "two")
     with pytest.raises(RefusedError, match=r"no notice of 'one': texts come faster than max_rate"):
-        flooded.result(5.0)
+        refused.result(5.0)
     assert taken.id is not None and not taken.done
 
 
@@ -515,11 +524,11 @@ def test_another_process_takes_its_place(stand_in: StandIn, client: SignerClient
     client.wait_until_ready()
     goal, id = client.submit("hello"), uuid.uuid4()
     stand_in.caption(id, "hello")
-    stand_in.tell(id, GoalStatus.STATUS_ACCEPTED)
+    stand_in.publish_status(id, GoalStatus.STATUS_ACCEPTED)
     client.wait_for(lambda: goal.status is Status.ACCEPTED, 5.0, "the goal")
     stand_in.goals.clear()
-    stand_in.tell()
-    with pytest.raises(SignerGoneError, match="started anew before the end of 'hello'"):
+    stand_in.publish_status()
+    with pytest.raises(SignerGoneError, match="restarted before the end of 'hello'"):
         goal.result(5.0)
 
 
@@ -528,25 +537,25 @@ def test_a_motion_that_was_cut_off_is_waited_for_no_longer(stand_in: StandIn, cl
     goal, id = client.submit("hello"), uuid.uuid4()
     stand_in.caption(id, "hello")
     stand_in.perform(10**9, first=True)
-    stand_in.tell(id, GoalStatus.STATUS_EXECUTING, 10**9)
+    stand_in.publish_status(id, GoalStatus.STATUS_EXECUTING, 10**9)
     client.wait_for(lambda: goal.chunks, 5.0, "a chunk")
-    stand_in.tell(id, GoalStatus.STATUS_ABORTED, 10**9)
+    stand_in.publish_status(id, GoalStatus.STATUS_ABORTED, 10**9)
     began = time.monotonic()
     assert goal.result(5.0).status is Status.ABORTED and goal.frames == 4
     assert 0.8 < time.monotonic() - began < 3.0
 
 
-def test_a_callback_that_waits_is_told_so(stand_in: StandIn, client: SignerClient, capfd) -> None:
+def test_waiting_in_a_callback_is_an_error(stand_in: StandIn, client: SignerClient, capfd) -> None:
     client.wait_until_ready()
     goal, id, other = client.submit("hello"), uuid.uuid4(), client.submit("bye")
     goal.add_done_callback(lambda goal: (client.submit("from the callback"), client.close()))
     goal.add_done_callback(lambda goal: other.result())
     stand_in.caption(id, "hello", state="ended", outcome="refused")
-    stand_in.tell(id, GoalStatus.STATUS_ABORTED)
+    stand_in.publish_status(id, GoalStatus.STATUS_ABORTED)
     assert goal.result(5.0).status is Status.ABORTED
     said = ""
     deadline = time.monotonic() + 5.0
-    while "can't close it" not in said or "can't wait for what it hears" not in said:
+    while "can't close it" not in said or "can't wait for messages" not in said:
         assert time.monotonic() < deadline, said
         said += capfd.readouterr().err
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What /diagnostics says: the reason comes first, the figures add up."""
+"""What /diagnostics says: the reason comes first, the statistics add up."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from rclpy.serialization import serialize_message
 
 from text2sign_ros.inference.engine import Outcome, Style, Utterance
 from text2sign_ros.ros import diagnostics
-from text2sign_ros.wire.diagnosis import Condition, Level, Verdict, assess
-from text2sign_ros.wire.figures import Figures
+from text2sign_ros.wire.diagnosis import Assessment, Condition, Level, assess
+from text2sign_ros.wire.statistics import Statistics
 
 OK, WARN, ERROR, STALE = Level
 
 
-def test_a_reason_is_told_for_a_while_and_not_after_the_next_start() -> None:
-    figures = Figures()
-    assert figures.unsigned_recently() == ""
-    figures.ended(Utterance("hello", Style(), outcome=Outcome.CANCELED, error=ValueError("a newer text")), 25.0)
-    assert figures.unsigned_recently() == "", "who cancels knows why"
-    figures.refused("the node is inactive")
-    assert figures.unsigned_recently() == "the node is inactive"
-    figures.activated()
-    assert figures.unsigned_recently() == ""
+def test_a_reason_is_shown_for_a_while_and_not_after_the_next_activation() -> None:
+    statistics = Statistics()
+    assert statistics.not_signed_recently() == ""
+    statistics.ended(Utterance("hello", Style(), outcome=Outcome.CANCELED, error=ValueError("a newer text")), 25.0)
+    assert statistics.not_signed_recently() == "", "who cancels knows why"
+    statistics.refused("the node is inactive")
+    assert statistics.not_signed_recently() == "the node is inactive"
+    statistics.activated()
+    assert statistics.not_signed_recently() == ""
 
 
 @pytest.mark.parametrize(
@@ -34,15 +34,15 @@ def test_a_reason_is_told_for_a_while_and_not_after_the_next_start() -> None:
         (WARN, "activate", Condition("inactive")),
         (WARN, "deactivating", Condition("deactivating")),
         (STALE, "start it again", Condition("finalized")),
-        (WARN, "/clock", Condition("active", time=0, standing=True, paused=True, subscribers=0)),
-        (WARN, "stands still", Condition("active", standing=True)),
+        (WARN, "/clock", Condition("active", time=0, clock_stopped=True, paused=True, subscribers=0)),
+        (WARN, "not advancing", Condition("active", clock_stopped=True)),
         (WARN, "~/resume", Condition("active", paused=True)),
         (WARN, "~/trajectory", Condition("active", subscribers=0)),
         (WARN, "late", Condition("active", late=True)),
-        (WARN, "max_rate", Condition("active", flooded=True)),
-        (WARN, "not signed: it is empty", Condition("active", unsigned="it is empty")),
+        (WARN, "max_rate", Condition("active", rate_limited=True)),
+        (WARN, "not signed: it is empty", Condition("active", not_signed="it is empty")),
         (OK, "waiting for texts", Condition("active")),
-        (OK, "signing", Condition("active", busy=True, unsigned="it is empty")),
+        (OK, "signing", Condition("active", busy=True, not_signed="it is empty")),
     ],
 )
 def test_the_reason_why_a_robot_is_not_signing(level: Level, words: str, condition: Condition) -> None:
@@ -50,33 +50,33 @@ def test_the_reason_why_a_robot_is_not_signing(level: Level, words: str, conditi
     assert words in assess(condition)[1]
 
 
-def test_figures_add_up() -> None:
-    figures, fps = Figures(), 25.0
-    assert figures.values()["real-time factor"] == "-"
+def test_statistics_add_up() -> None:
+    statistics, fps = Statistics(), 25.0
+    assert statistics.values()["real-time factor"] == "-"
     for number, outcome in enumerate([*Outcome, Outcome.SIGNED], 1):
-        figures.received()
+        statistics.received()
         signed = outcome is Outcome.SIGNED
         utterance = Utterance("hello", Style(), outcome=outcome, error=None if signed else ValueError("a wire"))
         utterance.frames, utterance.first_chunk, utterance.work = 50, 0.01 * number, 0.1 * number
-        figures.ended(utterance, fps)
-    figures.received()
-    figures.refused("as many wait as may")
-    figures.received()
+        statistics.ended(utterance, fps)
+    statistics.received()
+    statistics.refused("as many wait as may")
+    statistics.received()
     for late in (False, True):
-        figures.sent(late)
-    values = figures.values()
+        statistics.sent(late)
+    values = statistics.values()
     assert values["texts received"] == "8" and values["texts under way"] == "1"
     assert [values[f"texts {outcome.value}"] for outcome in Outcome] == ["2", "2", "1", "1", "1"]
     assert values["first chunk ready, last (ms)"] == "60.0"
     assert values["first chunk ready, median of 2 (ms)"] == "35.0"
     assert values["real-time factor"] == f"{0.7 / 4.0:.4f}"
-    assert (values["chunks sent"], values["chunks late"]) == ("2", "1") and figures.late_recently()
-    assert values["last text not signed because"] == figures.unsigned_recently() == "as many wait as may"
+    assert (values["chunks sent"], values["chunks late"]) == ("2", "1") and statistics.late_recently()
+    assert values["last text not signed because"] == statistics.not_signed_recently() == "as many wait as may"
 
 
 def test_the_message_can_be_sent() -> None:
     message = diagnostics.array(
-        "robot/signer: signing", 3_000_000_005, Verdict(WARN, "inactive"), Figures().values(), "a CPU"
+        "robot/signer: signing", 3_000_000_005, Assessment(WARN, "inactive"), Statistics().values(), "a CPU"
     )
     assert serialize_message(message)
     assert (message.status[0].level, message.status[0].message) == (DiagnosticStatus.WARN, "inactive")

@@ -34,17 +34,17 @@ def test_parameters(page: str, settings: tuple[parameters.Setting, ...]) -> None
         Condition("finalized"),
         Condition("deactivating"),
         replace(ACTIVE, time=0),
-        replace(ACTIVE, standing=True),
+        replace(ACTIVE, clock_stopped=True),
         replace(ACTIVE, paused=True),
         replace(ACTIVE, subscribers=0),
         replace(ACTIVE, late=True),
-        replace(ACTIVE, flooded=True),
+        replace(ACTIVE, rate_limited=True),
         replace(ACTIVE, busy=True),
-        replace(ACTIVE, unsigned="a reason"),
+        replace(ACTIVE, not_signed="a reason"),
         ACTIVE,
     ],
 )
-def test_every_verdict_is_explained(condition: Condition) -> None:
+def test_every_assessment_is_explained(condition: Condition) -> None:
     level, message = assess(condition)
     words = "<state>" if condition.failure else message.partition(":")[0][:24]
     rows = [row for row in PAGES["node"].splitlines() if row.startswith(f"| {level.name} | ")]

@@ -87,7 +87,7 @@ def test_all_of_it(launch_files: Path, launch: Callable[..., Process], audience:
     audience.attend("")
     ready = [launched.wait_for("ready: ", timeout=60.0) for _ in range(2)]
     assert any("plays /signer/trajectory at 20 Hz on /player/markers" in line for line in ready), ready
-    audience.tell("", "hello")
+    audience.submit("", "hello")
     audience.until(lambda: audience.goals[""] == [SIGNED], "the text to be signed", timeout=60.0)
     audience.until(lambda: audience.frames[""] == {"robot"}, "markers")
     assert len(audience.chunks[""][0].positions) == 16
@@ -100,10 +100,10 @@ def test_two_signers(launch_files: Path, launch: Callable[..., Process], audienc
         audience.attend(namespace)
     ready = sorted(launched.wait_for("ready: ", timeout=60.0) for _ in range(4))
     assert [f"{bundle}/. at" in line for line in ready if " at 25 fps" in line].count(True) == 1, ready
-    audience.tell("/left", "hello")
+    audience.submit("/left", "hello")
     audience.until(lambda: audience.goals["/left"] == [SIGNED], "the left one to sign", timeout=60.0)
     assert audience.chunks["/left"] and not audience.chunks["/right"] and not audience.goals["/right"]
-    audience.tell("/right", "thank you")
+    audience.submit("/right", "thank you")
     audience.until(lambda: audience.goals["/right"] == [SIGNED], "the right one to sign", timeout=60.0)
     assert audience.goals["/left"] == [SIGNED]
     audience.until(lambda: audience.frames == {"/left": {"left/signer"}, "/right": {"right/signer"}}, "markers")
@@ -166,7 +166,7 @@ def test_respawn(launch_files: Path, launch: Callable[..., Process], audience: A
     for _ in pids:
         launched.wait_for("ready: ", timeout=60.0)
     audience.attend("")
-    audience.tell("", "hello")
+    audience.submit("", "hello")
     audience.until(lambda: audience.goals[""] == [SIGNED], "the text to be signed", timeout=60.0)
     launched.signal(signal.SIGINT)
     assert launched.wait(30.0) == 0, "\n".join(launched.log)
@@ -221,7 +221,7 @@ def test_an_including_file_makes_the_transitions(
     launched.wait_for("kept /nowhere.yaml")
     launched.wait_for("plays /robot/signer/trajectory", timeout=60.0)
     launched.wait_for("ready: .* fps", timeout=60.0)
-    audience.tell("/robot", "hello")
+    audience.submit("/robot", "hello")
     audience.until(lambda: audience.goals["/robot"] == [SIGNED], "the text to be signed", timeout=60.0)
 
     signer = audience.clients["/robot"]

@@ -27,9 +27,9 @@ class Consumer:
         self.seconds, self.now = 0.0, START
         self.listener = Listener("/signer/trajectory", clock=lambda: self.seconds)
 
-    def hear(self, *sent: Chunk, publishers: int = 1, origin: int = START) -> list[str]:
+    def receive(self, *sent: Chunk, publishers: int = 1, origin: int = START) -> list[str]:
         return [
-            self.listener.hear(trajectory.encode(chunk, origin + chunk.start_time), self.now, publishers)
+            self.listener.receive(trajectory.encode(chunk, origin + chunk.start_time), self.now, publishers)
             for chunk in sent
         ]
 
@@ -38,10 +38,10 @@ class Consumer:
         broken = 0
         for _ in range(frames):
             self.now += FRAME
-            broken += self.listener.look(self.now).broke_off
+            broken += self.listener.sample(self.now).broke_off
         return broken
 
-    def verdict(self, publishers: int = 1) -> tuple[Level, str]:
+    def assessment(self, publishers: int = 1) -> tuple[Level, str]:
         return self.listener.assess(self.now, publishers)
 
 
@@ -51,15 +51,15 @@ def consumer() -> Consumer:
 
 
 def test_a_motion_is_played_from_rest_to_rest(consumer: Consumer) -> None:
-    assert consumer.listener.look(START).at_rest
-    assert consumer.verdict() == (Level.OK, "at rest: waiting for motion")
+    assert consumer.listener.sample(START).at_rest
+    assert consumer.assessment() == (Level.OK, "at rest: waiting for motion")
     begin = START + 10**9
-    assert consumer.hear(*motion(), origin=begin) == [""] * 5
+    assert consumer.receive(*motion(), origin=begin) == [""] * 5
     assert consumer.listener.ahead(begin) == pytest.approx((COUNT - 1) / FPS)
-    assert not consumer.listener.look(START).at_rest and consumer.verdict() == (Level.OK, "playing")
+    assert not consumer.listener.sample(START).at_rest and consumer.assessment() == (Level.OK, "playing")
     whole = [np.concatenate([getattr(c, name) for c in motion()]) for name in ("positions", "velocities")]
     for frame in range(COUNT):
-        moment = consumer.listener.look(begin + frame * FRAME)
+        moment = consumer.listener.sample(begin + frame * FRAME)
         np.testing.assert_allclose(moment.positions, whole[0][frame], atol=1e-6)
         np.testing.assert_allclose(moment.velocities, whole[1][frame], atol=1e-5)
         assert moment.positions.shape == moment.velocities.shape == (79, 3)
@@ -69,52 +69,52 @@ def test_a_motion_is_played_from_rest_to_rest(consumer: Consumer) -> None:
 
 
 def test_each_motion_that_breaks_off_is_told_once(consumer: Consumer) -> None:
-    consumer.hear(*motion()[:2])
+    consumer.receive(*motion()[:2])
     assert consumer.watch(10) == 0
     assert consumer.watch(60) == 1 and consumer.listener.broken_off
-    level, message = consumer.verdict()
+    level, message = consumer.assessment()
     assert level is Level.WARN and "broke off" in message
-    assert consumer.listener.look(consumer.now).at_rest, "it has gone to rest"
-    consumer.hear(*motion()[:2], origin=consumer.now + 10 * FRAME)
+    assert consumer.listener.sample(consumer.now).at_rest, "it has gone to rest"
+    consumer.receive(*motion()[:2], origin=consumer.now + 10 * FRAME)
     assert not consumer.listener.broken_off and consumer.watch(80) == 1
     assert consumer.listener.values(consumer.now, 1)["motions broken off"] == "2"
 
 
 def test_a_break_is_told_though_the_next_motion_has_come_before_anyone_looked(consumer: Consumer) -> None:
-    consumer.hear(*motion()[:2])
+    consumer.receive(*motion()[:2])
     consumer.watch(10)
     consumer.now += 20 * FRAME
-    consumer.hear(*motion(), origin=consumer.now + 10 * FRAME)
+    consumer.receive(*motion(), origin=consumer.now + 10 * FRAME)
     assert consumer.watch(1) == 1 and consumer.watch(60) == 0
 
 
 def test_what_is_refused_is_counted_and_told_for_a_while(consumer: Consumer) -> None:
-    assert "garbled" in consumer.listener.hear(b"\0\1\0\0" + bytes(4), START, 1)
+    assert "garbled" in consumer.listener.receive(b"\0\1\0\0" + bytes(4), START, 1)
     swapped = trajectory.encode(motion()[0], START).replace(b"left_eye\0", b"left_ear\0", 1)
-    assert "joint_names" in consumer.listener.hear(swapped, START, 1)
-    (late,) = consumer.hear(motion()[0], origin=START - 10**12)
+    assert "joint_names" in consumer.listener.receive(swapped, START, 1)
+    (late,) = consumer.receive(motion()[0], origin=START - 10**12)
     assert "came" in late
-    assert consumer.verdict() == (Level.WARN, f"chunks are not played: {late}")
+    assert consumer.assessment() == (Level.WARN, f"chunks are not played: {late}")
     values = consumer.listener.values(START, 1)
     assert (values["chunks refused"], values["chunks played"], values["last refusal"]) == ("3", "0", late)
     consumer.seconds = RECENT + 1
-    assert consumer.verdict() == (Level.OK, "at rest: waiting for motion")
+    assert consumer.assessment() == (Level.OK, "at rest: waiting for motion")
 
 
 def test_of_two_publishers_the_motion_that_is_going_on_is_played(consumer: Consumer) -> None:
     first, *others = motion()
-    assert consumer.hear(first, publishers=2) == [""]
-    (refusal,) = consumer.hear(first, publishers=2, origin=START + 2 * FRAME)
+    assert consumer.receive(first, publishers=2) == [""]
+    (refusal,) = consumer.receive(first, publishers=2, origin=START + 2 * FRAME)
     assert "several nodes publish /signer/trajectory" in refusal
-    assert consumer.hear(*others, publishers=2) == [""] * 4, "its continuation is"
-    assert consumer.hear(first, publishers=1, origin=START + 5 * FRAME) == [""], "alone a signer may begin anew"
+    assert consumer.receive(*others, publishers=2) == [""] * 4, "its continuation is"
+    assert consumer.receive(first, publishers=1, origin=START + 5 * FRAME) == [""], "alone a signer may begin anew"
 
 
 def test_what_is_missing_is_said_first(consumer: Consumer) -> None:
-    level, message = consumer.verdict(publishers=0)
+    level, message = consumer.assessment(publishers=0)
     assert level is Level.WARN and message.startswith("nobody publishes /signer/trajectory")
     consumer.now = 0
-    assert "/clock" in consumer.verdict(publishers=0)[1]
+    assert "/clock" in consumer.assessment(publishers=0)[1]
     other = Listener("/t", doing="retargeting")
-    other.hear(trajectory.encode(motion()[0], START), START, 1)
+    other.receive(trajectory.encode(motion()[0], START), START, 1)
     assert other.assess(START, 1) == (Level.OK, "retargeting")

@@ -146,22 +146,22 @@ def test_diagnostics_say_why_nothing_moves(run_player: Callable[..., Process]) -
     process, monitor, client = run_player(), Companion("monitor"), None
     said: list[DiagnosticStatus] = []
 
-    def told(words: str) -> bool:
+    def says(words: str) -> bool:
         return bool(said) and words in said[-1].message
 
     try:
         monitor.node.create_subscription(DiagnosticArray, "/diagnostics", lambda m: said.extend(m.status), 10)
-        monitor.until(lambda: told("nobody publishes /signer/trajectory"), "diagnostics")
+        monitor.until(lambda: says("nobody publishes /signer/trajectory"), "diagnostics")
         assert said[-1].name == "player: playing" and said[-1].level == DiagnosticStatus.WARN
         client = Client()
         client.connect(process)
-        monitor.until(lambda: told("at rest: waiting for motion"), "diagnostics")
+        monitor.until(lambda: says("at rest: waiting for motion"), "diagnostics")
         assert said[-1].level == DiagnosticStatus.OK
         client.send(motion()[:2], now_ns() + 3 * 10**9)
-        monitor.until(lambda: told("playing"), "diagnostics")
-        monitor.until(lambda: told("broke off"), "diagnostics")
+        monitor.until(lambda: says("playing"), "diagnostics")
+        monitor.until(lambda: says("broke off"), "diagnostics")
         client.send(motion()[:1], now_ns() - 10**10)
-        monitor.until(lambda: told("not played: a chunk came"), "diagnostics")
+        monitor.until(lambda: says("not played: a chunk came"), "diagnostics")
         values = {pair.key: pair.value for pair in said[-1].values}
         assert (values["chunks played"], values["chunks refused"], values["motions broken off"]) == ("2", "1", "1")
     finally:
@@ -307,7 +307,7 @@ def test_qos_is_what_is_documented_and_can_be_overridden(run_player: Callable[..
 def test_namespace_and_remapped_topic(local_node) -> None:
     node = local_node(player_node.PlayerNode, "-r", "__ns:=/robot/left", "-r", "signer/trajectory:=/elsewhere")
     assert node.get_fully_qualified_name() == "/robot/left/player"
-    assert node._listening.topic == "/elsewhere"
+    assert node._input.topic == "/elsewhere"
     assert node._markers.topic_name == "/robot/left/player/markers"
     assert all(node.describe_parameter(setting.name).description for setting in parameters.PLAYER)
 

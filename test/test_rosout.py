@@ -1,4 +1,4 @@
-"""What is told on /rosout: the library at every severity, and not every text of a flood."""
+"""What is logged on /rosout: the library at every severity, and not every text of a flood."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_the_library_is_heard_at_every_severity(capfd: pytest.CaptureFixture[str
             LIBRARY_CHILD.debug("not shown")
     LIBRARY_CHILD.warning("nobody listens any more")
     lines = [line for line in capfd.readouterr().err.splitlines() if "[robot]" in line]
-    told = ("[WARN] backend cuda can't be used", "[INFO] building engines", "[ERROR] the disk is full")
-    assert [f"{line.split()[0]} {line.split(']: ')[1]}" for line in lines] == [*told, *told]
+    expected = ("[WARN] backend cuda can't be used", "[INFO] building engines", "[ERROR] the disk is full")
+    assert [f"{line.split()[0]} {line.split(']: ')[1]}" for line in lines] == [*expected, *expected]
 
 
 def test_progress_is_heard_and_nothing_stays_behind() -> None:
@@ -63,7 +63,7 @@ def test_a_flood_of_texts_that_fail_is_summed_up() -> None:
     signed = Utterance("hello", Style(), outcome=Outcome.SIGNED)
     signed.frames = 50
     log.ended(signed, 25.0)
-    assert logger.lines[-1].startswith("info: signed 'hello': frames 50"), "what goes well is always told"
+    assert logger.lines[-1].startswith("info: signed 'hello': frames 50"), "what goes well is always logged"
 
 
 def test_a_text_is_quoted_on_one_line() -> None:

@@ -1,4 +1,4 @@
-"""The sender without ROS: chunks in time by any clock, and each told of once it was sent."""
+"""The sender without ROS: chunks in time by any clock, and each reported once it was sent."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Stand:
     """Sink and observer at once, with a clock that the test sets."""
 
     def __init__(self) -> None:
-        self.time, self.told = 10**12, list[tuple[object, ...]]()
+        self.time, self.reported = 10**12, list[tuple[object, ...]]()
         self.sent_at: list[tuple[int, int]] = []  # clock, stamp
         self.failing, self.ending = False, False
 
@@ -70,21 +70,21 @@ class Stand:
 
     def sent(self, utterance: Utterance, chunk: Chunk, stamp: int, *, late: bool) -> None:
         assert stamp == self.sent_at[-1][1], "after it was published"
-        self.told.append(("sent", utterance.text, chunk.start, late))
+        self.reported.append(("sent", utterance.text, chunk.start, late))
 
     def moved(self, stamp: int, due: int) -> None:
-        self.told.append(("moved", stamp, due))
+        self.reported.append(("moved", stamp, due))
 
     def ended(self, utterance: Utterance) -> None:
-        self.told.append(("ended", utterance.text))
+        self.reported.append(("ended", utterance.text))
 
-    def broke(self, utterance: Utterance, error: Exception) -> None:
-        self.told.append(("broke", utterance.text, str(error)))
+    def send_failed(self, utterance: Utterance, error: Exception) -> None:
+        self.reported.append(("broke", utterance.text, str(error)))
 
     def until(self, count: int) -> None:
         deadline = time.monotonic() + 10.0
-        while len(self.told) < count:
-            assert time.monotonic() < deadline, self.told
+        while len(self.reported) < count:
+            assert time.monotonic() < deadline, self.reported
             time.sleep(0.002)
 
 
@@ -105,24 +105,24 @@ def sender(stand: Stand, engine: Ready) -> Iterator[Sender]:
     sender.stop()
 
 
-def test_chunks_are_sent_ahead_of_their_stamps_and_told_of(sender: Sender, stand: Stand, engine: Ready) -> None:
+def test_chunks_are_sent_ahead_of_their_stamps_and_reported(sender: Sender, stand: Stand, engine: Ready) -> None:
     engine.put("tea")
     sender.start()
     stand.until(1)
     time.sleep(0.1)
-    assert stand.told == [("sent", "tea", 0, False)], "the next is not due"
+    assert stand.reported == [("sent", "tea", 0, False)], "the next is not due"
     begin = stand.sent_at[0][1]
     assert begin == stand.time + DELAY
     stand.time = begin + 8 * 40_000_000 - LEAD
     stand.until(2)
     stand.time = begin + 16 * 40_000_000 - LEAD
     stand.until(4)
-    assert stand.told[1:] == [("sent", "tea", 8, False), ("sent", "tea", 16, False), ("ended", "tea")]
+    assert stand.reported[1:] == [("sent", "tea", 8, False), ("sent", "tea", 16, False), ("ended", "tea")]
     assert [stamp - begin for _, stamp in stand.sent_at] == [0, 8 * 40_000_000, 16 * 40_000_000]
     assert all(at >= stamp - LEAD for at, stamp in stand.sent_at)
 
 
-def test_a_clock_that_jumps_moves_the_rest_of_the_motion_and_that_is_told(
+def test_a_clock_that_jumps_moves_the_rest_of_the_motion_and_that_is_reported(
     sender: Sender, stand: Stand, engine: Ready
 ) -> None:
     engine.put("tea")
@@ -131,19 +131,21 @@ def test_a_clock_that_jumps_moves_the_rest_of_the_motion_and_that_is_told(
     begin = stand.sent_at[0][1]
     due, stand.time = begin + 8 * 40_000_000, begin + 10**10
     stand.until(3)
-    assert stand.told[1:3] == [("sent", "tea", 8, True), ("moved", stand.sent_at[1][1], due)]
+    assert stand.reported[1:3] == [("sent", "tea", 8, True), ("moved", stand.sent_at[1][1], due)]
 
 
-def test_what_can_not_be_sent_is_told_and_the_next_is_sent(sender: Sender, stand: Stand, engine: Ready) -> None:
+def test_a_chunk_that_can_not_be_sent_is_reported_and_the_next_is_sent(
+    sender: Sender, stand: Stand, engine: Ready
+) -> None:
     stand.failing = True
     engine.put("tea", frames=8)
     sender.start()
     stand.until(2)
-    assert stand.told == [("broke", "tea", "no context"), ("ended", "tea")]
+    assert stand.reported == [("broke", "tea", "no context"), ("ended", "tea")]
     stand.failing = False
     engine.put("no", frames=8)
     stand.until(4)
-    assert stand.told[2:] == [("sent", "no", 0, False), ("ended", "no")]
+    assert stand.reported[2:] == [("sent", "no", 0, False), ("ended", "no")]
 
 
 def test_the_end_of_the_process_is_no_failure(sender: Sender, stand: Stand, engine: Ready) -> None:
@@ -151,7 +153,7 @@ def test_the_end_of_the_process_is_no_failure(sender: Sender, stand: Stand, engi
     engine.put("tea", frames=8)
     sender.start()
     stand.until(1)
-    assert stand.told == [("ended", "tea")]
+    assert stand.reported == [("ended", "tea")]
 
 
 def test_finish_waits_for_all_and_gives_up_where_the_clock_stands(sender: Sender, stand: Stand, engine: Ready) -> None:
@@ -167,7 +169,7 @@ def test_finish_waits_for_all_and_gives_up_where_the_clock_stands(sender: Sender
 
     ticking.start()
     try:
-        assert sender.finish(lambda: True) and stand.told[-1] == ("ended", "tea")
+        assert sender.finish(lambda: True) and stand.reported[-1] == ("ended", "tea")
     finally:
         stopped.set()
         ticking.join()

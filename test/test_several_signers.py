@@ -29,11 +29,11 @@ def test_each_signs_its_own_texts(run_signer: Callable[..., Process], audience: 
     for namespace, process in processes.items():
         audience.clients[namespace].check = process.check
         audience.clients[namespace].wait_until_ready()
-    left = audience.tell("/left", "can i get a large coffee please")
+    left = audience.submit("/left", "can i get a large coffee please")
     audience.until(lambda: audience.goals["/left"] == [EXECUTING] and audience.chunks["/left"], "the left one")
     assert not audience.goals["/right"] and not audience.chunks["/right"]
 
-    right = audience.tell("/right", "hello")
+    right = audience.submit("/right", "hello")
     audience.until(lambda: audience.goals["/right"] == [EXECUTING], "the right one")
     assert audience.clients["/left"].cancel() == "canceled 1 text"
     assert left.result().status is CANCELED and right.result().status is SIGNED

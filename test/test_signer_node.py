@@ -237,6 +237,8 @@ def test_broken_bundle_is_named(run_signer: Callable[..., Process], bundle: Path
         assert names in line
         assert process.wait() == 1
         assert "Traceback" not in "\n".join(process.log)
+        assert sum(names in line for line in process.log) == 1, "one line, not an ERROR and a FATAL one"
+        assert not [line for line in process.log if "ERROR" in line]
 
 
 def test_qos_is_what_is_documented_and_can_be_overridden(run_signer: Callable[..., Process], client: Client) -> None:

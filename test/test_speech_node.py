@@ -51,7 +51,7 @@ class Recogniser(Observer):
         super().__init__("recogniser")
         self._kind, self._speech = LiveSpeech, self.node.create_publisher(LiveSpeech, "/signer/speech", 100)
 
-    def hear(self, *results: str) -> None:
+    def receive(self, *results: str) -> None:
         for result in results:
             self._publish(incremental=result)
 
@@ -73,7 +73,7 @@ def recogniser(hri_msgs: None) -> Iterator[Recogniser]:
 def test_final_results_are_signed_as_texts_are(run_signer: Callable[..., Process], recogniser: Recogniser) -> None:
     process = run_signer(lead_time=ALL_AT_ONCE, speech_confidence=0.5)
     process.wait_for("ready: ")
-    recogniser.hear("hello", "hello", "hello you", "hello you", "hello you", "")
+    recogniser.receive("hello", "hello", "hello you", "hello you", "hello you", "")
     recogniser.end("Hello!")
     process.wait_for("signed 'Hello!'")
     recogniser.end("hola", locale="es_ES")
@@ -94,32 +94,32 @@ def test_incremental_results_are_signed_before_the_final_one(
 ) -> None:
     process = run_signer(speech="incremental", policy="replace", speech_results=2)
     process.wait_for("ready: ")
-    recogniser.hear("no", "no thank", "no thank", "no thank you")
+    recogniser.receive("no", "no thank", "no thank", "no thank you")
     recogniser.until(lambda: len(recogniser.goals) == 1, "the first word")
-    recogniser.hear("no thank you tea", "no thank you tea")
-    # It signs already: what is sure by now waits for the end, and does not replace its own beginning.
+    recogniser.receive("no thank you tea", "no thank you tea")
+    # It signs already: what is sure by now waits for the end, and does not replace the part already being signed.
     recogniser.end("No, thank you!")
     process.wait_for("signed 'no'")
     process.wait_for("signed 'thank you!'")
     recogniser.until(lambda: recogniser.goals == [SUCCEEDED, SUCCEEDED], "both goals")
 
 
-def test_what_was_signed_too_early_is_told_and_not_signed_again(
+def test_what_was_signed_too_early_is_reported_and_not_signed_again(
     run_signer: Callable[..., Process], recogniser: Recogniser
 ) -> None:
     process = run_signer(lead_time=ALL_AT_ONCE, speech="incremental", speech_results=2)
     process.wait_for("ready: ")
-    recogniser.hear("tea now", "tea now")
+    recogniser.receive("tea now", "tea now")
     process.wait_for("signed 'tea'")
     recogniser.until(lambda: recogniser.goals == [SUCCEEDED], "its goal")
     recogniser.end("coffee now")
     assert "WARN" in process.wait_for("'coffee now': the recogniser has revised words that were signed already")
     process.wait_for("signed 'now'")
     recogniser.until(lambda: recogniser.goals == [SUCCEEDED] * 2, "its goal")
-    recogniser.hear("tea no", "tea no")
+    recogniser.receive("tea no", "tea no")
     process.wait_for("signed 'tea'")
     recogniser.end("tea")  # nothing is left
-    recogniser.hear("hello no", "hello no")
+    recogniser.receive("hello no", "hello no")
     process.wait_for("signed 'hello'")
     recogniser.until(lambda: recogniser.goals == [SUCCEEDED] * 4, "all goals")
 

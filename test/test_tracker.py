@@ -41,17 +41,17 @@ class Signer:
     def __init__(self) -> None:
         self.goals: dict[uuid.UUID, GoalState] = {}
         self.clock = 10**9
-        self.told: list[tuple[str, Event]] = []
-        self.sent: dict[uuid.UUID, list[int]] = {}  # stamps of the chunks of the last beginning
+        self.events: list[tuple[str, Event]] = []
+        self.sent: dict[uuid.UUID, list[int]] = {}  # stamps of the chunks of the last start
 
     def _status(self) -> None:
         goals = tuple(self.goals.values())
-        self.told.append(("status", lambda tracker: tracker.status(goals)))
+        self.events.append(("status", lambda tracker: tracker.status(goals)))
 
     def accept(self, text: str) -> uuid.UUID:
         id = uuid.uuid4()
-        told = captions(id, text)
-        self.told.append(("captions", lambda tracker: tracker.captions(told)))
+        message = captions(id, text)
+        self.events.append(("captions", lambda tracker: tracker.captions(message)))
         self.goals[id] = GoalState(id, Status.ACCEPTED, 0)
         self._status()
         return id
@@ -62,7 +62,7 @@ class Signer:
         for number in range(chunks):
             last = number == chunks - 1 and not cut
             chunk = arrival(self.clock, first=number == 0, last=last, held=number == 1)
-            self.told.append(("chunk", lambda tracker, chunk=chunk: tracker.chunk(chunk)))
+            self.events.append(("chunk", lambda tracker, chunk=chunk: tracker.chunk(chunk)))
             if number == 0:
                 self.goals[id] = GoalState(id, Status.EXECUTING, self.clock)
                 self._status()
@@ -78,8 +78,8 @@ def stamps(track: Track) -> list[int]:
     return [arrival.chunk.stamp_ns for arrival in track.current]
 
 
-def play(tracker: Tracker, told: list[tuple[str, Event]]) -> None:
-    for _, event in told:
+def play(tracker: Tracker, events: list[tuple[str, Event]]) -> None:
+    for _, event in events:
         event(tracker)
 
 
@@ -106,7 +106,9 @@ def test_every_text_finds_its_goal_and_all_its_chunks(
         signer.sign(ids[number], chunks)
         signer.end(ids[number], Status.SUCCEEDED)
     # Each topic keeps its order, and comes with a delay of its own; of the status some messages never come.
-    topics = {name: [event for kind, event in signer.told if kind == name] for name in ("status", "captions", "chunk")}
+    topics = {
+        name: [event for kind, event in signer.events if kind == name] for name in ("status", "captions", "chunk")
+    }
     if topics["status"]:
         kept = data.draw(st.lists(st.booleans(), min_size=len(topics["status"]), max_size=len(topics["status"])))
         topics["status"] = [e for e, keep in zip(topics["status"][:-1], kept, strict=False) if keep] + topics["status"][
@@ -117,17 +119,17 @@ def test_every_text_finds_its_goal_and_all_its_chunks(
         topics[name].pop(0)(tracker)
     for number, track in enumerate(tracks):
         assert track.id == ids[number] and track.status is Status.SUCCEEDED
-        assert track.performed and not track.lost and not track.passed
+        assert track.complete and not track.lost and not track.skipped
         assert stamps(track) == signer.sent[ids[number]]
 
 
 @given(texts=st.lists(st.sampled_from("ab"), max_size=5), refused=st.sets(st.integers(0, 4)))
-def test_without_captions_the_order_tells(texts: list[str], refused: set[int]) -> None:
+def test_without_captions_goals_are_matched_by_order(texts: list[str], refused: set[int]) -> None:
     signer, tracker = Signer(), Tracker()
     before = signer.accept("old")
     signer.sign(before, 2)
-    play(tracker, signer.told)
-    signer.told.clear()
+    play(tracker, signer.events)
+    signer.events.clear()
     tracks = [tracker.send(text, captioned=False) for text in texts]
     ids = []
     for number, text in enumerate(texts):
@@ -138,13 +140,13 @@ def test_without_captions_the_order_tells(texts: list[str], refused: set[int]) -
         if signer.goals[id].status is Status.ACCEPTED:
             signer.sign(id, 3)
             signer.end(id, Status.SUCCEEDED)
-    play(tracker, [event for event in signer.told if event[0] != "captions"])
+    play(tracker, [event for event in signer.events if event[0] != "captions"])
     assert [track.id for track in tracks] == ids
     assert [track.status is Status.ABORTED for track in tracks] == [number in refused for number in range(len(texts))]
-    assert all(track.performed and stamps(track) == signer.sent.get(track.id, []) for track in tracks)
+    assert all(track.complete and stamps(track) == signer.sent.get(track.id, []) for track in tracks)
 
 
-def test_of_equal_texts_the_first_takes_the_first_goal_and_old_goals_are_nobodys() -> None:
+def test_the_first_of_equal_texts_takes_the_first_goal_and_old_goals_are_ignored() -> None:
     signer, tracker = Signer(), Tracker()
     old = signer.accept("a")
     tracker.status(tuple(signer.goals.values()))  # whose captions come late
@@ -152,8 +154,8 @@ def test_of_equal_texts_the_first_takes_the_first_goal_and_old_goals_are_nobodys
     tracker.captions(captions(old, "a"))
     assert first.id is None
     ids = [signer.accept("a"), signer.accept("a")]
-    play(tracker, signer.told)
-    play(tracker, signer.told)  # the latched ones once more
+    play(tracker, signer.events)
+    play(tracker, signer.events)  # the latched ones once more
     assert [first.id, second.id] == ids
 
 
@@ -162,8 +164,8 @@ def test_a_text_without_a_goal() -> None:
     tracker.status(())
     refused, taken = (tracker.send(text, captioned=True) for text in "ab")
     id = signer.accept("b")
-    play(tracker, signer.told)
-    assert taken.id == id and refused.id is None and refused.passed and not taken.passed
+    play(tracker, signer.events)
+    assert taken.id == id and refused.id is None and refused.skipped and not taken.skipped
 
 
 def test_captions_say_how_it_ended() -> None:
@@ -171,9 +173,9 @@ def test_captions_say_how_it_ended() -> None:
     tracker.status(())
     track, id = tracker.send("a", captioned=True), uuid.uuid4()
     tracker.captions(captions(id, "a"))
-    assert track.id == id and not track.told
+    assert track.id == id and not track.has_outcome
     tracker.captions(captions(id, "a", state=State.ENDED, outcome=Outcome.REFUSED, reason="a reason"))
-    assert track.told and track.captions.reason == "a reason" and track.performed
+    assert track.has_outcome and track.captions.reason == "a reason" and track.complete
 
 
 def test_a_text_that_begins_again() -> None:
@@ -184,15 +186,15 @@ def test_a_text_that_begins_again() -> None:
     signer.sign(id, 3)
     signer.clock += 10**9
     signer.sign(id, 5)
-    play(tracker, signer.told)
+    play(tracker, signer.events)
     assert stamps(track) == signer.sent[id] and len(track.arrivals) == 8 and not track.status.final
     tracker.status((GoalState(id, Status.EXECUTING, signer.clock),))
     assert not stamps(track), "it begins once more, and nothing of that has come"
-    signer.told.clear()
+    signer.events.clear()
     signer.sign(id, 2)
     signer.end(id, Status.SUCCEEDED)
-    play(tracker, signer.told)
-    assert track.performed and stamps(track) == signer.sent[id]
+    play(tracker, signer.events)
+    assert track.complete and stamps(track) == signer.sent[id]
 
 
 def test_a_motion_that_is_cut_off_and_the_next() -> None:
@@ -202,12 +204,12 @@ def test_a_motion_that_is_cut_off_and_the_next() -> None:
     id, next_id = signer.accept("a"), signer.accept("b")
     signer.sign(id, 3, cut=True)
     signer.end(id, Status.ABORTED)
-    play(tracker, signer.told)
-    assert not track.performed, "more could come"
-    signer.told.clear()
+    play(tracker, signer.events)
+    assert not track.complete, "more could come"
+    signer.events.clear()
     signer.clock += 10**9
     signer.sign(next_id, 3)
-    play(tracker, signer.told)
+    play(tracker, signer.events)
     assert (stamps(track), stamps(following)) == (signer.sent[id], signer.sent[next_id])
 
 
@@ -217,23 +219,23 @@ def test_another_process_in_its_place() -> None:
     track, ended = (tracker.send(text, captioned=True) for text in "ab")
     signer.accept("a")
     signer.end(signer.accept("b"), Status.ABORTED)
-    play(tracker, signer.told)
+    play(tracker, signer.events)
     tracker.status(())
     assert track.lost and not ended.lost
 
 
-def test_a_motion_whose_beginning_was_missed_is_nobodys() -> None:
+def test_a_motion_whose_start_was_missed_is_ignored() -> None:
     signer, tracker = Signer(), Tracker()
     id = signer.accept("old")
     signer.sign(id, 4)
-    play(tracker, signer.told[-3:])  # joined in the middle
+    play(tracker, signer.events[-3:])  # joined in the middle
     tracker.status(tuple(signer.goals.values()))
     track = tracker.send("a", captioned=True)
-    signer.told.clear()
+    signer.events.clear()
     signer.end(id, Status.SUCCEEDED)
     mine = signer.accept("a")
     signer.sign(mine, 3)
-    play(tracker, signer.told)
+    play(tracker, signer.events)
     assert stamps(track) == signer.sent[mine]
 
 
@@ -243,6 +245,6 @@ def test_gaps() -> None:
 
 
 @pytest.mark.parametrize("data", ["", "null", "[]", "{}", '{"version": 2}', '{"version": 1, "id": "x"}', "3"])
-def test_what_are_no_captions_is_refused(data: str) -> None:
+def test_invalid_captions_are_refused(data: str) -> None:
     with pytest.raises(CaptionsError):
         Captions.parse(data)

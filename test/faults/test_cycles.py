@@ -47,7 +47,7 @@ def test_cycles_leave_nothing_behind(
         if cycle % 2:
             witness.settle()
         else:
-            witness.until(lambda n=cycle: len(witness.begun) > n, "the text to be received")
+            witness.until(lambda n=cycle: len(witness.accepted) > n, "the text to be received")
         witness.bring("deactivate")
         witness.settle()
         assert witness.outcomes(1)[0] in (SUCCEEDED, CANCELED)

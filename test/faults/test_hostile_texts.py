@@ -106,7 +106,7 @@ def test_a_megabyte_is_signed_until_it_is_canceled(
         already = witness.chunks
         witness.send(_long(unit, MEGABYTE))
         witness.until(lambda n=already: witness.chunks > n + 20, "its motion", 60.0)
-        assert list(witness.begun.values())[-1] == EXECUTING
+        assert list(witness.accepted.values())[-1] == EXECUTING
         assert witness.trigger("cancel").message == "canceled 1 text"
         witness.settle()
         assert witness.outcomes(1) == [CANCELED]

@@ -58,9 +58,9 @@ def test_fifty_texts_at_once(
     witness.connect(process)
     before = memory(process)
     witness.send(LONG_TEXT)
-    witness.until(lambda: witness.begun and next(iter(witness.begun.values())) == EXECUTING, "the first")
+    witness.until(lambda: witness.accepted and next(iter(witness.accepted.values())) == EXECUTING, "the first")
     witness.send(*["hello"] * 49)
-    witness.until(lambda: len(witness.begun) == 50, "all to be received")
+    witness.until(lambda: len(witness.accepted) == 50, "all to be received")
     assert witness.set(lead_time=AT_ONCE)[0].successful
     witness.settle()
     wanted = {

@@ -120,7 +120,7 @@ def test_a_subscriber_is_killed_and_another_joins(
         subscriber.signal(signal.SIGKILL)
         assert subscriber.wait() == -signal.SIGKILL
         another = run_module("faults.subscriber", env=environment)
-        assert f"{EXECUTING}]" in another.wait_for("^goals", 60.0), "who joins late is told"
+        assert f"{EXECUTING}]" in another.wait_for("^goals", 60.0), "late joiners get the status"
         chunks = [another.wait_for("^chunk", 60.0).split() for _ in range(5)]
         ends, stamps = [int(c[2]) for c in chunks], [int(c[1]) for c in chunks]
         assert np.abs(np.subtract(stamps[1:], ends[:-1])).max() < 1_000, "no chunk is missing from then on"

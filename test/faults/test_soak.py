@@ -48,7 +48,7 @@ def test_soak(
     witness.connect(process)
     witness.warm_up()
     witness.send(" ".join(WORDS * 3))
-    witness.until(lambda: len(witness.begun) == witness.sent, "the text")
+    witness.until(lambda: len(witness.accepted) == witness.sent, "the text")
     assert witness.trigger("cancel").success
     witness.settle()
     before, began, rng = memory(process), time.monotonic(), random.Random(0)

@@ -30,7 +30,7 @@ def cdr(data: bytes) -> bytes:
 
 
 class Witness(Observer):
-    """Counts by goal id: ``begun`` holds what the signer accepted, in order, ``ended`` how each ended.
+    """Counts by goal id: ``accepted`` holds what the signer accepted, in order, ``ended`` how each ended.
 
     ``wrong`` is what must not be: a text that ends twice, or that vanishes from ``~/status`` before it ended.
     Continuity is watched as the chunks come: ``leap`` is the farthest that any keypoint went from the end of one chunk
@@ -39,7 +39,7 @@ class Witness(Observer):
 
     def __init__(self, name: str = "witness", namespace: str = "/signer") -> None:
         self.sent, self.frames, self.chunks, self.leap = 0, 0, 0, 0.0
-        self.begun: dict[bytes, int] = {}
+        self.accepted: dict[bytes, int] = {}
         self.ended: dict[bytes, int] = {}
         self.wrong: list[str] = []
         self.pose, self._velocity = REST_POSE, np.zeros_like(REST_POSE)
@@ -60,11 +60,11 @@ class Witness(Observer):
                 if goal.status != self.ended[id]:
                     self.wrong.append(f"a text ended with {self.ended[id]}, then with {goal.status}")
             elif Status(goal.status).final:
-                self.begun.setdefault(id, ACCEPTED)
+                self.accepted.setdefault(id, ACCEPTED)
                 self.ended[id] = goal.status
             else:
-                self.begun[id] = goal.status
-        if gone := [id for id in list(self.begun)[-200:] if id not in seen and id not in self.ended]:
+                self.accepted[id] = goal.status
+        if gone := [id for id in list(self.accepted)[-200:] if id not in seen and id not in self.ended]:
             self.wrong.append(f"{len(gone)} texts vanished before they ended")
 
     def _on_chunk(self, data: bytes) -> None:
@@ -96,11 +96,11 @@ class Witness(Observer):
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until every text that was sent has ended, each once."""
         self.until(lambda: len(self.ended) >= self.sent, "every text to end", timeout)
-        assert len(self.ended) == len(self.begun) == self.sent and not self.wrong, (self.situation(), self.wrong)
+        assert len(self.ended) == len(self.accepted) == self.sent and not self.wrong, (self.situation(), self.wrong)
 
     def outcomes(self, count: int) -> list[int]:
         """How the last ``count`` texts ended."""
-        return [self.ended[id] for id in list(self.begun)[-count:]]
+        return [self.ended[id] for id in list(self.accepted)[-count:]]
 
     def signs(self, text: str = "hello", timeout: float = 60.0) -> None:
         """A good text is signed."""
@@ -116,7 +116,7 @@ class Witness(Observer):
         assert self.set(lead_time=lead_time)[0].successful
 
     def balanced(self, timeout: float = 30.0) -> dict[str, str]:
-        """The figures of ``/diagnostics`` once they have heard of all that was sent."""
+        """The values of ``/diagnostics`` once they count all that was sent."""
 
         def up_to_date() -> bool:
             values = self.values
@@ -139,8 +139,8 @@ class Witness(Observer):
         return bool(np.abs(self.pose - REST_POSE).max() < 5e-3)
 
     def situation(self) -> str:
-        late = [status for id, status in self.begun.items() if id not in self.ended]
-        return f"{self.sent} sent, {len(self.begun)} begun, {len(self.ended)} ended, {late[:5]}; {self.message}"
+        late = [status for id, status in self.accepted.items() if id not in self.ended]
+        return f"{self.sent} sent, {len(self.accepted)} accepted, {len(self.ended)} ended, {late[:5]}; {self.message}"
 
 
 def memory(process: Process) -> float:

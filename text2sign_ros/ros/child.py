@@ -1,4 +1,4 @@
-"""A node in a child process, which ends with this one whatever ends this one."""
+"""A node in a child process that ends with this one, however this one ends."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from types import TracebackType
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.resources import share
 
-_LINES = 1000  # of the output that are kept
-_SHOWN = 8  # of them in a message
+_LINES = 1000  # of output that are kept
+_SHOWN = 8  # lines of them in an error message
 
 
 class ChildError(Text2SignError):
@@ -27,8 +27,8 @@ class ChildError(Text2SignError):
 class Child:
     """``python -m module arguments...`` until ``close``, or the end of a ``with``.
 
-    Its output is kept for error messages alone: what a node does is to be read from its topics (``client``). On Linux
-    it also ends with the thread that started it, which is how the kernel notices that a parent is gone.
+    Its output is kept for error messages only; read what the node does from its topics (``client``). On Linux it also
+    ends with the thread that started it: the kernel signals a child when that thread ends.
 
     Attributes:
         pid: of the process.
@@ -56,14 +56,14 @@ class Child:
             self._log.append(line.rstrip())
 
     def check(self) -> None:
-        """Return if the process runs.
+        """Return if the process is running.
 
         Raises:
             ChildError: it has ended.
         """
         if self._process.poll() is not None:
             self._reader.join(1.0)
-            raise ChildError(f"the node ended with code {self._process.returncode}; its last words:\n{self.tail()}")
+            raise ChildError(f"the node ended with code {self._process.returncode}; its last output:\n{self.tail()}")
 
     def tail(self) -> str:
         """The last lines of its output, indented."""
@@ -88,7 +88,7 @@ class Child:
 
 
 def start_signer(bundle: Path | None = None, **values: float) -> Child:
-    """The signer node with the package's parameters file, a bundle (None is the file's), and parameters set."""
+    """Start the signer node with the package's parameters file, a bundle (None: the file's) and these parameters."""
     arguments = ["--ros-args", "--params-file", str(share() / "config" / "signer.yaml")]
     for name, value in values.items():
         arguments += ["-p", f"{name}:={value}"]
@@ -98,5 +98,5 @@ def start_signer(bundle: Path | None = None, **values: float) -> Child:
 
 
 def _die_with_parent() -> None:
-    """In the child: SIGTERM when the parent is gone, even by SIGKILL."""
+    """In the child: ask for SIGTERM when the parent is gone, even by SIGKILL."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG

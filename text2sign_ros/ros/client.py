@@ -1,22 +1,18 @@
-"""SignerClient: a signer as an application sees it, over the topics and services that any ROS 2 machine has."""
+"""SignerClient: how an application uses a signer: texts in; results, chunks and captions out."""
 
 from __future__ import annotations
 
 import atexit
 import os
-import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
 from types import TracebackType
 from typing import Any, TypeVar
 
-import numpy as np
-import rclpy
 from action_msgs.msg import GoalStatusArray
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import TransitionEvent
@@ -25,309 +21,91 @@ from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from text2sign_ros.clip import SignClip
-from text2sign_ros.errors import Text2SignError
-from text2sign_ros.ros import qos
+from text2sign_ros.ros import client_node, qos
+from text2sign_ros.ros.client_errors import Cause, ClientError, RefusedError, SignerGoneError, WaitError
+from text2sign_ros.ros.diagnostics import Diagnostics
+from text2sign_ros.ros.goal import Goal, Result
 from text2sign_ros.skeleton import KEYPOINTS
 from text2sign_ros.wire import diagnosis, trajectory
 from text2sign_ros.wire.captions import Captions, CaptionsError
+from text2sign_ros.wire.diagnosis import Level
 from text2sign_ros.wire.layout import Layout, LayoutError
 from text2sign_ros.wire.textlog import quote
-from text2sign_ros.wire.tracker import Arrival, GoalState, Status, Track, Tracker, gaps
-from text2sign_ros.wire.trajectory import Trajectory, TrajectoryError
+from text2sign_ros.wire.tracker import Arrival, GoalState, Status, Tracker
+from text2sign_ros.wire.trajectory import TrajectoryError
+
+__all__ = [
+    "Cause",
+    "ClientError",
+    "Diagnostics",
+    "Goal",
+    "Level",
+    "RefusedError",
+    "Result",
+    "SignerClient",
+    "SignerGoneError",
+    "WaitError",
+]
 
 T = TypeVar("T")
 
 SETTLE = 0.3
-"""Seconds that everything must have been found for before something is sent: the signer may find this node a moment
-after this node has found the signer, and what is sent before that is lost."""
+"""Seconds to wait between discovering the signer and sending something: the signer may discover this node a moment
+later, and what is sent before that is lost."""
 QUIET = 1.0
-"""Seconds after which a text that has ended, and of which no more comes, is taken to be all here, though its motion is
-not at rest: it was cut off with the node that signed it."""
+"""Seconds without a chunk after which a text that has ended counts as complete, although its motion has not come to
+rest: it was cut off when its node ended."""
 SILENCE = 10.0
-"""Seconds without diagnostics, which come once a second, after which the signer is taken to be gone."""
-_LOOK, _POLL = 0.2, 0.05  # seconds between looks at what sends no message: the graph, silence
-_CHUNKS = QoSProfile(depth=1000)  # all of a text at once, where lead_time is long
+"""Seconds without diagnostics, which come once a second, after which the signer counts as gone."""
+_LOOK, _POLL = 0.2, 0.05  # seconds between checks of what sends no message: the ROS graph, silence
+_CHUNKS = QoSProfile(depth=1000)  # a whole text in one burst, if lead_time is long
 _LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class ClientError(Text2SignError):
-    """The signer can't be used as asked; the base class of all that follow."""
-
-
-class RefusedError(ClientError):
-    """The signer refuses a transition, a parameter or a request; the message has its reason."""
-
-
-class SignerGoneError(ClientError):
-    """The signer has ended, or another process has taken its place, before the text ended: it has to be sent again."""
-
-
-class Cause(Enum):
-    """What most likely keeps the client waiting."""
-
-    NOT_FOUND = "not found"
-    """No such node: not started, or of another name, namespace or ROS domain."""
-    SILENT = "silent"
-    """It was there, and nothing comes from it any more."""
-    NOT_ACTIVE = "not active"
-    """It is in another state of its lifecycle."""
-    CLOCK = "clock"
-    """Its clock shows no time, or stands still."""
-    PAUSED = "paused"
-    NOT_SPUN = "not spun"
-    """Nothing spins the node that this client was given."""
-    BUSY = "busy"
-    """None of these: it takes longer, and the message has what its diagnostics say."""
-
-
-class WaitError(ClientError, TimeoutError):
-    """What was waited for did not come in time; the message says what that was, and the likely cause.
-
-    Attributes:
-        cause: the likely one.
-    """
-
-    def __init__(self, message: str, cause: Cause) -> None:
-        super().__init__(message)
-        self.cause = cause
-
-
-class Level(IntEnum):
-    """Of diagnostics, as in diagnostic_msgs/DiagnosticStatus."""
-
-    OK = 0
-    WARN = 1
-    ERROR = 2
-    STALE = 3
-
-
-@dataclass(frozen=True)
-class Diagnostics:
-    """The signer's status on ``/diagnostics``, which docs/node.md explains.
-
-    Attributes:
-        level, message: the verdict, and one sentence.
-        values: the figures by name, as text.
-        hardware: what runs the networks; empty before the signer is configured.
-    """
-
-    level: Level
-    message: str
-    values: Mapping[str, str]
-    hardware: str = ""
-
-    @property
-    def state(self) -> str:
-        """Of the lifecycle."""
-        return self.values.get("state", "")
-
-    def number(self, name: str) -> float | None:
-        """The figure ``name``; None where nothing was measured yet."""
-        value = self.values.get(name, "-")
-        return None if value == "-" else float(value)
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a text ended.
-
-    Attributes:
-        status: SUCCEEDED (all of it was sent), CANCELED or ABORTED.
-        reason: why it was canceled or aborted, as far as the signer tells.
-        warnings: what could not be signed as written.
-    """
-
-    status: Status
-    reason: str = ""
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether all of it was sent."""
-        return self.status is Status.SUCCEEDED
-
-
-class Goal:
-    """A text that was submitted: one goal on ``~/status``. Thread-safe.
-
-    ``SignerClient.submit`` makes it; it stays readable after it has ended, and after the client was closed.
-
-    Attributes:
-        text: as submitted.
-        sent_at: when it was published, by ``time.perf_counter``.
-    """
-
-    def __init__(self, client: SignerClient, track: Track) -> None:
-        self._client, self._track = client, track
-        self.text, self.sent_at = track.text, time.perf_counter()
-        self._end: Result | ClientError | None = None
-        self._ended_at = 0.0  # by time.monotonic, when it was first seen that it has ended; 0 before
-        self._callbacks: list[Callable[[Goal], object]] = []
-
-    @property
-    def id(self) -> uuid.UUID | None:
-        """Of the goal; None until the signer has told it."""
-        return self._track.id
-
-    @property
-    def status(self) -> Status:
-        """How it stands: UNKNOWN until the signer has told."""
-        return self._track.status
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended and all its chunks are here, or the signer is gone."""
-        return self._end is not None
-
-    @property
-    def captions(self) -> Captions | None:
-        """The last captions: its parts with frames and stamps, warnings, how it ended; None where none have come."""
-        return self._track.captions
-
-    @property
-    def stamp_ns(self) -> int:
-        """When its first chunk is to be played, in nanoseconds of the ROS clock; 0 before it has begun."""
-        return self._track.stamp_ns
-
-    @property
-    def arrivals(self) -> tuple[Arrival, ...]:
-        """Its chunks so far, with when they came; of a text that began again after a pause only those since then."""
-        with self._client._changed:
-            return tuple(self._track.current)
-
-    @property
-    def chunks(self) -> tuple[Trajectory, ...]:
-        """The same without when they came."""
-        return tuple(arrival.chunk for arrival in self.arrivals)
-
-    @property
-    def frames(self) -> int:
-        """How many frames these have."""
-        return sum(len(chunk.positions) for chunk in self.chunks)
-
-    @property
-    def late(self) -> int:
-        """How many of these came after their stamp, by the clock of this client's node."""
-        return sum(arrival.late for arrival in self.arrivals)
-
-    def gaps(self) -> list[int]:
-        """Nanoseconds between the end of each chunk and the stamp of the next: zeros in a motion without a break.
-
-        Raises:
-            WaitError: the signer has not told its frames per second.
-        """
-        return gaps(self.chunks, self._client.layout().fps)
-
-    def result(self, timeout: float = 60.0) -> Result:
-        """How it ended, once it has, and all its chunks are here.
-
-        Raises:
-            WaitError: that takes more than ``timeout`` seconds.
-            SignerGoneError: the signer has ended before the text.
-        """
-        self._client.wait_for(lambda: self._end, timeout, f"the end of {quote(self.text)}")
-        assert self._end is not None
-        if isinstance(self._end, ClientError):
-            raise self._end
-        return self._end
-
-    def follow(self, timeout: float = 20.0) -> Iterator[Arrival]:
-        """Its chunks as they come, to the last; after a pause the text begins again from its first chunk.
-
-        Raises:
-            WaitError: no chunk came for ``timeout`` seconds.
-            SignerGoneError: the signer has ended before the text.
-            ClientError: the client gets no motion.
-        """
-        self._client._needs_motion()
-        seen = 0
-        while True:
-
-            def more(seen: int = seen) -> bool:
-                return len(self._track.arrivals) > seen or self._end is not None
-
-            self._client.wait_for(more, timeout, f"the next chunk of {quote(self.text)}")
-            with self._client._changed:
-                new, end = self._track.arrivals[seen:], self._end
-            if not new:
-                if isinstance(end, ClientError):
-                    raise end
-                return
-            yield from new
-            seen += len(new)
-
-    def clip(self, timeout: float = 60.0) -> SignClip:
-        """Its motion, once it has ended; of a canceled text what was sent of it, and the way back to rest.
-
-        Raises:
-            ClientError: nothing of it was signed, and the message has the reason; or the client gets no motion.
-            WaitError, SignerGoneError: as ``result``.
-        """
-        self._client._needs_motion()
-        result, chunks = self.result(timeout), self.chunks
-        if not chunks:
-            raise ClientError(f"nothing of {quote(self.text)} was signed: {result.reason or result.status.name}")
-        positions = np.concatenate([chunk.positions for chunk in chunks])
-        return SignClip(positions, np.ones(positions.shape[:2], np.float32), self._client.layout().fps)
-
-    def add_done_callback(self, callback: Callable[[Goal], object]) -> None:
-        """Call ``callback(goal)`` once it is done: at once if it is, else in the thread that spins the node.
-
-        What it raises there is logged.
-        """
-        with self._client._changed:
-            if self._end is None:
-                self._callbacks.append(callback)
-                return
-        callback(self)
-
-
 @dataclass
-class _Calls:
-    """A service: its client, and since when it is known to be there (``time.monotonic``)."""
+class _Service:
+    """A service: its client, and since when it has been available (``time.monotonic``)."""
 
     client: Any
     since: float = field(default=0.0)
 
 
 class SignerClient:
-    """Texts to a signer, and what becomes of them. Thread-safe.
+    """Sends texts to a signer, and follows what becomes of them. Thread-safe.
 
     Without ``node`` it has a node, a context and a thread of its own; use it as a context manager, or ``close`` it:
 
         with SignerClient() as signer:
             print(signer.submit("hello").result().status)
 
-    With ``node`` it adds its publisher, subscriptions and clients to that, and you spin it: methods that wait must be
-    called from another thread than the one that spins, or from a callback of another group in a MultiThreadedExecutor.
+    With ``node`` it adds its publisher, subscriptions and clients to that node, and you spin it: methods that wait must
+    be called from a thread other than the one that spins, or in a MultiThreadedExecutor from a callback of another
+    group.
     In a callback use ``submit`` when ``connected``, and ``Goal.add_done_callback``.
 
-    Which goal on ``~/status`` is which text, and which chunks are its, is found out as ``wire.tracker.Tracker`` says,
-    with its limits. Everything that waits raises a ``WaitError`` that names the likely cause; KeyboardInterrupt gets
-    through, and after a shutdown of the context rclpy's ExternalShutdownException is raised.
+    ``wire.tracker.Tracker`` explains how the goal and the chunks of a text are found, and the limits of that. Methods
+    that wait raise a ``WaitError`` that names the likely cause on a timeout, let KeyboardInterrupt through, and raise
+    rclpy's ExternalShutdownException after a shutdown of the context.
 
     Args:
         signer: name of the signer's node: in full ("/robot/signer"), or within the namespace of this client's node.
-        node: to use; None makes one.
-        name: of a node of its own; None makes one up.
-        use_sim_time: of a node of its own: whether ``Arrival.clock_ns`` is on the clock of ``/clock``.
-        motion: whether it receives the motion; without, goals have no chunks, and who only sends texts saves their
-            transport.
-        check: called again and again while something is waited for; what it raises ends the wait.
+        node: to use; None creates one.
+        name: of the node that is created; None chooses one.
+        use_sim_time: of the node that is created: whether ``Arrival.clock_ns`` is on the clock of ``/clock``.
+        motion: whether to receive the motion; if not, goals have no chunks, and their transport is saved.
+        check: called repeatedly while waiting; an exception that it raises ends the wait.
 
     Attributes:
-        node: that it uses.
+        node: the node that it uses.
         signer: the signer's name in full.
         check: as given; may be replaced.
     """
@@ -343,22 +121,22 @@ class SignerClient:
         check: Callable[[], object] | None = None,
     ) -> None:
         self.check, self._motion = check, motion
-        self._changed = threading.Condition()  # guards all below
+        self._changed = threading.Condition()  # guards everything below
         self._tracker, self._live = Tracker(), list[Goal]()
         self._goals: tuple[GoalState, ...] | None = None
         self._diagnostics: Diagnostics | None = None
         self._layout: Layout | None = None
         self._state, self._others = "", set[str]()
-        self._services: dict[str, _Calls] = {}
-        self._found: float | None = None  # since when the signer and this node know each other (time.monotonic)
+        self._services: dict[str, _Service] = {}
+        self._found: float | None = None  # since when the signer and this node have known each other (time.monotonic)
         self._present = False
-        self._chunk_at = 0.0  # when a chunk came last (time.monotonic)
-        self._looks = 0  # at the graph, while the node is spun
-        self._silent = self._absent = 0  # looks since there were diagnostics, and since the signer's topics are gone
+        self._chunk_at = 0.0  # when the latest chunk was received (time.monotonic)
+        self._looks = 0  # at the ROS graph, while the node is spun
+        self._silent = self._absent = 0  # looks since the latest diagnostics, and since the signer's topics have gone
         self._closed = False
         with ExitStack() as stack:
             self._thread: threading.Thread | None = None
-            self.node = self._own_node(stack, name, use_sim_time) if node is None else node
+            self.node = client_node.create_node(stack, name, use_sim_time) if node is None else node
             namespace = self.node.get_namespace().rstrip("/")
             self.signer = signer if signer.startswith("/") else f"{namespace}/{signer}"
             self._open(stack)
@@ -366,30 +144,17 @@ class SignerClient:
                 self._start(stack)
             self._stack = stack.pop_all()
 
-    def _own_node(self, stack: ExitStack, name: str | None, use_sim_time: bool) -> Node:
-        context = rclpy.Context()
-        # Signals stay Python's own: Ctrl-C raises KeyboardInterrupt in whatever waits.
-        rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-        stack.callback(rclpy.try_shutdown, context=context)
-        node = rclpy.create_node(
-            name or f"signer_client_{secrets.token_hex(3)}",
-            context=context,
-            parameter_overrides=[Parameter("use_sim_time", value=use_sim_time)],
-        )
-        stack.callback(node.destroy_node)
-        return node
-
     def _open(self, stack: ExitStack) -> None:
         node, group = self.node, MutuallyExclusiveCallbackGroup()
 
         def subscribe(kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile, raw: bool = False):
             made = node.create_subscription(kind, topic, callback, profile, callback_group=group, raw=raw)
             stack.callback(node.destroy_subscription, made)
-            return made.topic_name  # as it is remapped
+            return made.topic_name  # after remapping
 
         self._group = group
-        # The status first, and only its last message: executors look at subscriptions in this order, and so a chunk is
-        # seldom seen before the status that was sent before it.
+        # The status first, and only its last message: executors handle subscriptions in this order, so a chunk is
+        # seldom handled before the status that was sent before it.
         self._status_topic = subscribe(GoalStatusArray, f"{self.signer}/status", self._on_status, qos.LATEST)
         self._captions_topic = subscribe(String, f"{self.signer}/captions", self._on_captions, _LATCHED)
         if self._motion:
@@ -405,21 +170,7 @@ class SignerClient:
         stack.callback(node.destroy_timer, timer)
 
     def _start(self, stack: ExitStack) -> None:
-        executor = SingleThreadedExecutor(context=self.node.context)
-        stack.callback(executor.shutdown)
-        executor.add_node(self.node)
-        stopping = threading.Event()
-
-        def spin() -> None:
-            while not stopping.is_set() and self.node.context.ok():
-                try:
-                    executor.spin_once(timeout_sec=0.1)
-                except Exception as error:  # noqa: PERF203  as rclpy's own does at a /clock below zero
-                    self._failed(error)
-
-        self._thread = threading.Thread(target=spin, name="signer client", daemon=True)
-        stack.callback(self._thread.join)
-        stack.callback(stopping.set)
+        self._thread = client_node.spinner(stack, self.node, self._failed)
         self._thread.start()
         atexit.register(self.close)  # a thread that spins while Python ends aborts the process
         stack.callback(atexit.unregister, self.close)
@@ -429,7 +180,7 @@ class SignerClient:
             self.node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Give back all that it has made, and join its thread; who waits in other threads gets a ClientError.
+        """Release everything that it has created, and join its thread; waits in other threads raise a ClientError.
 
         Raises:
             ClientError: this is called from a callback of the client's own thread.
@@ -453,19 +204,19 @@ class SignerClient:
     # Texts
 
     def submit(self, text: str, timeout: float = 10.0) -> Goal:
-        """Send a text, once the signer and this client know each other.
+        """Send a text, once the signer and this client have discovered each other.
 
         The signer need not be active: it refuses the text then, and the goal is aborted.
 
         Raises:
-            WaitError: they do not within ``timeout`` seconds.
-            ClientError: the text can't be sent: it has lone surrogates, which are no characters.
+            WaitError: they have not within ``timeout`` seconds.
+            ClientError: the text can't be sent: it has lone surrogates, which are not characters.
         """
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise ClientError(f"{quote(text)} can't be sent: {error}") from error
-        self.wait_for(lambda: self.connected, timeout, "the signer to be there for texts")
+        self.wait_for(lambda: self.connected, timeout, "the signer to receive texts")
         with self._changed:
             captioned = self.node.count_publishers(self._captions_topic) > 0
             goal = Goal(self, self._tracker.send(text, captioned=captioned))
@@ -474,7 +225,7 @@ class SignerClient:
         return goal
 
     def cancel(self, timeout: float = 10.0) -> str:
-        """End all texts, also those of others; what the signer says to it.
+        """End all texts, also those of others; returns the signer's reply.
 
         Raises:
             RefusedError: it is not active.
@@ -483,7 +234,7 @@ class SignerClient:
         return self._trigger("cancel", timeout)
 
     def pause(self, timeout: float = 10.0) -> str:
-        """Come to rest and keep the texts; an interrupted one begins again at ``resume``. As ``cancel``."""
+        """Come to rest and keep the texts; an interrupted one starts again at ``resume``. As ``cancel``."""
         return self._trigger("pause", timeout)
 
     def resume(self, timeout: float = 10.0) -> str:
@@ -496,45 +247,45 @@ class SignerClient:
             raise RefusedError(f"{self.signer}/{name} is refused: {response.message}")
         return response.message
 
-    # What the signer says of itself
+    # State of the signer
 
     @property
     def connected(self) -> bool:
-        """Whether the signer takes texts of this client, and the client hears what becomes of them."""
+        """Whether signer and client have discovered each other, so that texts and their status get through."""
         with self._changed:
             self._find()
             return self._found is not None and time.monotonic() - self._found >= SETTLE
 
     @property
     def present(self) -> bool:
-        """Whether there is a signer of that name that has been configured."""
+        """Whether a signer of that name exists and has been configured."""
         return self.node.count_publishers(self._status_topic) > 0
 
     @property
     def state(self) -> str:
-        """Of the signer's lifecycle: unconfigured, inactive, active, …; empty where it is not known."""
+        """Of the signer's lifecycle: unconfigured, inactive, active, …; empty if unknown."""
         return self._state
 
     @property
     def diagnostics(self) -> Diagnostics | None:
-        """The signer's last ones, which come once a second and on change; None before."""
+        """The signer's latest diagnostics, published once a second and on change; None before the first."""
         return self._diagnostics
 
     @property
     def goals(self) -> tuple[GoalState, ...]:
-        """All texts that the signer tells of, also those of others: first those that ended, the last hundred."""
+        """All texts on ``~/status``, also those of others: first the last hundred that ended."""
         return self._goals or ()
 
     def layout(self, timeout: float = 10.0) -> Layout:
         """Names, groups and bones of the keypoints, rest pose and frames per second.
 
         Raises:
-            WaitError: the signer does not tell within ``timeout`` seconds; it does once it is configured.
+            WaitError: the signer has not published it within ``timeout`` seconds; it does once it is configured.
         """
         return self.wait_for(lambda: self._layout, timeout, "the layout of the motion")
 
     def wait_until_ready(self, timeout: float = 60.0) -> None:
-        """Return when the signer is active, and this client knows it and is known to it.
+        """Wait until the signer is active, and signer and client have discovered each other.
 
         Raises:
             WaitError: that takes more than ``timeout`` seconds.
@@ -557,11 +308,13 @@ class SignerClient:
             return
         with suppress(WaitError):  # the answer has no reason, the diagnostics that follow have one
             self.wait_for(lambda: self._diagnostics is not before, 2.0, "diagnostics")
-        said = self._diagnostics
-        raise RefusedError(f"{self.signer} does not {transition}: {said.message if said else 'it says nothing'}")
+        latest = self._diagnostics
+        raise RefusedError(
+            f"{self.signer} does not {transition}: {latest.message if latest else 'no diagnostics were received'}"
+        )
 
     def set_parameters(self, timeout: float = 10.0, **values: Any) -> None:
-        """Set parameters of the signer, each for itself.
+        """Set parameters of the signer, independently of each other.
 
         Raises:
             RefusedError: some are refused; the message has each with its reason. The others are set.
@@ -584,27 +337,27 @@ class SignerClient:
         request = GetParameters.Request(names=list(names))
         values = self.call(GetParameters, "get_parameters", request, timeout).values
         if len(values) != len(names) or any(value.type == Parameter.Type.NOT_SET.value for value in values):
-            raise RefusedError(f"{self.signer} has not all of the parameters {', '.join(names)}")
+            raise RefusedError(f"{self.signer} lacks some of the parameters {', '.join(names)}")
         messages = (ParameterMessage(name=name, value=value) for name, value in zip(names, values, strict=True))
         return {message.name: Parameter.from_parameter_msg(message).value for message in messages}
 
     def call(self, kind: type, name: str, request: Any, timeout: float = 10.0) -> Any:
-        """The answer of the signer's service ``~/name``, which is of type ``kind``, whatever it is.
+        """Call the signer's service ``~/name``, which is of type ``kind``; returns the response.
 
         Raises:
-            WaitError: there is none within ``timeout`` seconds.
+            WaitError: there is no response within ``timeout`` seconds.
         """
         deadline = time.monotonic() + timeout
         with self._changed:
             if name not in self._services:
                 client = self.node.create_client(kind, f"{self.signer}/{name}", callback_group=self._group)
-                self._services[name] = _Calls(client)
+                self._services[name] = _Service(client)
             service = self._services[name]
 
         def found() -> bool:
-            # What comes from the signer shows that it has found this node, which may take longer than being found.
-            heard = self._diagnostics is not None or self._goals is not None
-            if not heard or not service.client.service_is_ready():
+            # A message from the signer shows that it has discovered this node, which may take longer than the reverse.
+            received = self._diagnostics is not None or self._goals is not None
+            if not received or not service.client.service_is_ready():
                 service.since = 0.0
                 return False
             service.since = service.since or time.monotonic()
@@ -623,12 +376,12 @@ class SignerClient:
     # Waiting
 
     def wait_for(self, condition: Callable[[], T | None], timeout: float, what: str) -> T:
-        """Wait until ``condition()``, which is asked whenever something has come, is something; that.
+        """Wait until ``condition()``, which is called after every message received, is true; returns its value.
 
         Args:
-            condition: anything that this client tells.
+            condition: of the state of this client.
             timeout: seconds.
-            what: is waited for, for the error's message.
+            what: what is waited for, for the error message.
 
         Raises:
             WaitError: it takes longer.
@@ -643,7 +396,7 @@ class SignerClient:
                 if value := condition():
                     return value
                 if threading.current_thread() is self._thread:
-                    raise ClientError("a callback of the client can't wait for what it hears: do so in another thread")
+                    raise ClientError("a callback of the client can't wait for messages: do so in another thread")
                 left = deadline - time.monotonic()
                 if left <= 0:
                     spun = self._thread is not None or self._looks > looks or timeout < 3 * _LOOK
@@ -656,27 +409,27 @@ class SignerClient:
                 self.check()
 
     def _explain(self, spun: bool) -> tuple[Cause, str]:
-        """What most likely keeps it from coming, and what helps; ``spun`` says whether callbacks ran meanwhile."""
-        told, name = self._diagnostics, self.signer
+        """The most likely cause of a timeout, and what to do; ``spun`` says whether callbacks ran meanwhile."""
+        latest, name = self._diagnostics, self.signer
         if not spun:
-            return Cause.NOT_SPUN, "nothing spins the client's node; do so in another thread than the one that waits"
+            return Cause.NOT_SPUN, "nothing spins the client's node; do so in a thread other than the one that waits"
         if not self._state and not self.present:
             domain = os.environ.get("ROS_DOMAIN_ID", "0")
             others = f"; there is {', '.join(sorted(self._others))}" if self._others else ""
             return Cause.NOT_FOUND, f"no node {name} in ROS domain {domain}: start it, or compare names{others}"
         if self._silent * _LOOK > SILENCE / 2:
-            return Cause.SILENT, f"nothing comes from {name} any more: its process has ended or hangs"
+            return Cause.SILENT, f"{name} no longer sends anything: its process has ended or hangs"
         if self._state != "active":
-            return Cause.NOT_ACTIVE, f"{name} is {told.message if told else self._state}"
-        if told is None:
-            return Cause.BUSY, f"{name} publishes no diagnostics that say why"
-        if told.message in (diagnosis.NO_TIME, diagnosis.STANDING):
-            return Cause.CLOCK, f"{name}: {told.message}"
-        if told.values.get("paused") == "True":
-            return Cause.PAUSED, f"{name}: {told.message}"
-        return Cause.BUSY, f"{name} says: {told.message}"
+            return Cause.NOT_ACTIVE, f"{name} is {latest.message if latest else self._state}"
+        if latest is None:
+            return Cause.BUSY, f"{name} publishes no diagnostics"
+        if latest.message in (diagnosis.NO_TIME, diagnosis.CLOCK_STOPPED):
+            return Cause.CLOCK, f"{name}: {latest.message}"
+        if latest.values.get("paused") == "True":
+            return Cause.PAUSED, f"{name}: {latest.message}"
+        return Cause.BUSY, f"{name} says: {latest.message}"
 
-    # What comes, in the thread that spins
+    # Callbacks, in the thread that spins
 
     def _notify(self) -> None:
         with self._changed:
@@ -699,7 +452,7 @@ class SignerClient:
         try:
             captions = Captions.parse(message.data)
         except CaptionsError:
-            return  # of a later version, or not the signer's
+            return  # of a later version, or not from a signer
         with self._changed:
             self._tracker.captions(captions)
         self._advance()
@@ -709,7 +462,7 @@ class SignerClient:
         try:
             chunk = trajectory.decode(data)
         except TrajectoryError:
-            return  # of someone else, on a topic that anyone may publish on
+            return  # not from a signer: anyone may publish on the topic
         if chunk.joint_names != KEYPOINTS or not len(chunk.positions):
             return
         with self._changed:
@@ -718,7 +471,7 @@ class SignerClient:
         self._advance()
 
     def _on_layout(self, message: String) -> None:
-        with suppress(LayoutError):  # it is not the signer's
+        with suppress(LayoutError):  # not from a signer
             self._layout = Layout.parse(message.data)
         self._notify()
 
@@ -734,29 +487,27 @@ class SignerClient:
             if node != self.signer.lstrip("/"):
                 self._others.add(f"/{node}")
                 continue
-            values = {pair.key: pair.value for pair in status.values}
-            level = Level(int.from_bytes(status.level, "little"))
-            self._diagnostics = Diagnostics(level, status.message, values, status.hardware_id)
+            self._diagnostics = Diagnostics.from_message(status)
             self._state, self._silent = self._diagnostics.state, 0
         self._notify()
 
     def _needs_motion(self) -> None:
         if not self._motion:
-            raise ClientError("this client does not receive the motion: make it with motion=True")
+            raise ClientError("this client does not receive the motion: create it with motion=True")
 
     def _look(self) -> None:
-        """See what sends no message: whether the signer is there, and how long it has been silent."""
+        """Check what sends no message: whether the signer exists, and how long it has been silent."""
         with self._changed:
             self._find()
             present = self.present
             if self._present and not present:
-                self._state = ""  # what comes is of the next process
+                self._state = ""  # what follows is from the next process
             self._present, self._absent = present, 0 if present else self._absent + 1
             self._looks, self._silent = self._looks + 1, self._silent + 1
         self._advance()
 
     def _find(self) -> None:
-        """Note since when the signer and this node know each other."""
+        """Note since when the signer and this node have known each other."""
         known = (
             self._goals is not None
             and self.present
@@ -769,7 +520,7 @@ class SignerClient:
             self._found = time.monotonic()
 
     def _advance(self) -> None:
-        """End the goals that have, and tell whoever waits."""
+        """Finish the goals that have ended, and wake all waiting threads."""
         done = []
         with self._changed:
             for goal in tuple(self._live):
@@ -782,7 +533,7 @@ class SignerClient:
         for goal, callback in [(goal, callback) for goal, callbacks in done for callback in callbacks]:
             try:
                 callback(goal)
-            except Exception as error:  # noqa: PERF203  one that fails must not silence the others
+            except Exception as error:  # noqa: PERF203  one that fails must not stop the others
                 self._failed(error)
 
     def _end_of(self, goal: Goal) -> Result | ClientError | None:
@@ -792,25 +543,29 @@ class SignerClient:
             quiet = now - max(goal._ended_at, self._chunk_at) > QUIET
             if quiet:
                 self._tracker.flush()
-            elif (self._motion and not track.performed) or (track.captioned and not track.told):
+            elif (self._motion and not track.complete) or (track.captioned and not track.has_outcome):
                 return None
-            told = track.captions
-            return Result(track.status, told.reason, tuple(told.warnings)) if told is not None else Result(track.status)
-        if track.passed and track.id is None:
+            latest = track.captions
+            return (
+                Result(track.status, latest.reason, tuple(latest.warnings))
+                if latest is not None
+                else Result(track.status)
+            )
+        if track.skipped and track.id is None:
             goal._ended_at = goal._ended_at or now
             if now - goal._ended_at > QUIET:
-                return RefusedError(f"{self.signer} has taken no notice of {quote(track.text)}: {self._unnoticed()}")
+                return RefusedError(f"{self.signer} has ignored {quote(track.text)}: {self._unnoticed()}")
         again = f"before the end of {quote(track.text)}; send it again"
         if track.lost:
-            return SignerGoneError(f"{self.signer} was started anew {again}")
+            return SignerGoneError(f"{self.signer} was restarted {again}")
         if self._absent * _LOOK > QUIET:
             return SignerGoneError(f"{self.signer} has ended {again}")
         if self._silent * _LOOK > SILENCE:
-            return SignerGoneError(f"nothing has come from {self.signer} for {SILENCE:g} s {again}")
+            return SignerGoneError(f"nothing was received from {self.signer} for {SILENCE:g} s {again}")
         return None
 
     def _unnoticed(self) -> str:
         """Why a text may have no goal."""
-        told = self._diagnostics
-        flooded = told is not None and told.number("of them refused for max_rate")
-        return "texts come faster than max_rate" if flooded else "it was lost on its way; send it again"
+        latest = self._diagnostics
+        rate_limited = latest is not None and latest.number("of them refused for max_rate")
+        return "texts come faster than max_rate" if rate_limited else "it was lost in transport; send it again"

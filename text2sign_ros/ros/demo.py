@@ -1,4 +1,4 @@
-"""The demo: a signer node in a process of its own signs one text; what a subscriber receives becomes pictures."""
+"""The demo: a signer node in a child process signs one text; what a subscriber receives becomes pictures."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from text2sign_ros.wire.textlog import quote
 
 TEXT = "hello can i get a large coffee please thank you"
 LEAD_TIME = 3600.0
-"""The node's lead_time in the demo, seconds: chunks come as fast as they are signed, so that one need not wait for the
-motion to play. Stamps are the same as ever."""
+"""The node's lead_time in the demo, seconds: chunks are sent as soon as they are signed, so that nobody waits for the
+motion to play. Stamps do not change."""
 START_TIMEOUT, SILENCE_TIMEOUT = 60.0, 20.0  # seconds
 
 
@@ -43,9 +43,9 @@ class Summary:
         first_chunk_ms: from publishing the text to receiving the first chunk, both in the demo's process.
         total_ms: from publishing the text to receiving the last chunk. The node runs with ``lead_time_s``, so this is
             the time that signing and transport took, not the time that the motion takes to play.
-        real_time_factor: time the node needed for making the motion / duration of the motion, by its diagnostics.
-        backend, steps: that the node uses, by its diagnostics.
-        gaps: chunks whose stamp is not the end of the chunk before, to the nanosecond.
+        real_time_factor: time the node took to make the motion / duration of the motion, by its diagnostics.
+        backend, steps: used by the node, by its diagnostics.
+        gaps: chunks whose stamp is not the end of the previous chunk, to the nanosecond.
         late_chunks: chunks received after their stamp.
         ros_distro: distribution of ROS 2.
         warnings: what could not be signed as written.
@@ -71,23 +71,25 @@ class Summary:
 
 
 def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
-    """Sign ``text`` by a node of its own; trajectory.npz, contact_sheet.png, motion.mp4 and summary.json go to ``out``.
+    """Sign ``text`` with a node in a child process.
+
+    Writes trajectory.npz, contact_sheet.png, motion.mp4 and summary.json to ``out``.
 
     Raises:
         Text2SignError: (TextError, BundleError, ChildError, ClientError, DemoError) the text, the bundle or the node is
-            at fault.
+            faulty.
     """
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(start_signer(bundle, lead_time=LEAD_TIME))
-        # While the node starts: what has to come. The node loads the bundle for itself.
+        # While the node starts, plan what it has to send. The node loads the bundle itself.
         signer = Signer(bundle or share() / "models" / "asl_cafe")
         plan = signer.plan(text)
         captions = signer.timeline(plan)
         client = stack.enter_context(SignerClient("/signer", name="signer_demo", check=process.check))
         try:
-            goal, told = _sign(client, text)
+            goal, diagnostics = _sign(client, text)
         except WaitError as error:
-            raise DemoError(f"{error}; the node's last words:\n{process.tail()}") from error
+            raise DemoError(f"{error}; the node's last output:\n{process.tail()}") from error
         clip, gaps = goal.clip(), goal.gaps()
     total = sum(frames for _, frames in captions)
     if len(clip) != total:
@@ -104,9 +106,9 @@ def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
         chunks=len(arrivals),
         first_chunk_ms=round((arrivals[0].at - goal.sent_at) * 1e3, 1),
         total_ms=round((arrivals[-1].at - goal.sent_at) * 1e3, 1),
-        real_time_factor=float(told.values["real-time factor"]),
-        backend=told.values["backend"],
-        steps=int(told.values["steps"]),
+        real_time_factor=float(diagnostics.values["real-time factor"]),
+        backend=diagnostics.values["backend"],
+        steps=int(diagnostics.values["steps"]),
         gaps=sum(gap != 0 for gap in gaps),
         late_chunks=goal.late,
         lead_time_s=LEAD_TIME,
@@ -122,7 +124,7 @@ def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
 
 
 def _sign(client: SignerClient, text: str) -> tuple[Goal, Diagnostics]:
-    """Have ``text`` signed; its goal, and the diagnostics that have heard of its end."""
+    """Have ``text`` signed; returns its goal, and the diagnostics that count it."""
     client.wait_until_ready(START_TIMEOUT)
     goal = client.submit(text)
     for _ in goal.follow(SILENCE_TIMEOUT):
@@ -132,8 +134,8 @@ def _sign(client: SignerClient, text: str) -> tuple[Goal, Diagnostics]:
         raise DemoError(f"{quote(text)} was not signed: {result.reason or result.status.name}")
 
     def up_to_date() -> Diagnostics | None:
-        told = client.diagnostics
-        return told if told is not None and told.number("texts signed") else None
+        diagnostics = client.diagnostics
+        return diagnostics if diagnostics is not None and diagnostics.number("texts signed") else None
 
     return goal, client.wait_for(up_to_date, SILENCE_TIMEOUT, "the diagnostics of the text")
 

@@ -1,4 +1,4 @@
-"""An executor that runs long callbacks in a thread beside, and all others without changing threads."""
+"""An executor that runs long callbacks in a separate thread, and all others without switching threads."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from rclpy.executors import ShutdownException, SingleThreadedExecutor, TimeoutEx
 
 
 class SideGroup(MutuallyExclusiveCallbackGroup):
-    """Callbacks that may take long: they run one after another, in ``SideExecutor`` in a thread of their own."""
+    """Callbacks that may take long: ``SideExecutor`` runs them one after another in a separate thread."""
 
 
 class SideExecutor(SingleThreadedExecutor):
-    """Runs callbacks of ``SideGroup`` in one thread beside, all others in the one that spins.
+    """Runs callbacks of ``SideGroup`` in a separate thread, and all others in the thread that spins.
 
-    In rclpy's MultiThreadedExecutor every callback changes threads. Beside a thread that computes, that makes a
-    simulated clock so late that motion misses its time.
+    In rclpy's MultiThreadedExecutor every callback switches threads. Next to a busy computing thread, that delays a
+    simulated clock so much that chunks are late.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        # The second finds out, and says at once, that the group is busy; waiting callbacks would be handed out again.
+        # Two threads: the second finds the group busy and returns immediately; otherwise rclpy would queue a waiting
+        # callback again and again.
         self._side = ThreadPoolExecutor(2, "side")
         self._running: list[Any] = []
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
-        """Run one callback, or begin to; raises what callbacks raised."""
+        """Run one callback, or start it in the separate thread; raises what callbacks raised."""
         try:
             handler, entity, _ = self.wait_for_ready_callbacks(timeout_sec=timeout_sec)
         except (ShutdownException, TimeoutException):
@@ -43,7 +44,7 @@ class SideExecutor(SingleThreadedExecutor):
             task.result()  # raises what the callback raised
 
     def shutdown(self, timeout_sec: float | None = None) -> bool:
-        """Stop, and wait for the callbacks that run."""
+        """Stop, and wait for running callbacks."""
         success = super().shutdown(timeout_sec)
         self._side.shutdown()
         return success

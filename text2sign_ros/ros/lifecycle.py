@@ -1,4 +1,4 @@
-"""A lifecycle node whose transitions leave nothing behind, and that knows why one failed."""
+"""A lifecycle node whose transitions leave nothing behind, and which knows why the last one failed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from text2sign_ros.errors import Text2SignError
 
 
 class ManagedNode(LifecycleNodeMixin, Node, ABC):
-    """Subclasses say what ``configure`` and ``activate`` make, and hand over what undoes it.
+    """``configure`` and ``activate`` of a subclass create resources, and return an ExitStack that releases them.
 
-    A transition that fails is undone, logged, and told by ``failure``; the node can be configured again.
+    A transition that fails releases what it created, is logged, and leaves the reason in ``failure``; the node can be
+    configured again.
 
     Args:
         name, options: of the node.
@@ -31,6 +32,7 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
     def __init__(self, name: str, group: CallbackGroup, **options: Any) -> None:
         Node.__init__(self, name, **options)
         self.state, self.failure = "unconfigured", ""
+        self._starting = False
         self._configured, self._activated = ExitStack(), ExitStack()
         LifecycleNodeMixin.__init__(self, callback_group=group)
         # In Humble a transition that is not possible now raises in this callback, which would end the node.
@@ -38,34 +40,42 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
 
     @abstractmethod
     def configure(self) -> ExitStack:
-        """Make what is there in every state but unconfigured; what is returned undoes it."""
+        """Create what exists in every state but unconfigured; returns an ExitStack that releases it."""
 
     @abstractmethod
     def activate(self) -> ExitStack:
-        """Begin to work; what is returned undoes it."""
+        """Start working; returns an ExitStack that stops the work."""
 
     @abstractmethod
     def come_to_rest(self) -> None:
-        """Finish the work in good order, before what ``activate`` made is undone."""
+        """Finish the work in good order, before what ``activate`` created is released."""
 
     @abstractmethod
     def entered(self) -> None:
-        """``state`` or ``failure`` has changed."""
+        """Called when ``state`` or ``failure`` has changed."""
 
     def start(self) -> bool:
-        """Configure and activate; whether that worked."""
+        """Configure and activate, without a lifecycle manager.
+
+        Returns:
+            Whether that worked. If not, nothing is logged: the caller reports ``failure``.
+        """
         success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+        self._starting = True
+        try:
+            return self.trigger_configure() == success and self.trigger_activate() == success
+        finally:
+            self._starting = False
 
     def release(self) -> None:
-        """Undo everything, in the midst of work if need be."""
+        """Release everything, in the middle of work if need be."""
         self._activated.close()
         self._configured.close()
 
-    # What rclpy calls
+    # Called by rclpy
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """FAILURE, which is unconfigured again, if it fails."""
+        """Returns FAILURE, which leads back to unconfigured, if it fails."""
 
         def work() -> None:
             self._configured = self.configure()
@@ -73,7 +83,7 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
         return self._transition("configuring", work, "inactive", TransitionCallbackReturn.FAILURE)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """ERROR, which leads to unconfigured, if it fails; so do all that follow."""
+        """Returns ERROR, which leads to unconfigured, if it fails; so do all callbacks below."""
 
         def work() -> None:
             self._activated = self.activate()
@@ -85,11 +95,11 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
         return self._transition("deactivating", self._deactivate, "inactive")
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give everything back."""
+        """Release everything."""
         return self._transition("cleaning up", self._configured.close, "unconfigured")
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Come to rest and give everything back."""
+        """Come to rest and release everything."""
         active = self.state == "active"
 
         def leave() -> None:
@@ -100,7 +110,7 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
         return self._transition("shutting down", leave, "finalized")
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give everything back; the node can be configured again."""
+        """Release everything; the node can be configured again."""
         failure = self.failure
         failed = TransitionCallbackReturn.FAILURE
         result = self._transition("processing an error", self.release, "unconfigured", failed)
@@ -120,7 +130,7 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
         after: str,
         otherwise: TransitionCallbackReturn = TransitionCallbackReturn.ERROR,
     ) -> TransitionCallbackReturn:
-        """Do the ``work`` of a transition; what it raises is told, since rclpy swallows it."""
+        """Do the ``work`` of a transition; what it raises is logged, since rclpy swallows it."""
         before, self.failure = self.state, ""
         self._enter(during)
         try:
@@ -128,7 +138,7 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
         except Exception as error:
             self.failure = str(error) if isinstance(error, Text2SignError) else f"{type(error).__name__}: {error}"
             self._enter(before)
-            if self.context.ok():  # else what failed is that the process ends
+            if self.context.ok() and not self._starting:  # without a context the process is ending, which is no failure
                 self.get_logger().error(f"{during} failed: {self.failure}")
             return otherwise
         self._enter(after)
@@ -140,7 +150,7 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
 
 
 def answer_instead_of_raising(callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A service's ``callback`` that answers ``success: false`` where it raises rclpy's RCLError."""
+    """Wrap a service's ``callback`` so that it answers ``success: false`` where it would raise rclpy's RCLError."""
 
     def call(request: Any, response: Any) -> Any:
         try:

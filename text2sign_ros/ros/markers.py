@@ -1,4 +1,4 @@
-"""The skeleton as visualization_msgs/MarkerArray: lines for bones and balls for joints, one colour a group."""
+"""The skeleton as visualization_msgs/MarkerArray: lines for bones and balls for joints, one colour per group."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from visualization_msgs.msg import Marker, MarkerArray
 from text2sign_ros import palette, skeleton
 
 _THICKNESS = {"body": 0.020, "face": 0.004, "left_hand": 0.008, "right_hand": 0.008}  # of a bone, metres
-_JOINT = 1.5  # diameter of a ball, thicknesses of a bone
+_JOINT = 1.5  # diameter of a ball, in thicknesses of a bone
 
 
 class Skeleton:
     """Builds the message: per group of keypoints first the balls, in the order of the keypoints, then the lines.
 
     Namespaces are ``body_joints``, ``body``, ``face_joints``, ... so that a viewer can switch each off. The message and
-    its points are made once and filled anew: making 221 points each time takes longer than all else.
+    its points are created once and updated: creating 221 points each time takes longer than everything else.
     """
 
     def __init__(self, frame: str) -> None:
@@ -33,7 +33,7 @@ class Skeleton:
         self._points = [point for marker in self._message.markers for point in marker.points]
 
     def message(self, stamp_ns: int, positions: np.ndarray) -> MarkerArray:
-        """The message for ``positions`` (79, 3) metres at ``stamp_ns``; good until the next call."""
+        """The message for ``positions`` (79, 3) metres at ``stamp_ns``; valid until the next call."""
         sec, nanosec = divmod(stamp_ns, 10**9)
         for marker in self._message.markers:
             marker.header.stamp.sec, marker.header.stamp.nanosec = sec, nanosec

@@ -1,4 +1,4 @@
-"""TrajectoryOutput: a node's topic of chunks, its clock, and the parameters of when they are sent."""
+"""TrajectoryOutput: a node's trajectory topic, its clock, and the parameters for the timing of chunks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class TrajectoryOutput:
     """Where a ``Sender`` sends chunks (its ``ChunkSink``).
 
     Args:
-        node: whose clock it is, and whose parameters ``lead_time`` and ``start_delay``.
+        node: provides the clock and the parameters ``lead_time`` and ``start_delay``.
         publisher: of the chunks.
     """
 

@@ -1,4 +1,4 @@
-"""The parameters of the nodes: the one table of each that they are declared, checked and documented from."""
+"""The parameters of the nodes: one table each, from which they are declared, checked and documented."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Setting:
 
     Attributes:
         name, default, description: as in ROS 2; the default's type is the parameter's.
-        limits: inclusive.
+        limits: smallest and largest value.
         choices: the only values allowed, if any are named.
-        when: "always" it can be set, "unconfigured" for what ``configure`` builds on, "start" only from outside, when
-            the node starts.
+        when: it can be set: "always", "unconfigured" (what ``configure`` depends on), or "start" (only from outside,
+            when the node starts).
     """
 
     name: str
@@ -34,7 +34,7 @@ class Setting:
     when: Literal["always", "unconfigured", "start"] = "always"
 
     def descriptor(self) -> ParameterDescriptor:
-        """What ``ros2 param describe`` shows, and what rclpy checks values by."""
+        """What ``ros2 param describe`` shows, and what rclpy checks values against."""
         descriptor = ParameterDescriptor(
             name=self.name,
             description=self.description,
@@ -42,7 +42,7 @@ class Setting:
             read_only=self.when == "start",
         )
         if self.limits is not None:
-            kind = type(self.default)  # an int in a float field would be sent as another number
+            kind = type(self.default)  # an int in a float field would be serialised as another number
             low, high, step = kind(self.limits[0]), kind(self.limits[1]), kind(0)
             if kind is int:
                 descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=step)]
@@ -52,7 +52,7 @@ class Setting:
 
 
 SIGNER = (
-    Setting("autostart", True, "Configure and activate without being told to by a lifecycle manager.", when="start"),
+    Setting("autostart", True, "Configure and activate without a lifecycle manager.", when="start"),
     Setting("bundle", "", "Folder of the model bundle; empty: models/asl_cafe of this package.", when="unconfigured"),
     Setting(
         "preset",
@@ -66,31 +66,40 @@ SIGNER = (
     Setting(
         "policy",
         "queue",
-        "A text that comes while others are there waits its turn (queue), ends them all (replace), or waits, and where "
-        "queue_size wait the oldest is dropped (drop_oldest) instead of the new one refused.",
+        "What a new text does while others are there: it waits, or is refused if queue_size wait (queue); cancels them "
+        "all (replace); or waits, and if queue_size wait the oldest is dropped (drop_oldest).",
         choices=tuple(policy.value for policy in Policy),
     ),
-    Setting("max_wait", 0.0, "Seconds after which a text that still waits is dropped; 0 is no limit.", (0, 86_400)),
+    Setting(
+        "max_wait", 0.0, "Seconds after which a text that is still waiting is dropped; 0 is no limit.", (0, 86_400)
+    ),
     Setting("seed", 0, "Seed of the noise; the same text with the same seed is the same motion.", (0, 2**31 - 1)),
     Setting("max_characters", 100_000, "A longer text is refused.", (1, 10_000_000)),
     Setting(
         "max_rate",
         10.0,
-        "Texts a second, in the long run, that are looked at; more are refused, with no status of their own; 0 is no "
-        "limit.",
+        "Texts a second in the long run; more are refused unread, with no status of their own; 0 is no limit.",
         (0, 1e6),
     ),
     Setting(
         "speech",
         "final",
-        "Of ~/speech, which is there if hri_msgs is installed, sign final results, incremental ones as well, or none.",
+        "Which results on ~/speech (it exists if hri_msgs is installed) to sign: final ones, incremental ones as well, "
+        "or none.",
         choices=("none", "final", "incremental"),
         when="unconfigured",
     ),
-    Setting("speech_results", 3, "Incremental results in a row that must agree on a word that is signed.", (1, 100)),
+    Setting(
+        "speech_results", 3, "Incremental results in a row that must agree on a word before it is signed.", (1, 100)
+    ),
     Setting("speech_confidence", 0.0, "Final results of less confidence are refused; 0 is no limit.", (0, 1)),
     Setting("chunk_frames", 8, "Frames in one message.", (1, 60)),
-    Setting("max_velocity", 0.0, "Of any keypoint, m/s; slower where it binds; 0 is no limit.", (0, 1e6)),
+    Setting(
+        "max_velocity",
+        0.0,
+        "Limit for any keypoint, m/s: where it applies, signing slows down; 0 is no limit.",
+        (0, 1e6),
+    ),
     Setting("max_acceleration", 0.0, "The same in m/s^2.", (0, 1e6)),
     Setting("max_jerk", 0.0, "The same in m/s^3.", (0, 1e6)),
     Setting("lead_time", 0.2, "Seconds that a chunk is sent ahead of its stamp.", (0.05, 86_400)),
@@ -102,14 +111,14 @@ PLAYER = (
     Setting(
         "frame",
         "signer",
-        "Of the markers, and on /tf the parent of head and wrists, named after it.",
+        "Frame of the markers; on /tf also the parent of head and wrists, whose frames are named after it.",
         when="start",
     ),
 )
 
 
 def refusal(settings: Iterable[Setting], name: str, value: object, *, unconfigured: bool) -> str:
-    """Why ``name`` can't be set to ``value``, beyond what a descriptor tells; empty if it can."""
+    """Why ``name`` can't be set to ``value``, beyond what a descriptor can express; empty if it can."""
     setting = next((setting for setting in settings if setting.name == name), None)
     if setting is None:
         return ""
@@ -121,7 +130,7 @@ def refusal(settings: Iterable[Setting], name: str, value: object, *, unconfigur
 
 
 def declare(node: Node, settings: Iterable[Setting]) -> None:
-    """Declare ``settings``; rclpy then refuses, with the reason, what is out of range, fixed or of another type.
+    """Declare ``settings``; rclpy then refuses values out of range, read-only or of another type, with the reason.
 
     Raises:
         rclpy.exceptions.ParameterException: a value given from outside has another type or is out of range.
@@ -131,7 +140,7 @@ def declare(node: Node, settings: Iterable[Setting]) -> None:
 
 
 def table(settings: Iterable[Setting]) -> str:
-    """``settings`` as a table in Markdown, as it stands in the documentation."""
+    """``settings`` as a table in Markdown, as in the documentation."""
     when = {"always": "at any time", "unconfigured": "unconfigured", "start": "at the start"}
     rows = ["| parameter | default | allowed | can be set | |", "|---|---|---|---|---|"]
     for setting in settings:

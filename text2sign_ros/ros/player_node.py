@@ -12,28 +12,28 @@ from visualization_msgs.msg import MarkerArray
 
 from text2sign_ros.motion import frames
 from text2sign_ros.ros import parameters, process, qos
-from text2sign_ros.ros.listening import Listening
+from text2sign_ros.ros.input import TrajectoryInput
 from text2sign_ros.ros.markers import Skeleton
 
 try:
     from tf2_msgs.msg import TFMessage
-except ImportError:  # it belongs to ROS 2, but has no wheel
+except ImportError:  # part of ROS 2, but has no wheel
     TFMessage = None
 
 
 class PlayerNode(Node):
     """Plays ``signer/trajectory`` on ``~/markers`` and ``/tf`` at ``rate`` on the ROS clock.
 
-    One thread: the executor's. What comes in goes to a ``Listener``, which checks and bounds it; a timer asks that for
+    One thread: the executor's. Received chunks go to a ``Listener``, which checks and limits them; a timer asks it for
     the pose. When chunks stop coming in mid-motion the figure goes to rest, and a warning says so once.
     """
 
     def __init__(self, **options: Any) -> None:
-        """Opens the topics and begins.
+        """Open the topics and start playing.
 
         Raises:
             rclpy.exceptions.ParameterException: a parameter's type or value is not allowed.
-            QosError: a QoS override is none.
+            QosError: a QoS override is invalid.
         """
         super().__init__("player", **options)
         parameters.declare(self, parameters.PLAYER)
@@ -43,17 +43,15 @@ class PlayerNode(Node):
         self._transforms = None
         if TFMessage is not None:
             self._transforms = qos.publisher(self, TFMessage, "/tf", qos.TF)
-        self._listening = Listening(self, values=self._values)
+        self._input = TrajectoryInput(self, values=self._values)
         rate = self.get_parameter("rate").value
         self._timer = self.create_timer(1.0 / rate, self._show)
-        self._show()  # a clock that stands, or has not begun, fires no timer
+        self._show()  # a clock that has stopped, or not started, fires no timer
         also = "and /tf" if self._transforms else "(not on /tf: tf2_msgs is not installed)"
-        self.get_logger().info(
-            f"ready: plays {self._listening.topic} at {rate:g} Hz on {self._markers.topic_name} {also}"
-        )
+        self.get_logger().info(f"ready: plays {self._input.topic} at {rate:g} Hz on {self._markers.topic_name} {also}")
 
     def _show(self) -> None:
-        now, moment = self._listening.look()
+        now, moment = self._input.sample()
         self._markers.publish(self._skeleton.message(now, moment.positions))
         if self._transforms is not None and now:  # a transform of time 0 would be taken for one of any time
             self._transforms.publish(TFMessage(transforms=self._turned(now, moment.positions)))

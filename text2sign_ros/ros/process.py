@@ -1,4 +1,4 @@
-"""The process of a node: from its command line to its exit code."""
+"""The process of a node, from command line to exit code."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def run(
     """Spin a node until SIGINT or SIGTERM.
 
     Args:
-        name: of the node, for what is said where there is none.
-        make: makes the node, and leaves with the stack what has to be done at the end.
+        name: of the node, for messages before the node exists.
+        make: creates the node, and registers its cleanup with the stack.
         args: command line; None is the process's own.
-        executor: makes what spins it.
+        executor: creates the executor that spins it.
 
     Returns:
-        Exit code: 0 after a signal, 1 if the node can't start, which one line has said.
+        Exit code: 0 after a signal, 1 if the node can't start, after one line that says why.
     """
     try:
         rclpy.init(args=args)
@@ -43,7 +43,7 @@ def run(
         return 1
     spinner, stack = None, ExitStack()
     try:
-        # Made before the long start: where SIGTERM comes first, rclpy prints a traceback from a half-made executor.
+        # Created before the long start: if SIGTERM came first, rclpy would print a traceback from a half-made executor.
         spinner = executor()
         try:
             node = make(stack)
@@ -66,20 +66,20 @@ def run(
     except Exception:
         if rclpy.ok():
             raise
-        # else a signal came while something was being made or published, and its context is gone
+        # else a signal came while something was being created or published, and its context is gone
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the cleaning up
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the cleanup
         if spinner is not None:
-            spinner.shutdown()  # waits for the callbacks that run
+            spinner.shutdown()  # waits for running callbacks
         stack.close()
         rclpy.try_shutdown()
     return 0
 
 
 def _is_conversion(error: ValueError) -> bool:
-    """Whether rclpy could not convert what came from outside: no code of a node had a part in it.
+    """Whether rclpy failed to convert a message from outside, with no code of a node involved.
 
-    So rclpy's own callbacks meet a /clock below zero and a parameter of a type that there is none of: one message from
+    rclpy's own callbacks raise this for a /clock below zero and for a parameter of an invalid type, so one message from
     anyone would end the node. Whatever a node's own callback raises, or rclpy called by it, is a bug and ends the
     process.
     """

@@ -16,15 +16,15 @@ from rclpy.subscription import Subscription
 from text2sign_ros.errors import Text2SignError
 
 TEXT = QoSProfile(depth=100)
-"""Reliable: a text that is lost is not signed. Volatile: what was said before the node was there is over. Deep enough
-that a burst is not overwritten before it is taken."""
+"""Reliable: a text that is lost is not signed. Volatile: texts from before the node started are outdated. Deep enough
+that a burst is not overwritten before it is read."""
 TRAJECTORY = QoSProfile(depth=100)
-"""Reliable: a chunk that is lost is a break in the motion. Volatile: a motion that began is not joined from its past.
+"""Reliable: a chunk that is lost is a break in the motion. Volatile: nobody joins a motion by its past chunks.
 Deep, because chunks come in bursts when ``lead_time`` is long."""
 LATEST = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""Each message holds all that there is to know: who comes late gets the last one at once. Reliable, as RViz asks."""
+"""Each message is complete: late joiners get the last one immediately. Reliable, as RViz requires."""
 CAPTIONS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""Each message holds all that there is to know of one text: who comes late gets those of the last ones. Deep enough
+"""Each message is complete for one text: late joiners get those of the latest texts. Deep enough
 that the captions of a burst of texts are not overwritten before they are sent."""
 DIAGNOSTICS = QoSProfile(depth=10)
 """What aggregators and monitors expect; a message comes every second."""
@@ -35,13 +35,13 @@ _POLICIES = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILI
 
 
 class QosError(Text2SignError):
-    """A QoS override is none."""
+    """A QoS override is invalid."""
 
 
 def publisher(node: Node, kind: type, topic: str, profile: QoSProfile) -> Publisher:
     """A publisher whose policies the parameters ``qos_overrides.<topic>.publisher.<policy>`` override.
 
-    Policies are ``history``, ``depth``, ``reliability`` and ``durability``, the topic has its full name.
+    Policies are ``history``, ``depth``, ``reliability`` and ``durability``; ``<topic>`` is the full name.
 
     Raises:
         QosError: a policy has no such value.
@@ -66,7 +66,7 @@ def _overridable(profile: QoSProfile) -> dict[str, Any]:
 
 @contextmanager
 def _named(node: Node, topic: str) -> Iterator[None]:
-    """Say which topic it is that has a bad override: rclpy's RuntimeError does not."""
+    """Name the topic that has a bad override: rclpy's RuntimeError does not."""
     try:
         yield
     except RuntimeError as error:

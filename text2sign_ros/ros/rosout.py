@@ -1,4 +1,4 @@
-"""What the library logs, on /rosout."""
+"""Forwards what the library logs to /rosout."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 
 @contextmanager
-def capture_logs(tell: Callable[[logging.LogRecord], None], level: int) -> Iterator[None]:
-    """Hand what the library logs at ``level`` or above to ``tell``, until the context ends."""
-    library, handler = logging.getLogger("text2sign_ros"), _Handler(tell, level)
+def capture_logs(handle: Callable[[logging.LogRecord], None], level: int) -> Iterator[None]:
+    """Call ``handle`` with what the library logs at ``level`` or above, until the context ends."""
+    library, handler = logging.getLogger("text2sign_ros"), _Handler(handle, level)
     before = library.level
     library.setLevel(min(level, library.getEffectiveLevel()))
     library.addHandler(handler)
@@ -24,21 +24,21 @@ def capture_logs(tell: Callable[[logging.LogRecord], None], level: int) -> Itera
 
 
 class _Handler(logging.Handler):
-    def __init__(self, tell: Callable[[logging.LogRecord], None], level: int) -> None:
+    def __init__(self, handle: Callable[[logging.LogRecord], None], level: int) -> None:
         super().__init__(level)
-        self._tell = tell
+        self._handle = handle
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._tell(record)
+        self._handle(record)
 
 
 def forward(logger: RcutilsLogger) -> Callable[[logging.LogRecord], None]:
-    """For ``capture_logs``: tell it on a node's ``logger``, which says what is shown."""
+    """For ``capture_logs``: log it with a node's ``logger``, whose level decides what is shown."""
     text = logging.Formatter()
 
-    def tell(record: logging.LogRecord) -> None:
+    def log(record: logging.LogRecord) -> None:
         message = text.format(record)
-        # A line for each: rclpy raises where a line that logged at one severity logs at another.
+        # One line each: rclpy raises if the same line logs at different severities.
         if record.levelno >= logging.ERROR:
             logger.error(message)
         elif record.levelno >= logging.WARNING:
@@ -48,4 +48,4 @@ def forward(logger: RcutilsLogger) -> Callable[[logging.LogRecord], None]:
         else:
             logger.debug(message)
 
-    return tell
+    return log

@@ -31,13 +31,13 @@ from text2sign_ros.ros.rosout import capture_logs, forward
 from text2sign_ros.ros.speech import LiveSpeech, Speech
 from text2sign_ros.ros.status import Goals
 from text2sign_ros.wire.captions import Captioner
-from text2sign_ros.wire.diagnosis import Condition, Verdict, assess
-from text2sign_ros.wire.figures import Figures
+from text2sign_ros.wire.diagnosis import Assessment, Condition, assess
 from text2sign_ros.wire.intake import LIMITS, Intake
 from text2sign_ros.wire.layout import layout
 from text2sign_ros.wire.reports import Reports
 from text2sign_ros.wire.schedule import Schedule
 from text2sign_ros.wire.sender import Sender
+from text2sign_ros.wire.statistics import Statistics
 from text2sign_ros.wire.textlog import TextLog, count
 
 
@@ -48,30 +48,30 @@ class StartError(Text2SignError):
 class SignerNode(ManagedNode):
     """Signs the texts of ``~/text`` on ``~/trajectory``, while it is active.
 
-    What became of each is on ``~/status``, and on ``~/captions`` what is signed when.
+    The state of each text is on ``~/status``, and what is signed when on ``~/captions``.
 
     Where hri_msgs is installed it signs the speech of ``~/speech`` as well.
 
     Transitions, each of which creates what the opposite one destroys:
         - configure loads and verifies the bundle, opens the backend (which may build engines for minutes;
-          ``/diagnostics`` tells how far it is) and warms up. Then the topics and services are there. If that fails the
+          ``/diagnostics`` shows the progress) and warms up. Then the topics and services exist. If that fails the
           node stays unconfigured.
-        - activate starts the engine and the sender; deactivate cancels all texts, and returns when the way back to rest
+        - activate starts the engine and the sender; deactivate cancels all texts, and returns when the return to rest
           has been sent. Texts that come while the node is inactive are refused with a warning and a status.
-        - cleanup and shutdown give everything back, shutdown after coming to rest.
+        - cleanup and shutdown release everything, shutdown after coming to rest.
 
-    Services: ``~/cancel`` ends all texts; ``~/pause`` brings the motion to rest and keeps the texts, the interrupted
-    one begins again at ``~/resume``.
+    Services: ``~/cancel`` ends all texts; ``~/pause`` brings the motion to rest and keeps the texts; the interrupted
+    one starts again at ``~/resume``.
 
     Threads. The executor's: transitions, texts and services run one after another in one callback group; the clock and
-    the parameters have another, so that time goes on during a transition: spin the node with a ``SideExecutor``. The
+    the parameters have another, so that time advances during a transition: spin the node with a ``SideExecutor``. The
     engine's signs, ahead of time and within bounds (see ``SigningEngine``). The sender's publishes each chunk when it
-    is due. Another publishes ``/diagnostics`` once a second and on change, whatever the others do, for as long as the
+    is due. A fourth publishes ``/diagnostics`` once a second and on change, whatever the others do, for as long as the
     node lives. ``stop`` joins them; destroy the node after it.
     """
 
     def __init__(self, **options: Any) -> None:
-        """Declares the parameters and begins with ``/diagnostics``.
+        """Declare the parameters and start publishing ``/diagnostics``.
 
         Raises:
             rclpy.exceptions.ParameterException: a parameter's type or value is not allowed.
@@ -80,7 +80,7 @@ class SignerNode(ManagedNode):
         self._progress = ""
         self._signer: Signer | None = None
         self._engine: SigningEngine | None = None
-        self._figures = Figures()
+        self._statistics = Statistics()
         super().__init__("signer", self._group, **options)
         self._log = TextLog(self.get_logger())
         self.add_on_set_parameters_callback(self._check)
@@ -90,14 +90,14 @@ class SignerNode(ManagedNode):
         self._monitor.start()
 
     def stop(self) -> None:
-        """End the work, in mid-sentence if need be, and wait until it has ended."""
+        """Stop working, in mid-sentence if need be, and wait until everything has stopped."""
         self.release()
         self._monitor.stop()
 
     # Transitions
 
     def configure(self) -> ExitStack:
-        """Load, open, warm up; topics and services."""
+        """Load the bundle, open the backend, warm up; create topics and services."""
         with capture_logs(lambda record: self._advance(record.getMessage()), logging.INFO), ExitStack() as stack:
             self._bundle = str(self._value("bundle") or share() / "models" / "asl_cafe")
             self._advance(f"loading {self._bundle}")
@@ -132,7 +132,7 @@ class SignerNode(ManagedNode):
         goals = Goals(lambda message: status.publish(message) if self.context.ok() else None)
         stack.callback(goals.close)
         stack.callback(captions.close)
-        self._reports = Reports(goals, captions, self._figures, self._log, signer.fps, self._monitor.wake)
+        self._reports = Reports(goals, captions, self._statistics, self._log, signer.fps, self._monitor.wake)
         self._intake = Intake(self._value, lambda: self.state, self._reports)
         texts = qos.subscription(self, String, "~/text", self._on_text, qos.TEXT, callback_group=self._group)
         stack.callback(self.destroy_subscription, texts)
@@ -141,8 +141,8 @@ class SignerNode(ManagedNode):
             self._speech = "none: hri_msgs is not installed"
             self.get_logger().info("there is no ~/speech: hri_msgs is not installed")
         elif self._speech != "none":
-            hear = Speech(self._value, self._intake, self._reports, signer.phrases).hear
-            speech = qos.subscription(self, LiveSpeech, "~/speech", hear, qos.TEXT, callback_group=self._group)
+            on_speech = Speech(self._value, self._intake, self._reports, signer.phrases).receive
+            speech = qos.subscription(self, LiveSpeech, "~/speech", on_speech, qos.TEXT, callback_group=self._group)
             stack.callback(self.destroy_subscription, speech)
         for name, callback in (("cancel", self._on_cancel), ("pause", self._on_pause), ("resume", self._on_resume)):
             service = self.create_service(Trigger, f"~/{name}", callback, callback_group=self._group)
@@ -151,7 +151,7 @@ class SignerNode(ManagedNode):
         stack.callback(setattr, self, "_signer", None)
 
     def activate(self) -> ExitStack:
-        """Begin to sign."""
+        """Start signing."""
         assert self._signer is not None
         with ExitStack() as stack:
             self._engine = SigningEngine(self._signer, max_waiting=self._value("queue_size"))
@@ -159,7 +159,7 @@ class SignerNode(ManagedNode):
             stack.callback(self._engine.close)
             self._sender = Sender(self._engine, self._schedule, self._output, self._reports)
             stack.callback(self._sender.stop)
-            self._figures.activated()
+            self._statistics.activated()
             self._sender.start()
             self._intake.engine = self._engine
             stack.callback(setattr, self._intake, "engine", None)
@@ -170,14 +170,14 @@ class SignerNode(ManagedNode):
             return stack.pop_all()
 
     def come_to_rest(self) -> None:
-        """End all texts, and send the way back to rest."""
+        """End all texts, and send the return to rest."""
         assert self._engine is not None
         self._engine.cancel()
         if not self._sender.finish(self.context.ok) and self.context.ok():
-            self.get_logger().warning("the motion could not be brought to rest: the clock stands still")
+            self.get_logger().warning("the motion could not be brought to rest: the clock is not advancing")
 
     def entered(self) -> None:
-        """Tell it on ``/diagnostics``."""
+        """Publish the change on ``/diagnostics``."""
         self._advance("")
 
     def _advance(self, progress: str) -> None:
@@ -187,7 +187,7 @@ class SignerNode(ManagedNode):
     # Parameters
 
     def _check(self, changed: list[Parameter]) -> SetParametersResult:
-        """Refuse what a range can't tell."""
+        """Refuse values that a range can't express."""
         try:
             for parameter in changed:
                 unconfigured = self.state == "unconfigured"
@@ -239,9 +239,9 @@ class SignerNode(ManagedNode):
             self._monitor.wake()
         return response
 
-    # Diagnostics, in their thread
+    # Diagnostics, in the thread of the monitor
 
-    def _assess(self, now: int, standing: bool) -> Verdict:
+    def _assess(self, now: int, clock_stopped: bool) -> Assessment:
         engine, signer = self._engine, self._signer
         condition = Condition(
             state=self.state,
@@ -249,16 +249,16 @@ class SignerNode(ManagedNode):
             failure=self.failure,
             paused=engine is not None and engine.paused,
             time=now,
-            standing=standing,
+            clock_stopped=clock_stopped,
             subscribers=self.count_subscribers(self._topic) if signer is not None else 0,
-            late=self._figures.late_recently(),
-            flooded=self._figures.flooded_recently(),
-            unsigned=self._figures.unsigned_recently(),
+            late=self._statistics.late_recently(),
+            rate_limited=self._statistics.rate_limited_recently(),
+            not_signed=self._statistics.not_signed_recently(),
             busy=engine is not None and not engine.idle,
         )
         return assess(condition)
 
-    def _diagnose(self, now: int, verdict: Verdict) -> None:
+    def _diagnose(self, now: int, assessment: Assessment) -> None:
         signer, engine = self._signer, self._engine
         values = {"state": self.state}
         if signer is not None:
@@ -276,10 +276,10 @@ class SignerNode(ManagedNode):
             "publishers of ~/text": str(self.count_publishers(self.resolve_topic_name("~/text"))),
             "subscribers of ~/trajectory": str(self.count_subscribers(self._topic)),
         }
-        values |= self._figures.values()
+        values |= self._statistics.values()
         name = self.get_fully_qualified_name().lstrip("/")
         hardware = signer.backend if signer is not None else ""
-        self._diagnostics.publish(diagnostics.array(f"{name}: signing", now, verdict, values, hardware))
+        self._diagnostics.publish(diagnostics.array(f"{name}: signing", now, assessment, values, hardware))
 
     @property
     def _topic(self) -> str:

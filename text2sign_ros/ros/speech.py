@@ -14,7 +14,7 @@ from text2sign_ros.wire.textlog import quote
 
 try:
     from hri_msgs.msg import LiveSpeech
-except ImportError:  # ROS4HRI is no part of ROS 2
+except ImportError:  # ROS4HRI is not part of ROS 2
     LiveSpeech = None
 
 
@@ -22,11 +22,11 @@ class Speech:
     """Submits what one speaker says. Not thread-safe.
 
     Args:
-        value: the settings, by name: speech, speech_results, speech_confidence, max_characters.
+        value: returns a setting by name: speech, speech_results, speech_confidence, max_characters.
         intake: where the texts go.
-        reports: who is told of words that the recogniser takes back.
-        phrases: signs of several words, as tuples of their words, which must not be parted.
-        clock: seconds that only grow.
+        reports: receives a report when the recogniser revises words.
+        phrases: signs of several words, as tuples of their words, which must not be split.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -40,19 +40,19 @@ class Speech:
         self._value, self._intake, self._reports, self._clock = value, intake, reports, clock
         self._transcript = Transcript(phrases)
 
-    def hear(self, message: LiveSpeech) -> None:
-        """Sign what a final result has beyond what incremental ones before it had."""
+    def receive(self, message: LiveSpeech) -> None:
+        """Sign what a final result adds to what incremental ones before it had."""
         longest = max(message.final, message.incremental, key=len)
         if len(longest) > self._value("max_characters"):
             self._intake.submit(longest)  # which refuses it
             return
         now, final = self._clock(), plain(message.final)
-        locale = message.locale if hasattr(message, "locale") else message.language  # as hri_msgs called it to 2.0.0
+        locale = message.locale if hasattr(message, "locale") else message.language  # its name up to hri_msgs 2.0.0
         if not final:
             engine = self._intake.engine
             if engine is not None and self._value("speech") == "incremental" and is_understood(locale):
                 self._transcript.hear(plain(message.incremental), now)
-                # While it signs, words come together to be signed in one go.
+                # While the engine is signing, words are collected, to be signed together.
                 if engine.idle and (words := self._transcript.take(self._value("speech_results"))):
                     self._intake.submit(words)
             return
@@ -64,5 +64,5 @@ class Speech:
         rest = self._transcript.end(final, now)
         if rest.revised:
             self._reports.revised(final)
-        if rest.text:  # the rest of an utterance never replaces what was signed of it before
+        if rest.text:  # the rest of an utterance never replaces what was already signed of it
             self._intake.submit(rest.text, policy=Policy.QUEUE if rest.begun else None, refusal=refusal)

@@ -1,4 +1,4 @@
-"""TokenBucket: so many at once, so many a second in the long run."""
+"""TokenBucket: limits a rate, and allows a burst."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """Lets ``burst`` things pass at once, and after that ``rate`` a second; counts what it does not let pass.
+    """Lets a burst of ``burst`` items pass, and after that ``rate`` a second; counts the items that do not pass.
 
-    Thread-safe. It begins full.
+    Thread-safe. It starts full.
 
     Args:
-        burst: how many, at least 1.
-        clock: seconds that only grow.
+        burst: size of the bucket, at least 1.
+        clock: monotonic seconds.
     """
 
     def __init__(self, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,7 +24,7 @@ class TokenBucket:
         self._missed = 0
 
     def take(self, rate: float) -> bool:
-        """Whether one more may pass; ``rate`` is per second, and 0 is no limit."""
+        """Whether one more may pass; ``rate`` is per second; 0 means no limit."""
         with self._lock:
             now = self._clock()
             self._tokens = min(self._tokens + rate * (now - self._at), float(self._burst))
@@ -38,7 +38,7 @@ class TokenBucket:
             return True
 
     def missed(self) -> int:
-        """How many did not pass since this was asked last."""
+        """How many did not pass since the last call."""
         with self._lock:
             missed, self._missed = self._missed, 0
             return missed

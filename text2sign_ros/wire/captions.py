@@ -1,4 +1,4 @@
-"""Captions: what became of each text, and which frames of its motion are which sign: docs/captions.md."""
+"""Captions: the state of each text, and which frames of its motion are which sign: docs/captions.md."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ VERSION = 1
 MAX_BYTES = 100_000
 """No message is larger, whatever the text: that follows from the numbers below, at up to six bytes a character."""
 MAX_PARTS, MAX_WARNINGS, MAX_SPELLED = 64, 12, 20
-"""Parts in a message, beside markers that still go on; warnings; spelled words."""
+"""Most parts in a message, besides markers that are still open; most warnings; most spelled words."""
 _TEXT, _REASON, _WARNING, _LABEL, _WORD = 1000, 500, 350, 100, 60
 """Characters of a text, a reason, a warning, a part, a spelled word."""
 
 
 class CaptionsError(Text2SignError):
-    """What was read is no captions, or of another version."""
+    """What was read is not captions, or is of another version."""
 
 
 class State(Enum):
-    """How far a text is."""
+    """How far a text has come."""
 
     ACCEPTED = "accepted"
-    """It came, and waits."""
+    """It was received, and is waiting."""
     EXECUTING = "executing"
     """Its first chunk was sent."""
     ENDED = "ended"
@@ -44,7 +44,7 @@ class TimedPart:
 
     Attributes:
         index: number within the text.
-        kind, text, word, estimated: as of ``timeline.Part``, the text shortened to 100 characters.
+        kind, text, word, estimated: as in ``timeline.Part``, the text shortened to 100 characters.
         start_frame, end_frame: within the text's motion; None where the end is not known yet.
         start_stamp, end_stamp: nanoseconds of the signer's clock.
     """
@@ -62,7 +62,7 @@ class TimedPart:
 
 @dataclass
 class Captions:
-    """All that is known of one text. The attributes are the keys of the JSON, which docs/captions.md explains."""
+    """All that is known about one text. The attributes are the keys of the JSON, which docs/captions.md explains."""
 
     id: uuid.UUID
     text: str
@@ -74,13 +74,13 @@ class Captions:
     reason: str = ""
     warnings: list[str] = field(default_factory=list)
     spelled: list[str] = field(default_factory=list)
-    beginning: int = 0
+    attempt: int = 0
     frames: int = 0
     start_stamp: int | None = None
     end_stamp: int | None = None
     first_chunk: float | None = None
     work: float | None = None
-    begun: int = 0
+    parts_started: int = 0
     parts: list[TimedPart] = field(default_factory=list)
 
     def json(self) -> str:
@@ -91,10 +91,10 @@ class Captions:
 
     @classmethod
     def parse(cls, data: str) -> Captions:
-        """The captions that a message holds; keys that are not known are passed over.
+        """The captions that a message holds; unknown keys are ignored.
 
         Raises:
-            CaptionsError: it holds none, or those of another version.
+            CaptionsError: it is not captions, or of another version.
         """
         try:
             values = json.loads(data)
@@ -111,13 +111,13 @@ class Captions:
 
 
 class Captioner:
-    """Keeps the captions of the texts on their way, and publishes those of a text whenever they change.
+    """Keeps the captions of all texts that have not ended, and publishes those of a text whenever they change.
 
-    A text's parts come with its chunks, when these are sent. Thread-safe; after ``close`` nothing is published.
+    The parts of a text arrive with its chunks, as these are sent. Thread-safe; nothing is published after ``close``.
 
     Args:
         fps: frames per second.
-        publish: what to do with a message.
+        publish: called with each message.
     """
 
     def __init__(self, fps: float, publish: Callable[[str], None]) -> None:
@@ -127,12 +127,12 @@ class Captioner:
         self._closed = False
 
     def accept(self, id: uuid.UUID, text: str) -> None:
-        """A text came."""
+        """A text was received."""
         with self._lock:
             shown = _short(text, _TEXT)
             live = _Live(Captions(id, shown, len(text), len(text) > _TEXT, self._fps))
             self._live[id] = live
-            self._tell(live)
+            self._publish_captions(live)
 
     def sent(self, utterance: Utterance, chunk: Chunk, stamp: int) -> None:
         """A chunk of a text was sent, to be played at ``stamp`` (nanoseconds)."""
@@ -140,10 +140,10 @@ class Captioner:
             live = self._live[utterance.id]
             live.captions.warnings = _warnings(utterance)
             if live.sent(chunk, stamp):
-                self._tell(live)
+                self._publish_captions(live)
 
     def end(self, id: uuid.UUID, outcome: Outcome, reason: str = "", utterance: Utterance | None = None) -> None:
-        """A text ended; ``utterance`` if the engine had it."""
+        """A text ended; ``utterance`` if it reached the engine."""
         with self._lock:
             live = self._live.pop(id)
             captions = live.captions
@@ -152,68 +152,68 @@ class Captioner:
                 captions.warnings = _warnings(utterance)
                 if utterance.first_chunk:
                     captions.first_chunk, captions.work = round(utterance.first_chunk, 6), round(utterance.work, 6)
-            self._tell(live)
+            self._publish_captions(live)
 
     def close(self) -> None:
-        """End what has not ended, as failed, and publish no more."""
+        """End all texts that have not ended as failed, and publish no more."""
         for id in tuple(self._live):
             self.end(id, Outcome.FAILED, "the signer stopped before this text had ended")
         self._closed = True
 
-    def _tell(self, live: _Live) -> None:
+    def _publish_captions(self, live: _Live) -> None:
         if not self._closed:
             self._publish(live.captions.json())
 
 
 class _Live:
-    """A text on its way."""
+    """A text that has not ended."""
 
     def __init__(self, captions: Captions) -> None:
         self.captions = captions
-        self._going: dict[tuple[str, str, int], TimedPart] = {}  # parts whose last frame was not sent yet
-        self._origin = 0  # stamp of a frame 0 from which all that was sent last follows without a gap
-        self._word: int | None = None  # the word that was spelled last
+        self._open: dict[tuple[str, str, int], TimedPart] = {}  # parts whose last frame has not been sent yet
+        self._origin = 0  # stamp that frame 0 would have if all frames had the timing of the latest chunk
+        self._word: int | None = None  # the last spelled word
 
     def sent(self, chunk: Chunk, stamp: int) -> bool:
-        """Whether a part began, or when one ends has become known or has changed."""
+        """Note a chunk; returns whether a part started, or the end of one became known or changed."""
         captions, before, self._origin = self.captions, self._origin, stamp - chunk.start_time
         if chunk.start == 0:
             captions.state, captions.start_stamp = State.EXECUTING, stamp
-            captions.beginning += 1
-            captions.begun, captions.parts, captions.spelled = 0, [], []
-            self._going, self._word = {}, None
+            captions.attempt += 1
+            captions.parts_started, captions.parts, captions.spelled = 0, [], []
+            self._open, self._word = {}, None
         captions.frames, captions.end_stamp = chunk.start + len(chunk), self._stamp(chunk.start + len(chunk))
         for part in chunk.parts:
             self._note(part)
-        for key, going in tuple(self._going.items()):
-            if going.end_frame is None:
+        for key, open_part in tuple(self._open.items()):
+            if open_part.end_frame is None:
                 continue
-            # What was cut off has ended before this chunk, which may have moved.
-            going.end_stamp = (
-                self._stamp(going.end_frame)
-                if going.end_frame > chunk.start
-                else before + int(frame_time(going.end_frame, captions.fps))
+            # An interrupted part ended before this chunk, which may have been rescheduled.
+            open_part.end_stamp = (
+                self._stamp(open_part.end_frame)
+                if open_part.end_frame > chunk.start
+                else before + int(frame_time(open_part.end_frame, captions.fps))
             )
-            if going.end_frame <= captions.frames:
-                del self._going[key]
+            if open_part.end_frame <= captions.frames:
+                del self._open[key]
         self._forget()
         return bool(chunk.parts) or chunk.start == 0 or before != self._origin
 
     def _note(self, part: Part) -> None:
         if part.kind == REST:
-            for going in self._going.values():
-                if going.kind == REST and going.end_frame is not None and going.end_frame > part.start:
-                    going.end_frame = part.end  # a way back that was taken over by another
+            for open_part in self._open.values():
+                if open_part.kind == REST and open_part.end_frame is not None and open_part.end_frame > part.start:
+                    open_part.end_frame = part.end  # another return to rest replaces this one
                     return
-                if going.end_frame is None or going.end_frame > part.start:
-                    going.end_frame = part.start
+                if open_part.end_frame is None or open_part.end_frame > part.start:
+                    open_part.end_frame = part.start
         key = part.kind, part.text, part.start
-        if key in self._going:
-            self._going[key].end_frame = part.end
+        if key in self._open:
+            self._open[key].end_frame = part.end
             return
         captions, label = self.captions, _short(part.text, _LABEL)
         timed = TimedPart(
-            captions.begun,
+            captions.parts_started,
             part.kind,
             label,
             part.word,
@@ -223,9 +223,9 @@ class _Live:
             self._stamp(part.start),
             None,
         )
-        captions.begun += 1
+        captions.parts_started += 1
         captions.parts.append(timed)
-        self._going[key] = timed
+        self._open[key] = timed
         if part.kind == "letter":
             if part.word != self._word:
                 captions.spelled = [*captions.spelled, ""][-MAX_SPELLED:]
@@ -234,8 +234,8 @@ class _Live:
             self._word = part.word if part.kind == "letter" else None
 
     def _forget(self) -> None:
-        parts, going = self.captions.parts, [id(part) for part in self._going.values()]
-        older = [part for part in parts[:-MAX_PARTS] if part.kind == MARKER and id(part) in going]
+        parts, open_ids = self.captions.parts, [id(part) for part in self._open.values()]
+        older = [part for part in parts[:-MAX_PARTS] if part.kind == MARKER and id(part) in open_ids]
         self.captions.parts = older + parts[-MAX_PARTS:]
 
     def _stamp(self, frame: int) -> int:
@@ -243,7 +243,7 @@ class _Live:
 
 
 def seconds(parts: Iterable[Part], fps: float) -> list[dict[str, Any]]:
-    """The parts of a motion as in the JSON, with seconds from its beginning (``start``, ``end``) in place of stamps."""
+    """The parts of a motion as in the JSON, with seconds from its start (``start``, ``end``) instead of stamps."""
     return [
         {
             "index": index,
@@ -261,7 +261,7 @@ def seconds(parts: Iterable[Part], fps: float) -> list[dict[str, Any]]:
 
 
 def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
-    """What a dataclass has attributes for, each of its type."""
+    """The values that a dataclass has attributes for, each checked for its type."""
     given = {name: (values[name], hint) for name, hint in get_type_hints(kind).items()}
     for name, (value, hint) in given.items():
         if not isinstance(value, get_origin(hint) if get_origin(hint) is list else hint):
@@ -270,7 +270,7 @@ def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _short(text: str, most: int) -> str:
-    """The beginning of ``text``, with nothing in it that UTF-8 can't say."""
+    """The first ``most`` characters of ``text``, with what UTF-8 can't encode replaced."""
     return text[:most].encode("utf-8", "replace").decode()
 
 

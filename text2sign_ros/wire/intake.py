@@ -1,4 +1,4 @@
-"""Intake: texts on their way to the engine, so many a second; each is queued or refused with the reason."""
+"""Intake: receives texts, limits their rate, and queues each or refuses it with a reason."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from text2sign_ros.wire.bucket import TokenBucket
 from text2sign_ros.wire.reports import Reports
 
 BURST = 100
-"""Texts that may come at once whatever ``max_rate`` is; ``queue_size`` of them where that is more."""
+"""Texts that may come in one burst whatever ``max_rate`` is; ``queue_size`` if that is more."""
 LIMITS = ("max_velocity", "max_acceleration", "max_jerk")
-"""Names of the values that ``Limits`` are made of, in its order."""
+"""The settings from which ``Limits`` is made, in the order of its fields."""
 
 
 class Intake:
-    """Queues texts, wherever they come from. Not thread-safe.
+    """Queues texts from any source. Not thread-safe.
 
     Args:
         value: the settings, by name: max_rate, max_characters, max_wait, policy, queue_size, seed, chunk_frames and
-            ``LIMITS``, asked for anew for each text.
-        state: what the signer is while there is no engine: "inactive", "configuring", ...
-        reports: who is told.
+            ``LIMITS``, read again for each text.
+        state: of the lifecycle while there is no engine: "inactive", "configuring", ...
+        reports: receives what becomes of each text.
 
     Attributes:
-        engine: where the texts go; None while they are refused.
+        engine: queues the texts; None while texts are refused.
     """
 
     def __init__(self, value: Callable[[str], Any], state: Callable[[], str], reports: Reports) -> None:
@@ -36,24 +36,24 @@ class Intake:
         self.engine: SigningEngine | None = None
 
     def submit(self, text: str, *, policy: Policy | None = None, refusal: str = "") -> None:
-        """Queue a text, or refuse it: unread, without a goal, where too many come.
+        """Queue a text or refuse it; above ``max_rate`` it is refused unread, without a goal.
 
         Args:
             text: to sign.
-            policy: None is that of the settings.
-            refusal: why it is not signed, if it is not.
+            policy: None means the one of the settings.
+            refusal: why to refuse it; empty to queue it.
         """
         self._reports.received()
         rate, most = self._value("max_rate"), self._value("max_characters")
         if not self._bucket.take(rate):
-            self._reports.flooded(f"texts come faster than max_rate ({rate:g} a second)")
+            self._reports.rate_limited(f"texts come faster than max_rate ({rate:g} a second)")
             return
         id = uuid.uuid4()
         self._reports.accepted(id, text)
         if self.engine is None or refusal:
             self._reports.refused(id, text, refusal or f"the node is {self._state()}; activate it before")
             return
-        if len(text) > most:  # also while it waits it would take memory
+        if len(text) > most:  # even while waiting it would take memory
             reason = f"it has {len(text)} characters; send it in parts, or raise max_characters ({most})"
             self._reports.refused(id, text, reason)
             return

@@ -1,4 +1,4 @@
-"""The layout of the motion as JSON, so that whoever plays it needs nothing of this package."""
+"""The layout of the motion as JSON, so that a consumer can play it without this package."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def layout(fps: float) -> str:
 
 
 class LayoutError(Text2SignError):
-    """A message that is no layout."""
+    """A message that is not a layout."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What ``layout`` tells, read.
+    """A layout that was parsed; see ``layout``.
 
     Attributes:
         frame: of all positions.
         fps: frames per second.
-        keypoints: names in their order.
+        keypoints: names in the order of a chunk.
         groups: spans of keypoints by name.
         bones: pairs of indices.
         rest_pose: (keypoints, 3) float32 metres.
@@ -59,7 +59,7 @@ class Layout:
         """The layout that a message holds.
 
         Raises:
-            LayoutError: it holds none.
+            LayoutError: it holds no layout.
         """
         try:
             values = json.loads(data)

@@ -1,4 +1,4 @@
-"""Reports: what becomes of each text, to all who want to know."""
+"""Reports: passes on what becomes of each text to goals, captions, statistics and log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from text2sign_ros.inference.engine import Outcome, Utterance
 from text2sign_ros.motion.chunks import Chunk
 from text2sign_ros.wire.captions import Captioner
-from text2sign_ros.wire.figures import Figures
+from text2sign_ros.wire.statistics import Statistics
 from text2sign_ros.wire.textlog import TextLog
 
 
@@ -17,7 +17,7 @@ class Goals(Protocol):
     """One goal for each text."""
 
     def accept(self, id: uuid.UUID) -> None:
-        """A text came."""
+        """A text was received."""
         ...
 
     def execute(self, id: uuid.UUID, stamp: int) -> None:
@@ -30,60 +30,60 @@ class Goals(Protocol):
 
 
 class Reports:
-    """Reports each text to the captions, the goals, the figures and the log; to the captions before the goals.
+    """Reports each text to the captions, the goals, the statistics and the log; to the captions before the goals.
 
-    Thread-safe. It is what a ``Sender`` tells, and an ``Intake``.
+    Thread-safe. A ``Sender`` and an ``Intake`` call it.
 
     Args:
-        goals, captions, figures, log: whom to.
+        goals, captions, statistics, log: receive the reports.
         fps: frames per second.
-        changed: called after what ``/diagnostics`` may want to say at once.
+        changed: called after changes that ``/diagnostics`` should publish immediately.
     """
 
     def __init__(
         self,
         goals: Goals,
         captions: Captioner,
-        figures: Figures,
+        statistics: Statistics,
         log: TextLog,
         fps: float,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._goals, self._captions, self._figures, self._log = goals, captions, figures, log
+        self._goals, self._captions, self._statistics, self._log = goals, captions, statistics, log
         self._fps, self._changed = fps, changed
 
     def received(self) -> None:
-        """A text came, and was not looked at yet."""
-        self._figures.received()
+        """A text was received, and has not been looked at yet."""
+        self._statistics.received()
 
-    def flooded(self, reason: str) -> None:
-        """It was refused unread, for coming too soon after others."""
-        self._figures.flooded(reason)
-        self._log.flooded(reason)
+    def rate_limited(self, reason: str) -> None:
+        """It was refused unread, because it exceeded ``max_rate``."""
+        self._statistics.rate_limited(reason)
+        self._log.rate_limited(reason)
 
     def accepted(self, id: uuid.UUID, text: str) -> None:
-        """It was looked at, and has a goal."""
+        """It was not refused unread, and has a goal."""
         self._captions.accept(id, text)
         self._goals.accept(id)
 
     def refused(self, id: uuid.UUID, text: str, reason: str) -> None:
-        """It was not queued."""
-        self._figures.refused(reason)
+        """It was refused, and not queued."""
+        self._statistics.refused(reason)
         self._captions.end(id, Outcome.REFUSED, reason)
         self._goals.end(id, Outcome.REFUSED)
         self._log.refused(text, reason)
 
     def queued(self) -> None:
-        """It waits, or is being signed already."""
+        """It is waiting, or is being signed already."""
         self._changed()
 
     def revised(self, text: str) -> None:
-        """The final result of speech recognition contradicts what was signed of it."""
+        """The final result of speech recognition contradicts words that were already signed."""
         self._log.revised(text)
 
     def sent(self, utterance: Utterance, chunk: Chunk, stamp: int, *, late: bool) -> None:
         """A chunk of a text was sent, to be played at ``stamp`` (nanoseconds)."""
-        self._figures.sent(late)
+        self._statistics.sent(late)
         self._captions.sent(utterance, chunk, stamp)
         if chunk.start == 0:
             self._goals.execute(utterance.id, stamp)
@@ -92,9 +92,9 @@ class Reports:
         """The motion of a text goes on at ``stamp`` instead of ``due`` (nanoseconds)."""
         self._log.moved(stamp, due)
 
-    def broke(self, utterance: Utterance, error: Exception) -> None:
+    def send_failed(self, utterance: Utterance, error: Exception) -> None:
         """A chunk could not be sent."""
-        self._log.broke(utterance, error)
+        self._log.send_failed(utterance, error)
 
     def ended(self, utterance: Utterance) -> None:
         """A text ended, and all of it that was signed was sent."""
@@ -102,7 +102,7 @@ class Reports:
         error = utterance.error
         reason = f"{type(error).__name__}: {error}" if utterance.outcome is Outcome.FAILED else str(error or "")
         self._log.ended(utterance, self._fps)
-        self._figures.ended(utterance, self._fps)
+        self._statistics.ended(utterance, self._fps)
         self._captions.end(utterance.id, utterance.outcome, reason, utterance)
         self._goals.end(utterance.id, utterance.outcome)
         self._changed()

@@ -1,47 +1,47 @@
-"""Schedule: which stamp each chunk gets."""
+"""Schedule: chooses the stamp of each chunk."""
 
 from __future__ import annotations
 
 JUMP = 100_000_000
-"""Nanoseconds that the clock must go back to count as a jump; less is a correction, which is waited out."""
+"""Nanoseconds that the clock must go back to count as a jump; a smaller step is a correction, which is waited out."""
 
 
 class Schedule:
     """Stamps for the chunks of one text after another, in nanoseconds of a clock that may stop or jump.
 
-    Not thread-safe: one thread owns it. What holds: within a text a chunk's stamp is the end of the chunk before; a
-    text begins no earlier than the one before ends; no stamp lies in the past when it is given. Where the first would
-    break the last (signing slower than real time, a jump of the clock) the rest of the motion moves to a later time.
+    Not thread-safe: one thread owns it. Guarantees: within a text a chunk's stamp is the end of the chunk before; a
+    text starts no earlier than the previous one ends; no stamp lies in the past when it is given. Where the first rule
+    would break the last (signing slower than real time, a jump of the clock), the rest of the motion is rescheduled.
     """
 
     def __init__(self) -> None:
-        self._origin: int | None = None  # when the running text began, or would have
+        self._origin: int | None = None  # when the current text started, or would have
         self._end = 0  # of the last chunk that was sent
         self._seen = 0  # latest time on the clock
 
     def begin(self) -> None:
-        """The chunks from here on belong to a new text."""
+        """The next chunks belong to a new text."""
         self._origin = None
 
     def stamp(self, start: int, now: int, delay: int) -> int:
-        """Stamp of the chunk that starts ``start`` ns into its text; ask again, as time goes by, until it is sent.
+        """Stamp of the chunk that starts ``start`` ns into its text; call again, as time passes, until it is sent.
 
-        ``delay`` (ns) is how far ahead of ``now`` a text begins, or continues once it has been moved.
+        ``delay`` (ns) is how far ahead of ``now`` a text starts, or continues after it was rescheduled.
         """
         back = now < self._seen - JUMP
         self._seen = now if back else max(self._seen, now)
         if back:
-            self._end = 0  # that was in a time which is over
+            self._end = 0  # that was by the clock before its jump
         if self._origin is None or back or now > self._origin + start:
             self._origin = max(now + delay, self._end) - start
         return self._origin + start
 
     def sent(self, end: int) -> None:
-        """The chunk that ends ``end`` ns into its text has been sent with the stamp last given."""
+        """The chunk that ends ``end`` ns into its text has been sent with the latest stamp returned."""
         assert self._origin is not None, "stamp() comes first"
         self._end = self._origin + end
 
     @property
     def end(self) -> int:
-        """When the last chunk that was sent ends; 0 when none was, or the clock went back since."""
+        """When the last chunk that was sent ends; 0 if none was, or the clock has gone back since."""
         return self._end

@@ -14,15 +14,15 @@ from text2sign_ros.wire.schedule import Schedule
 
 POLL = 0.02
 """Seconds between looks at the clock while waiting: it may be simulated, and stop or jump at any time."""
-STILL = 2.0
-"""Seconds after which a clock that has not moved counts as standing still."""
+CLOCK_STOPPED_AFTER = 2.0
+"""Seconds after which a clock that has not advanced counts as stopped."""
 
 
 class ChunkSink(Protocol):
-    """Where chunks go, and the clock that they are stamped by. The sender's thread calls; anyone may ask the time."""
+    """Where chunks go, and the clock of their stamps. Called by the sender's thread; ``now`` by any thread."""
 
     def now(self) -> int:
-        """Nanoseconds of the clock that stamps are of; 0 while it shows no time yet."""
+        """Nanoseconds of the clock of the stamps; 0 while it shows no time yet."""
         ...
 
     def lead_time(self) -> int:
@@ -38,15 +38,15 @@ class ChunkSink(Protocol):
         ...
 
     def closed(self) -> bool:
-        """Whether nothing can be sent any more, and that is no failure: the process is ending."""
+        """Whether nothing can be sent any more because the process is ending, which is no failure."""
         ...
 
 
 class Observer(Protocol):
-    """Who is told what was sent. The sender's thread calls."""
+    """Receives reports of what was sent. Called by the sender's thread."""
 
     def sent(self, utterance: Utterance, chunk: Chunk, stamp: int, *, late: bool) -> None:
-        """A chunk was sent; late is one that reached its stamp before that, or does not go on from the one before."""
+        """A chunk was sent; it is late if its stamp had passed by then, or does not follow the previous chunk."""
         ...
 
     def moved(self, stamp: int, due: int) -> None:
@@ -57,7 +57,7 @@ class Observer(Protocol):
         """All of a text was sent."""
         ...
 
-    def broke(self, utterance: Utterance, error: Exception) -> None:
+    def send_failed(self, utterance: Utterance, error: Exception) -> None:
         """A chunk could not be sent."""
         ...
 
@@ -66,10 +66,10 @@ class Sender:
     """Sends what the engine signs, from ``start`` until ``finish`` or ``stop``.
 
     Args:
-        engine: whose only consumer this is.
+        engine: whose only consumer is this sender.
         schedule: of the stamps; the sender's thread owns it until ``stop``.
         sink: where the chunks go.
-        observer: who is told.
+        observer: receives reports.
     """
 
     def __init__(self, engine: SigningEngine, schedule: Schedule, sink: ChunkSink, observer: Observer) -> None:
@@ -78,14 +78,14 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start sending."""
         self._thread.start()
 
-    def finish(self, going: Callable[[], bool]) -> bool:
-        """Wait until all that the engine has is sent; submit nothing meanwhile.
+    def finish(self, keep_waiting: Callable[[], bool]) -> bool:
+        """Wait until everything that the engine has is sent; submit nothing meanwhile.
 
         Returns:
-            Whether it was: not if ``going()`` becomes false, or the clock stands still.
+            Whether it was: False if ``keep_waiting()`` becomes false, or the clock is not advancing.
         """
         self._finishing.set()
         seen, since = self._sink.now(), time.monotonic()
@@ -93,12 +93,12 @@ class Sender:
             self._thread.join(POLL)
             if (now := self._sink.now()) != seen:
                 seen, since = now, time.monotonic()
-            if not going() or time.monotonic() - since > STILL:
+            if not keep_waiting() or time.monotonic() - since > CLOCK_STOPPED_AFTER:
                 return False
         return True
 
     def stop(self) -> None:
-        """Send no more, in mid-sentence if need be, and wait for the thread's end."""
+        """Stop sending, in mid-sentence if need be, and wait for the thread to end."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -116,9 +116,9 @@ class Sender:
                     self._observer.ended(utterance)
                 elif not self._send(utterance, chunk):
                     return
-            except Exception as error:  # what can't be sent must not silence the robot
+            except Exception as error:  # a chunk that can't be sent must not stop the ones after it
                 if not self._sink.closed():
-                    self._observer.broke(utterance, error)
+                    self._observer.send_failed(utterance, error)
 
     def _send(self, utterance: Utterance, chunk: Chunk) -> bool:
         """Publish ``chunk`` when it is due; False when the sender is stopped before that."""

@@ -1,4 +1,4 @@
-"""TextLog: lines of what became of each text, which a flood of texts does not fill the log with."""
+"""TextLog: logs what becomes of each text, rate-limited so that a flood of texts does not flood the log."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from text2sign_ros.inference.engine import Outcome, Utterance
 from text2sign_ros.wire.bucket import TokenBucket
 
 LINES, LINE_RATE = 100, 1.0
-"""Texts whose failing is told: at once, and a second in the long run."""
-SPAM = 5.0
+"""Texts that were not signed as written and are logged: in a burst, and per second in the long run."""
+WARNING_PERIOD = 5.0
 """Seconds between warnings of a flood."""
 
 
@@ -21,7 +21,7 @@ def quote(text: str, limit: int = 60) -> str:
 
 
 def count(texts: int) -> str:
-    """So many texts, in words."""
+    """``texts`` with the noun: "1 text", "2 texts"."""
     return f"{texts} {'text' if texts == 1 else 'texts'}"
 
 
@@ -30,25 +30,25 @@ class TextLog:
 
     Args:
         logger: the node's.
-        clock: seconds that only grow.
+        clock: monotonic seconds.
     """
 
     def __init__(self, logger: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
         self._lines = TokenBucket(LINES, clock)
 
-    def flooded(self, reason: str) -> None:
+    def rate_limited(self, reason: str) -> None:
         """A text was refused unread."""
-        self._logger.warning(f"{reason}; those beyond it are refused", throttle_duration_sec=SPAM)
+        self._logger.warning(f"{reason}; those beyond it are refused", throttle_duration_sec=WARNING_PERIOD)
 
     def refused(self, text: str, reason: str) -> None:
         """A text was not queued."""
-        if self._may_tell():
+        if self._may_log():
             self._logger.warning(f"{quote(text)} is refused: {reason}")
 
     def revised(self, text: str) -> None:
-        """The final result of speech recognition contradicts what was signed of it."""
-        if self._may_tell():
+        """The final result of speech recognition contradicts words that were already signed."""
+        if self._may_log():
             self._logger.warning(
                 f"{quote(text)}: the recogniser has revised words that were signed already; raise speech_results"
             )
@@ -60,15 +60,15 @@ class TextLog:
             "the clock jumped, or signing is slower than real time"
         )
 
-    def broke(self, utterance: Utterance, error: Exception) -> None:
+    def send_failed(self, utterance: Utterance, error: Exception) -> None:
         """A chunk of a text could not be sent."""
         self._logger.error(f"a chunk of {quote(utterance.text)} can't be sent: {error}")
 
     def ended(self, utterance: Utterance, fps: float) -> None:
         """A text ended."""
         log, text, reason = self._logger, quote(utterance.text), utterance.error
-        tell = (utterance.outcome is Outcome.SIGNED and not utterance.warnings) or self._may_tell()
-        for warning in utterance.warnings if tell else ():
+        logged = (utterance.outcome is Outcome.SIGNED and not utterance.warnings) or self._may_log()
+        for warning in utterance.warnings if logged else ():
             log.warning(f"{text}: {warning}")
         if utterance.outcome is Outcome.SIGNED:
             factor = utterance.work * fps / max(utterance.frames, 1)
@@ -76,7 +76,7 @@ class TextLog:
                 f"signed {text}: frames {utterance.frames}, first chunk ready after "
                 f"{1e3 * utterance.first_chunk:.0f} ms, real-time factor {factor:.4f}"
             )
-        elif not tell:
+        elif not logged:
             pass
         elif utterance.outcome is Outcome.CANCELED:
             log.info(f"canceled {text}" + (f": {reason}" if reason else ""))
@@ -87,8 +87,8 @@ class TextLog:
         else:
             log.error(f"{text} was given up: {type(reason).__name__}: {reason}")
 
-    def _may_tell(self) -> bool:
-        """Whether one more text that was not signed as written is told of."""
+    def _may_log(self) -> bool:
+        """Whether one more text that was not signed as written may be logged."""
         if not self._lines.take(LINE_RATE):
             return False
         if missed := self._lines.missed():

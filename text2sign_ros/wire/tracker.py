@@ -1,4 +1,4 @@
-"""Tracker: which goal of ``~/status`` is which text that was sent, and which chunks of ``~/trajectory`` are its."""
+"""Tracker: finds the goal on ``~/status`` of each text that was sent, and its chunks on ``~/trajectory``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from text2sign_ros.wire.captions import Captions
 from text2sign_ros.wire.trajectory import Trajectory
 
 _AT_REST = 0.02  # metres from the rest pose, of any keypoint along any axis
-_MAX_WAITING = 100  # chunks whose goal, or whose goal's text, is not known yet: what tells it comes soon or never
+_MAX_WAITING = 100  # chunks whose goal, or whose goal's text, is not known yet: it becomes known soon or never
 
 
 class Status(IntEnum):
-    """How a text stands; the numbers are those of action_msgs/GoalStatus."""
+    """The state of a text; the numbers are those of action_msgs/GoalStatus."""
 
     UNKNOWN = 0
-    """Sent; the signer has not said anything of it yet."""
+    """Sent; the signer has not reported it yet."""
     ACCEPTED = 1
     EXECUTING = 2
     CANCELING = 3
@@ -51,7 +51,7 @@ class Arrival(NamedTuple):
 
     Attributes:
         chunk: decoded.
-        at: when it came, by ``time.perf_counter``.
+        at: when it was received, by ``time.perf_counter``.
         clock_ns: the same in nanoseconds of the receiving node's clock, which stamps are compared with.
     """
 
@@ -61,25 +61,25 @@ class Arrival(NamedTuple):
 
     @property
     def late(self) -> bool:
-        """Whether it came after the time at which it was to be played."""
+        """Whether it was received after its stamp."""
         return self.clock_ns > self.chunk.stamp_ns
 
 
 @dataclass(eq=False)
 class Track:
-    """A text that was sent, and what is known of it.
+    """A text that was sent, and what is known about it.
 
     Attributes:
         text: as sent.
-        captioned: whether the signer tells on ``~/captions`` which goal has which text.
-        others: goals that there were before it was sent.
+        captioned: whether the signer publishes ``~/captions``, which say which goal has which text.
+        others: goals that existed before it was sent.
         id: its goal; None until that is known.
         status, stamp_ns: of the goal.
-        captions: the last ones that came; None without.
-        passed: a text that was sent later has its goal already: the signer has most likely not taken this one.
+        captions: the latest ones; None if none were received.
+        skipped: a text that was sent later already has its goal: the signer has most likely ignored this one.
         lost: the signer no longer knows the goal, which has not ended: another process has taken its place.
-        arrivals: its chunks in order. A text that a pause interrupted begins again; the chunks before that stay.
-        begin: index of the first of ``arrivals`` after it began last, as far as they are here.
+        arrivals: its chunks in order. A text interrupted by a pause starts again; the chunks before that stay.
+        begin: index of the first of ``arrivals`` since it last started.
     """
 
     text: str
@@ -89,25 +89,25 @@ class Track:
     status: Status = Status.UNKNOWN
     stamp_ns: int = 0
     captions: Captions | None = None
-    passed: bool = False
+    skipped: bool = False
     lost: bool = False
     arrivals: list[Arrival] = field(default_factory=list)
     begin: int = 0
 
     @property
     def current(self) -> list[Arrival]:
-        """Those of ``arrivals`` that belong to the last time it began: none before the first of them has come."""
+        """Those of ``arrivals`` since it last started: none before its first chunk is received."""
         current = self.arrivals[self.begin :]
         return current if current and current[0].chunk.stamp_ns == self.stamp_ns else []
 
     @property
-    def told(self) -> bool:
-        """Whether the captions have come that tell how it ended."""
+    def has_outcome(self) -> bool:
+        """Whether the captions that say how it ended have been received."""
         return self.captions is not None and self.captions.outcome is not None
 
     @property
-    def performed(self) -> bool:
-        """Whether the chunks that are here lead from rest to rest, as all that is sent of a text does in the end."""
+    def complete(self) -> bool:
+        """Whether the chunks received lead from rest to rest, as those of every complete text do."""
         return _ends_at_rest(self.current[-1].chunk) if self.current else not self.stamp_ns
 
 
@@ -128,21 +128,21 @@ class Tracker:
 
     **Which goal is which text.** On its way to the signer a text has no id. Where the signer has captions, a text's
     goal is the first that is new since the text was sent and has the same text in its captions; of several equal texts
-    the one that was sent first takes it. Texts of others do no harm, unless they are equal and on their way at the same
-    time: then each sender finds one of these goals, and chance says which. Without captions, goals that are new since a
-    text was sent are taken in the order of ``~/status`` for the texts in the order in which they were sent. That holds
-    where nobody else sends texts and none is refused for ``max_rate``, which leaves it without a goal.
+    the one that was sent first takes it. Texts of other clients do no harm, unless they are equal and sent at the same
+    time: then each client finds one of these goals, at random. Without captions, goals that are new since a text was
+    sent are taken in the order of ``~/status`` for the texts in the order in which they were sent. That is right only
+    if nobody else sends texts and none is refused for ``max_rate``, which leaves it without a goal.
 
-    **Which chunks are a goal's.** A chunk has no id either. The goal's first is the one whose stamp the goal has; what
-    follows is its own up to the first chunk of another goal. A chunk may come before the status that names its stamp,
-    so one that begins at rest where the motion before it has ended waits for that.
+    **Which chunks are a goal's.** A chunk has no id either. The first one of a goal is the one whose stamp the goal
+    has; the ones after it belong to it up to the first chunk of another goal. A chunk may come before the status with
+    its stamp, so a chunk that starts at rest after a motion that has ended waits for that status.
     """
 
     def __init__(self) -> None:
         self._open: list[Track] = []  # sent, no goal yet
         self._tracks: dict[uuid.UUID, Track] = {}  # with a goal
         self._unmatched: dict[uuid.UUID, Track] = {}  # goals whose text may still turn out to be one that was sent here
-        self._captioned: deque[uuid.UUID] = deque(maxlen=1000)  # goals whose text was told
+        self._captioned: deque[uuid.UUID] = deque(maxlen=1000)  # goals whose text is known
         self._goals: dict[uuid.UUID, GoalState] | None = None  # of the last status
         self._starts: dict[int, uuid.UUID] = {}  # goals by the stamps of first chunks that have not come
         self._owner: uuid.UUID | None = None  # whose chunks are coming
@@ -150,13 +150,13 @@ class Tracker:
         self._waiting: deque[Arrival] = deque(maxlen=_MAX_WAITING)
 
     def send(self, text: str, *, captioned: bool) -> Track:
-        """A text is about to be sent; ``captioned`` says by which of the two rules its goal is found."""
+        """A text is about to be sent; ``captioned`` says which of the two rules finds its goal."""
         track = Track(text, captioned, frozenset(self._goals or ()))
         self._open.append(track)
         return track
 
     def forget(self, track: Track) -> None:
-        """Nobody is interested in the rest of it any more."""
+        """Stop tracking a text."""
         if track in self._open:
             self._open.remove(track)
         elif track.id is not None:
@@ -184,7 +184,7 @@ class Tracker:
                 self._tracks[id].status, self._tracks[id].stamp_ns = goal.status, goal.stamp_ns
             if before is None:
                 if goal.status is Status.EXECUTING:
-                    self._owner = id  # its beginning was missed
+                    self._owner = id  # its start was missed
             elif goal.stamp_ns and (id not in before or before[id].stamp_ns != goal.stamp_ns):
                 self._starts[goal.stamp_ns] = id
         gone = (before or {}).keys() - self._goals.keys()
@@ -202,14 +202,14 @@ class Tracker:
         self._assign()
 
     def flush(self) -> None:
-        """No more comes: what waits belongs to what it follows."""
+        """No more chunks will come: those that wait belong to the goal of the chunks before them."""
         while self._waiting and self._owner is not None:
             self._give(self._waiting.popleft())
 
     def _match(self, track: Track, id: uuid.UUID) -> None:
         place = self._open.index(track)
         for earlier in self._open[:place]:
-            earlier.passed = True
+            earlier.skipped = True
         del self._open[place]
         track.id = id
         self._tracks[id] = track
@@ -219,7 +219,7 @@ class Tracker:
             track.status, track.stamp_ns = self._goals[id].status, self._goals[id].stamp_ns
 
     def _assign(self) -> None:
-        """Give the chunks that wait to the goals, as far as it is known to which."""
+        """Assign the waiting chunks to goals, as far as these are known."""
         while self._waiting:
             arrival = self._waiting[0]
             if (id := self._starts.pop(arrival.chunk.stamp_ns, None)) is not None:
@@ -242,7 +242,7 @@ class Tracker:
             track.arrivals.append(arrival)
 
     def _track(self, id: uuid.UUID) -> Track | None:
-        """What is kept of a goal."""
+        """The track of a goal, if one is kept."""
         if id in self._tracks:
             return self._tracks[id]
         track = self._unmatched.get(id)
@@ -252,7 +252,7 @@ class Tracker:
 
 
 def _fits(track: Track, captions: Captions) -> bool:
-    """Whether these may be its captions, which have the beginning of the text if it is long."""
+    """Whether these may be its captions, which have only the start of a long text."""
     same = len(track.text) == captions.characters and track.text.startswith(captions.text)
     return same and captions.id not in track.others
 

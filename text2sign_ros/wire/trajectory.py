@@ -21,11 +21,11 @@ FRAME_ID = "signer"
 
 _ENCAPSULATION = b"\x00\x01\x00\x00"  # CDR, little-endian
 _SECOND = 1_000_000_000
-_MOST_JOINTS = 1000  # of a message that is read any further: no skeleton has more
+_MOST_JOINTS = 1000  # a message with more is not read any further: no skeleton has more
 
 
 class TrajectoryError(Text2SignError):
-    """Bytes that are no trajectory of keypoints with velocities."""
+    """Bytes that are not a trajectory of keypoints with velocities."""
 
 
 class Trajectory(NamedTuple):
@@ -42,11 +42,11 @@ class Trajectory(NamedTuple):
     joint_names: tuple[str, ...]
 
 
-@lru_cache(4)  # a peer chooses the number
+@lru_cache(4)  # the sender of a message chooses the number
 def _points(joints: int) -> np.dtype:
     """One point of the trajectory, from its first transform to the length of the next point's transforms.
 
-    Cut there, and not at the point's own beginning, every record is a multiple of 8 bytes long and so needs the same
+    Cut there, and not at the start of the point, every record is a multiple of 8 bytes long and so needs the same
     padding, wherever the first one starts.
     """
     return np.dtype(
@@ -96,7 +96,7 @@ def encode(chunk: Chunk, stamp_ns: int) -> bytes:
     points["velocities"][..., :3] = chunk.velocities
     elapsed = frame_time(chunk.start + np.arange(n), chunk.fps) - chunk.start_time
     points["sec"], points["nanosec"] = np.divmod(elapsed, _SECOND)
-    return data[:-4].tobytes()  # there is no next point whose length the last one could tell
+    return data[:-4].tobytes()  # the last point has no next one, whose length would stand here
 
 
 def decode(data: bytes) -> Trajectory:
@@ -122,7 +122,7 @@ def decode(data: bytes) -> Trajectory:
         n, first = struct.unpack_from("<II", body, at)
         at = (at + 8 + 7) // 8 * 8
         kind = _points(joints)
-        # The last record lacks the next point's length; what pads it is never looked at.
+        # The last record lacks the next point's length; its padding is never looked at.
         points = np.frombuffer(bytes(body[at : at + n * kind.itemsize - 4]) + bytes(4), kind)
     except (struct.error, ValueError, UnicodeDecodeError) as error:
         raise TrajectoryError(f"the message is cut off or garbled: {error}") from error

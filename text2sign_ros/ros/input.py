@@ -1,4 +1,4 @@
-"""Listening: what every node that consumes chunks does alike: subscribe, warn, publish diagnostics."""
+"""TrajectoryInput: what all nodes that consume chunks share: subscription, warnings, diagnostics."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from text2sign_ros.ros import diagnostics, qos
 from text2sign_ros.wire.listener import Listener, Moment
 
 TOPIC = "signer/trajectory"
-"""Relative: in one namespace signer and consumer find each other without a remapping."""
-_SPAM = 5.0  # seconds between warnings of one kind
+"""Relative: in the same namespace signer and consumer need no remapping."""
+_WARNING_PERIOD = 5.0  # seconds between warnings of one kind
 _PERIOD = 1.0  # seconds between diagnostics
 
 
-class Listening:
+class TrajectoryInput:
     """Feeds a ``Listener`` with the chunks that a node receives, in the thread that spins the node.
 
-    It subscribes to ``TOPIC``, warns on ``/rosout`` of what is not played and when a motion breaks off, and publishes
-    ``/diagnostics`` once a second, as ``<node>: <doing>``.
+    It subscribes to ``TOPIC``, warns on ``/rosout`` about chunks that are not played and motions that break off, and
+    publishes ``/diagnostics`` once a second, as ``<node>: <doing>``.
 
     Args:
-        node: that consumes.
-        doing: what it does with a motion.
-        values: figures of its own, for ``/diagnostics``.
+        node: that consumes the chunks.
+        doing: what the node does with a motion.
+        values: further values of the node, for ``/diagnostics``.
 
     Raises:
-        QosError: a QoS override is none.
+        QosError: a QoS override is invalid.
     """
 
     def __init__(self, node: Node, *, doing: str = "playing", values: Callable[[], Mapping[str, str]] = dict) -> None:
@@ -40,13 +40,13 @@ class Listening:
         """The topic's full name."""
         self._listener = Listener(self.topic, doing=doing)
         self._diagnostics = qos.publisher(node, DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
-        # Of their own clock: that which poses go by may stand still.
+        # On a steady clock: the clock of the poses may be stopped.
         node.create_timer(_PERIOD, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def look(self) -> tuple[int, Moment]:
-        """The time on the node's clock in nanoseconds, and what the signer does then."""
+    def sample(self) -> tuple[int, Moment]:
+        """The time on the node's clock in nanoseconds, and the signer's pose at that time."""
         now = self._now()
-        moment = self._listener.look(now)
+        moment = self._listener.sample(now)
         if moment.broke_off:
             self._node.get_logger().warning(
                 "the motion broke off before it came to rest: its next chunk did not come, or the clock jumped; "
@@ -58,12 +58,12 @@ class Listening:
         return self._node.get_clock().now().nanoseconds
 
     def _on_chunk(self, data: bytes) -> None:
-        if refusal := self._listener.hear(data, self._now(), self._node.count_publishers(self.topic)):
-            self._node.get_logger().warning(f"not played: {refusal}", throttle_duration_sec=_SPAM)
+        if refusal := self._listener.receive(data, self._now(), self._node.count_publishers(self.topic)):
+            self._node.get_logger().warning(f"not played: {refusal}", throttle_duration_sec=_WARNING_PERIOD)
 
     def _diagnose(self) -> None:
         now, publishers = self._now(), self._node.count_publishers(self.topic)
         values = {**self._listener.values(now, publishers), **self._values()}
         name = f"{self._node.get_fully_qualified_name().lstrip('/')}: {self._doing}"
-        verdict = self._listener.assess(now, publishers)
-        self._diagnostics.publish(diagnostics.array(name, now, verdict, values))
+        assessment = self._listener.assess(now, publishers)
+        self._diagnostics.publish(diagnostics.array(name, now, assessment, values))
