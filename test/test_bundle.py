@@ -16,7 +16,7 @@ import pytest
 from text2sign_ros.inference.bundle import (
     DESCRIPTION,
     FORMAT,
-    LARGEST,
+    MAX_DESCRIPTION_BYTES,
     Bundle,
     BundleError,
     SentenceSettings,
@@ -207,7 +207,9 @@ def test_a_description_of_something_else(copy: Path, change: Callable[[dict], An
     _refused(copy, DESCRIPTION, named)
 
 
-@pytest.mark.parametrize("content", [b"[" * 1_000_000, b'{"a":' * 100_000, b" " * (LARGEST + 1), b"9" * 10_000])
+@pytest.mark.parametrize(
+    "content", [b"[" * 1_000_000, b'{"a":' * 100_000, b" " * (MAX_DESCRIPTION_BYTES + 1), b"9" * 10_000]
+)
 def test_a_description_made_to_exhaust_the_reader(copy: Path, content: bytes) -> None:
     _replace(copy / DESCRIPTION, content)
     _refused(copy, DESCRIPTION, "can't be read")

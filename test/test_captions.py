@@ -110,8 +110,8 @@ def test_what_is_cut_off_ends_where_the_way_back_begins(told: Told) -> None:
         (12 * FRAME, 16 * FRAME),
         (20 * FRAME, 34 * FRAME),
     ]
-    told.captioner.end(utterance.id, Outcome.CANCELED, "a newer text took its place")
-    assert (told.last.outcome, told.last.reason) == (Outcome.CANCELED, "a newer text took its place")
+    told.captioner.end(utterance.id, Outcome.CANCELED, "superseded by a newer text")
+    assert (told.last.outcome, told.last.reason) == (Outcome.CANCELED, "superseded by a newer text")
 
 
 def test_a_way_back_that_takes_over_from_another_is_one(told: Told) -> None:

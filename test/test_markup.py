@@ -22,7 +22,7 @@ from text2sign_ros.text import (
     normalise,
     plan,
 )
-from text2sign_ros.text.markup import LONGEST_PAUSE, LONGEST_TAG, SIGHT, TAG
+from text2sign_ros.text.markup import LONGEST_PAUSE, LONGEST_TAG, LOOKAHEAD, TAG
 
 SIGNS = ("hello", "can", "i", "get", "large", "coffee", "tea", "thank you", "no", "how much", "you", "happy")
 VOCABULARY = Vocabulary(SIGNS, tuple("abcdefghijklmnopqrstuvwxyz"))
@@ -133,7 +133,7 @@ def test_an_author_marks_words_the_punctuation_sentences() -> None:
 
 
 def test_the_end_of_a_sentence_is_seen_from_so_far_and_no_further() -> None:
-    short = "get " * (SIGHT // 4)
+    short = "get " * (LOOKAHEAD // 4)
     assert all(s.manner.markers == {"question"} for s in segments(short.strip() + "?"))
     found = segments(short + "get? you get?")
     assert not any(s.manner.markers for s in found[:-1]) and found[-1].manner.markers == {"question"}

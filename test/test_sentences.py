@@ -162,9 +162,7 @@ def test_a_slow_word_counts_for_the_time_that_it_takes() -> None:
 def test_a_pause_holds_the_clause_before_it() -> None:
     found = list(make("[pause] Hello[pause 1.5] there. [pause 0.5] [pause]Bye").segments)
     assert [(s.text, s.units[-1].pause) for s in found] == [("Hello", 1.5), ("there.", 1.0), ("Bye", 0.0)]
-    assert make("[pause] Hello").warnings == (
-        "1 pause without effect ([pause]): no word comes before that could be held",
-    )
+    assert make("[pause] Hello").warnings == ("1 pause without effect ([pause]): there is no word before it to hold",)
 
 
 def test_spell_has_no_meaning_and_a_warning_says_so() -> None:

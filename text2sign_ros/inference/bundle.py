@@ -29,7 +29,7 @@ _ALWAYS_REQUIRED = (
 )
 LEARNT, TRAINING = EVALUATION_FILES = ("learnt.pt", "training.yaml")
 """What only evaluation needs: the networks before distillation, and the configuration that they were trained by."""
-LARGEST = 16_000_000
+MAX_DESCRIPTION_BYTES = 16_000_000
 """Bytes of the largest ``bundle.json`` that is read."""
 _MOST = {"latent_dim": 1000, "stride": 100, "unet_levels": 10, "prefix_codes": 1000, "max_tokens": 1000}
 _MOST |= {"text_dim": 10_000, "timesteps": 100_000}
@@ -312,9 +312,9 @@ def _read(path: Path) -> dict[str, Any]:
         if not path.is_file():  # reading a pipe or a device would not end
             raise FileNotFoundError
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise ValueError(f"it has more than {LARGEST} bytes")
+            content = file.read(MAX_DESCRIPTION_BYTES + 1)
+        if len(content) > MAX_DESCRIPTION_BYTES:
+            raise ValueError(f"it has more than {MAX_DESCRIPTION_BYTES} bytes")
         values = json.loads(content)
     except FileNotFoundError:
         raise BundleError(f"{path} is missing; name the folder of a bundle, such as models/asl_cafe") from None

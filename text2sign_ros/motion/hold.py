@@ -36,6 +36,6 @@ def brake(path: np.ndarray) -> np.ndarray:
     return kinematics.with_canonical_lengths(frames).astype(np.float32)
 
 
-def set_off(path: np.ndarray) -> np.ndarray:
+def accelerate(path: np.ndarray) -> np.ndarray:
     """The reverse: from a standstill at the first frame of ``path`` to full speed at its last, in as many frames."""
     return np.concatenate((brake(path[::-1])[-2::-1], path[-1:]))[: 2 * (len(path) - 1)].astype(np.float32)

@@ -27,7 +27,7 @@ AHEAD = 8
 """Frames of the path that must be known beyond a frame before it is performed."""
 _TAPS = np.arange(-2, 4)
 """Frames around a moment, counted from the one before it, which the path there is interpolated from."""
-_SIGHT = AHEAD - int(_TAPS[-1]) + 1
+_LOOKAHEAD = AHEAD - int(_TAPS[-1]) + 1
 """A standstill must be reachable before this many frames from the present one."""
 _CHANGES = tuple(4.0**-k for k in range(2, 9))
 """How sharply the rate may change, per frame and frame: from 1 to 0 within 8 frames, and ever more gently."""
@@ -232,14 +232,14 @@ class _Follower:
             for sharpness in _CHANGES:
                 change = self._change if keep else min(self._change + sharpness, _steepest(1.0 - self._rate, sharpness))
                 rate = min(1.0, self._rate + change)
-                if rate <= 0.0 or rate**1.5 > _SIGHT * math.sqrt(sharpness):  # it would go further than can be seen
+                if rate <= 0.0 or rate**1.5 > _LOOKAHEAD * math.sqrt(sharpness):  # it would go further than can be seen
                     continue
                 yield [rate, *_slow_down(rate, rate - self._rate, sharpness)]
 
     def _keep(self, rates: list[float]) -> bool:
         """Go on with ``rates`` if they keep the limits, to the standstill and in it."""
         places = self._place + np.cumsum(rates)
-        if places[-1] >= int(self._place) + _SIGHT:
+        if places[-1] >= int(self._place) + _LOOKAHEAD:
             return False
         frames = self._frames(places)
         if not self._limits.keeps(np.concatenate((self._done, frames, np.repeat(frames[-1:], 3, axis=0))), self._fps):

@@ -28,7 +28,7 @@ from text2sign_ros.text import TextEmbedding
 __all__ = ["NAMES", "Backend", "BackendError", "open_backend"]
 
 NAMES = ("auto", "cpu", "cuda", "onnxruntime_tensorrt", "tensorrt")
-AGREE = 0.02
+TOLERANCE = 0.02
 """Metres by which a device may differ from the CPU; half precision and other orders of summing stay far below."""
 
 _log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
     def attempt(choice: str) -> Backend | None:
         try:
             backend = make(choice)
-            _try_out(backend, bundle, lambda: make("cpu"))
+            _check(backend, bundle, lambda: make("cpu"))
         except BackendError as error:
             # What was asked for is missed; what "auto" or the way down merely tried is not.
             level = logging.WARNING if choice == name else logging.DEBUG
@@ -84,7 +84,7 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
         if (backend := attempt(choice)) is not None:
             return backend
     backend = make("cpu")
-    _try_out(backend, bundle, lambda: backend)
+    _check(backend, bundle, lambda: backend)
     return backend
 
 
@@ -113,7 +113,7 @@ def _cpu(folder: Path, bundle: Bundle, threads: int) -> Backend:
         return StepwiseBackend(folder, bundle, provider=CPU, threads=threads)
 
 
-def _try_out(backend: Backend, bundle: Bundle, reference: Callable[[], Backend]) -> None:
+def _check(backend: Backend, bundle: Bundle, reference: Callable[[], Backend]) -> None:
     """Sign something in every length, which warms the backend up; a device must give what the CPU gives.
 
     Raises:
@@ -128,7 +128,7 @@ def _try_out(backend: Backend, bundle: Bundle, reference: Callable[[], Backend])
             raise BackendError(f"{backend.name} gives numbers that are not finite; update its driver, or use the CPU")
         if wanted is not None:
             difference = float(np.abs(positions - wanted.sample(example)[1]).max())  # every code exists in the example
-            if not difference <= AGREE:
+            if not difference <= TOLERANCE:
                 raise BackendError(
                     f"{backend.name} is {1e3 * difference:.0f} mm away from what the CPU gives; update its driver, or "
                     "use the CPU"
