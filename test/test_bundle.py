@@ -115,7 +115,7 @@ def test_what_only_evaluation_needs_may_be_missing_but_not_damaged(copy: Path) -
         assert Bundle.load(copy) == about
         with pytest.raises(BundleError, match=rf"{copy} was installed without {name}, .* source tree"):
             about.evaluation_file(name)
-    with pytest.raises(BundleError, match=r"holds no nowhere\.pt, which evaluation needs; export it anew"):
+    with pytest.raises(BundleError, match=r"holds no nowhere\.pt, which evaluation needs; export it again"):
         about.evaluation_file("nowhere.pt")
 
 

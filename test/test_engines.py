@@ -1,4 +1,4 @@
-"""Engines: TensorRT takes every graph of the bundle, and what is built is kept, found, and built anew when stale."""
+"""Engines: TensorRT takes every graph of the bundle, and engines are cached, found and rebuilt when stale."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_damaged_engine_is_built_anew_with_one_warning(
     file.write_bytes(damage(file.read_bytes()))
     assert library.cached(tmp_path) == b"engine 2 of a/step.onnx"
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
-        f"{file} is damaged; it is built anew"
+        f"{file} is damaged; rebuilding it"
     ]
     assert library.cached(tmp_path) == b"engine 2 of a/step.onnx"
 
@@ -210,7 +210,7 @@ def test_an_engine_that_the_driver_refuses_is_built_anew_with_one_warning(
     library.accepts = b"engine 2"
     assert library.cached(tmp_path) == b"engine 2 of a/step.onnx"
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert "made with another driver" in warning
+    assert "built with another driver" in warning
 
 
 def test_a_new_engine_that_cannot_be_loaded_is_an_error_with_the_cause(library: Library, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_cache_that_cannot_be_written_is_warned_of(
 ) -> None:
     (tmp_path / "file").touch()
     assert library.cached(tmp_path / "file" / "cache") == b"engine 1 of a/step.onnx"
-    assert "can't be kept" in caplog.text
+    assert "can't be cached" in caplog.text
 
 
 def test_two_that_build_at_once_leave_one_whole_engine(
