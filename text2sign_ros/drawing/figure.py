@@ -1,8 +1,8 @@
 """One frame of signing as a stick figure with readable hands.
 
 The signer is seen from the front without perspective: the signer's left is on the right of the picture. Arms and hands
-have warm colours on the signer's left and cool ones on the right, each finger its own; the hand is filled light when
-the palm faces the viewer and dark when the back does. Nearer parts cover farther ones. A keypoint of confidence 0 is not
+have warm colours on the signer's left and cool ones on the right, each finger its own; a hand is filled light when the
+palm faces the viewer and dark when the back does. Nearer parts cover farther ones. A keypoint of confidence 0 is not
 drawn, nor is any line that ends in it.
 """
 
