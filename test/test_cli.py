@@ -1,4 +1,4 @@
-"""The command: files that repeat bit for bit, and one clear line for whatever can't be done."""
+"""The command: files that repeat bit for bit, and one clear line for whatever is impossible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Markup: what tags and punctuation make of a text, that faults are signed as text, and memory."""
+"""Markup: the effect of tags and punctuation, faulty tags signed as text, and memory."""
 
 from __future__ import annotations
 

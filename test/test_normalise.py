@@ -1,4 +1,4 @@
-"""Normalising: what comes out as words, what is warned of, that it does not depend on how much is read at once."""
+"""Normalisation: the resulting words, the warnings, and independence of the piece size."""
 
 import sys
 

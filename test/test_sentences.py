@@ -1,4 +1,4 @@
-"""Sentences as segments: as they are written, cut where they pause best, whatever is in them."""
+"""Sentences as segments: as written, cut at the best pauses, whatever they contain."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ class _Follower:
         self._forgotten = -2  # where the stored path starts, counted from the last frame of `before`
         self._rate, self._change = 1.0, 0.0  # frames of the path per step, and the change from the step before
         self._coming: list[tuple[float, np.ndarray]] = []  # rates and frames from here to a standstill
-        self._begun, self.kept = False, True  # whether the limits are kept from the start
+        self._started, self.kept = False, True  # whether the limits are kept from the start
 
     @property
     def place(self) -> float:
@@ -187,8 +187,8 @@ class _Follower:
         """Add the next part (n, 79, 3) of the path; yields the frames (79, 3) metres that can be output now."""
         self._path = np.concatenate((self._path, path))
         while self._place < self._end and int(self._place) + AHEAD < len(self._path):
-            if not self._begun:
-                self._begin()
+            if not self._started:
+                self._start()
             yield self._step()
         passed = int(self._place) + int(_TAPS[0])
         self._path, self._place = self._path[passed:], self._place - passed
@@ -199,9 +199,9 @@ class _Follower:
         self._end = len(self._path) - 1.0
         yield from self.follow(np.repeat(self._path[-1:], AHEAD, axis=0))
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         """Choose the initial rate: any from a standstill, otherwise the current one."""
-        self._begun = True
+        self._started = True
         standing = self._stands()
         for rate in (1.0, 0.5, 0.25, 0.125, 0.0625) if standing else (1.0,):
             if any(self._keep(_slow_down(rate, 0.0, sharpness)) for sharpness in _CHANGES):

@@ -47,7 +47,7 @@ def smooth(pieces: Iterable[np.ndarray], fps: float) -> Iterator[np.ndarray]:
     """
     frames = np.empty((0, NUM_KEYPOINTS, 3), np.float32)  # from REACH before the next to be yielded
     strength = np.zeros((REACH, NUM_KEYPOINTS), np.float32)  # of seams, at each of these and REACH more
-    begun = False
+    started = False
     for number, piece in enumerate(pieces, 1):
         piece = np.asarray(piece, np.float32)
         if number == 1:
@@ -58,15 +58,15 @@ def smooth(pieces: Iterable[np.ndarray], fps: float) -> Iterator[np.ndarray]:
             _mark(strength, seam, frames, fps)
         ready = max(0, len(frames) - 2 * REACH)
         smoothed = _average(frames, strength[REACH : REACH + ready])
-        if ready and not begun:
-            smoothed[0], begun = frames[REACH], True
+        if ready and not started:
+            smoothed[0], started = frames[REACH], True
         frames, strength = frames[ready:], strength[ready:]
         yield smoothed
     if len(frames):
         smoothed = _average(
             np.concatenate((frames, np.repeat(frames[-1:], REACH, axis=0))), strength[REACH : len(frames)]
         )
-        if not begun:
+        if not started:
             smoothed[0] = frames[REACH]
         smoothed[-1] = frames[-1]
         yield smoothed

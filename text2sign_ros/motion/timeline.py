@@ -69,7 +69,7 @@ class Timeline:
     def add(self, kind: str, text: str, frames: int, *, word: int | None = None, estimated: bool = False) -> None:
         """The next ``frames`` frames show this."""
         start, self._length = self._length, self._length + frames
-        self._begin(_Planned(kind, text, word, estimated, start, self._length))
+        self._start(_Planned(kind, text, word, estimated, start, self._length))
 
     def mark(self, markers: Iterable[str]) -> None:
         """Set the markers shown from the next added frame on; those that continue stay one part."""
@@ -78,7 +78,7 @@ class Timeline:
             self._end(self._running.pop(name))
         for name in sorted(wanted - self._running.keys()):
             self._running[name] = _Planned(MARKER, name, None, False, self._length, None)
-            self._begin(self._running[name])
+            self._start(self._running[name])
 
     def stretch(self, pieces: Iterable[np.ndarray], fps: float, limits: Limits) -> Iterator[np.ndarray]:
         """Apply ``limits.stretch``; if it may change time, the end of a part is known only when it is reached.
@@ -114,7 +114,7 @@ class Timeline:
                 part.last = self._output + int(np.searchsorted(places, part.end))
         self._output += len(places)
 
-    def _begin(self, part: _Planned) -> None:
+    def _start(self, part: _Planned) -> None:
         if not self._stretched:
             part.first, part.last = part.start, part.end
         self._planned.append(part)

@@ -208,7 +208,7 @@ def _monitor(trt: Any, name: str) -> Any:
             self.interrupted = False
             self._lock = threading.Lock()  # TensorRT calls from its own threads
             self._phases: dict[str, list[int]] = {}  # name -> steps, steps done; the outermost phase first
-            self._told = 0
+            self._logged = 0
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             with self._lock:
@@ -232,8 +232,8 @@ def _monitor(trt: Any, name: str) -> Any:
             share = 0.0
             for steps, done in reversed(self._phases.values()):  # a step in progress is as far as its inner phase
                 share = min(1.0, (done + share) / steps)
-            if (tenth := int(10 * share)) > self._told:
-                self._told = tenth
+            if (tenth := int(10 * share)) > self._logged:
+                self._logged = tenth
                 _log.info("building the TensorRT engine of %s: %d %%", name, 10 * tenth)
 
     return Monitor()
