@@ -1,4 +1,4 @@
-"""Send a text to a running signer and follow it: its chunks as they come, how it ended, which frames were which sign.
+"""Send a text to a running signer and follow it: its chunks as they arrive, how it ended, which frames showed what.
 
 python examples/client.py "hello can i get a coffee"
 """

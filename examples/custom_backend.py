@@ -1,8 +1,8 @@
-"""A backend of one's own: this one runs another and notes how long each segment takes.
+"""A custom backend: this one runs another backend and records how long each segment takes.
 
 python examples/custom_backend.py "hello can i get a coffee"
 
-The same four names (name, sample, close, and the constructor that is yours) are all that an accelerator needs.
+The attribute name, the methods sample and close, and your own constructor are all that an accelerator needs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from text2sign_ros.inference.feed import Feed
 
 
 class TimedBackend:
-    """Runs ``inner``, and keeps the milliseconds of each segment."""
+    """Runs ``inner`` and records the milliseconds of each segment."""
 
     def __init__(self, inner: Backend) -> None:
         self.name = f"{inner.name}, timed"

@@ -1,4 +1,4 @@
-"""Sign a text into a file, without ROS; then read the file, as whoever plays it would.
+"""Sign a text to a file, without ROS; then read the file as a player would.
 
 python examples/sign_to_file.py "hello can i get a coffee" --out out/coffee.npz
 """

@@ -1,10 +1,10 @@
-"""Train on clips of one's own: a folder of clips and a table, to a bundle that signs.
+"""Train on your own clips: from a folder of clips and a table to a bundle that signs.
 
 python examples/train_on_own_clips.py --work out/own
 
-The clips are made up: a "signer" who waves for "hello", nods for "yes" and lifts a hand for the letter "a". Ten steps a
-stage teach nothing; they show all that has to be there. With clips worth learning, leave the small numbers out of the
-configuration: what it does not name has the default of text2sign_ros/training/config.py, and config/train/asl_cafe.yaml
+The clips are made up: a "signer" who waves for "hello", nods for "yes" and lifts a hand for the letter "a". Ten steps
+per stage teach nothing; they show what is needed. With clips worth learning, leave the small numbers out of the
+configuration: what it does not set has the default of text2sign_ros/training/config.py, and config/train/asl_cafe.yaml
 is a real one.
 """
 
@@ -29,7 +29,7 @@ SHORT = {"steps": 10, "batch": 4, "warmup": 1, "checkpoint_every": 10}
 
 
 def record(text: str, seed: int) -> SignClip:
-    """One take, (40, 79, 3) at 25 fps: out and back, never twice the same."""
+    """One take, (40, 79, 3) at 25 fps: out and back, different for each seed."""
     _, moving, way = UNITS[text]
     part = [i for i, keypoint in enumerate(KEYPOINTS) if keypoint.startswith(moving)]
     swing = np.sin(np.linspace(0, np.pi, 40)) * np.random.default_rng(seed).uniform(0.8, 1.0)

@@ -68,7 +68,7 @@ def test_a_text_is_signed_in_three_lines(tmp_path: Path) -> None:
     np.testing.assert_array_equal(clip.positions[-1], text2sign_ros.REST_POSE)
 
 
-def test_signing_at_once_is_what_streams(bundle: Path) -> None:
+def test_sign_and_stream_give_the_same_motion(bundle: Path) -> None:
     signer = text2sign_ros.Signer(bundle)
     limits = text2sign_ros.Limits(velocity=1.0)
     streamed = np.concatenate(list(signer.stream(signer.plan("water please"), seed=3, limits=limits)))

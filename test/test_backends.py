@@ -1,4 +1,4 @@
-"""Backends: all give the same, and what can't be had is said once and replaced by what can."""
+"""Backends: all give the same results, and one warning when an unavailable one is replaced by the next best."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _feed(about: Bundle, total: int, existing: int, steps: int, tokens: int = 3)
 
 @pytest.mark.parametrize(("total", "existing"), [(16, 16), (24, 21), (48, 33), (128, 128)])
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])
-def test_fused_and_step_by_step_are_the_same(both, about: Bundle, total: int, existing: int, steps: int) -> None:
+def test_fused_and_stepwise_results_are_the_same(both, about: Bundle, total: int, existing: int, steps: int) -> None:
     feed = _feed(about, total, existing, steps)
     before = {name: value.copy() for name, value in feed.items()}
     (codes, positions), (want_codes, want_positions) = (backend.sample(feed) for backend in both)
@@ -80,7 +80,7 @@ def test_padding_changes_nothing(both, about: Bundle) -> None:
         np.testing.assert_allclose(codes, padded, atol=1e-4)
 
 
-def test_results_are_the_callers_own(both, about: Bundle) -> None:
+def test_the_caller_owns_the_results(both, about: Bundle) -> None:
     for backend in both:
         first = [array.copy() for array in backend.sample(_feed(about, 24, 24, 2))]
         kept = backend.sample(_feed(about, 24, 24, 2))
@@ -100,14 +100,18 @@ def _open(caplog: pytest.LogCaptureFixture, name: str, bundle: Path, about: Bund
 
 
 @pytest.mark.parametrize("name", ["auto", "cpu"])
-def test_nothing_is_said_where_nothing_is_missed(caplog, bundle: Path, about: Bundle, tmp_path, name, without_gpu):
+def test_nothing_is_logged_if_the_requested_backend_works(
+    caplog, bundle: Path, about: Bundle, tmp_path, name, without_gpu
+):
     assert _open(caplog, name, bundle, about, tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["cuda", "onnxruntime_tensorrt", "tensorrt"])
-def test_what_is_not_there_is_said_once(caplog, bundle: Path, about: Bundle, tmp_path, name, without_gpu) -> None:
+def test_an_unavailable_backend_is_logged_once(
+    caplog, bundle: Path, about: Bundle, tmp_path, name, without_gpu
+) -> None:
     (warning,) = _open(caplog, name, bundle, about, tmp_path)
-    assert f"backend {name} can't be used: " in warning and "install" in warning
+    assert f"backend {name} is unavailable: " in warning and "install" in warning
 
 
 @pytest.fixture
@@ -133,7 +137,7 @@ def test_without_a_driver_onnx_runtime_is_not_asked(caplog, bundle, about, tmp_p
     assert "driver" in warning and "libcuda" in warning
 
 
-def test_a_provider_that_fails_silently_is_found_out(caplog, bundle, about, tmp_path, monkeypatch) -> None:
+def test_a_provider_that_fails_silently_is_detected(caplog, bundle, about, tmp_path, monkeypatch) -> None:
     if CUDA in __import__("onnxruntime").get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
     _pretend_cuda(monkeypatch)
@@ -159,8 +163,8 @@ class _Wrong:
         pass
 
 
-@pytest.mark.parametrize(("spoil", "said"), [(0.1, "100 mm away"), (np.nan, "not finite")])
-def test_a_device_that_gives_something_else_is_not_used(
+@pytest.mark.parametrize(("spoil", "said"), [(0.1, "differs from the CPU by 100 mm"), (np.nan, "not finite")])
+def test_a_device_with_different_results_is_not_used(
     caplog, bundle, about, tmp_path, monkeypatch, spoil: float, said: str
 ) -> None:
     monkeypatch.setattr(_Wrong, "spoil", spoil)
@@ -170,7 +174,7 @@ def test_a_device_that_gives_something_else_is_not_used(
     assert said in warning
 
 
-def test_a_device_that_gives_the_same_is_used(bundle, about, tmp_path, monkeypatch) -> None:
+def test_a_device_with_the_same_results_is_used(bundle, about, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(_Wrong, "spoil", 0.001)
     _pretend_cuda(monkeypatch)
     monkeypatch.setattr(backends, "StepwiseBackend", _Wrong)
@@ -185,7 +189,7 @@ def test_without_the_fused_graph_signing_goes_step_by_step(caplog, bundle: Path,
     assert "step by step" in warning and "fused.onnx" in warning
 
 
-def test_an_unknown_name_is_refused_with_the_known(bundle: Path, about: Bundle) -> None:
+def test_an_unknown_name_is_refused_with_the_known_names(bundle: Path, about: Bundle) -> None:
     with pytest.raises(BackendError, match="backend is 'gpu'; it must be one of auto, cpu, cuda"):
         open_backend("gpu", bundle, about)
 

@@ -16,7 +16,7 @@ import pytest
 from text2sign_ros.inference.bundle import (
     DESCRIPTION,
     FORMAT,
-    LARGEST,
+    MAX_DESCRIPTION_BYTES,
     Bundle,
     BundleError,
     SentenceSettings,
@@ -85,7 +85,7 @@ def test_its_page_explains_every_entry(bundle: Path) -> None:
     assert f"format {FORMAT}" in page
 
 
-def test_what_is_saved_is_loaded(bundle: Path, copy: Path) -> None:
+def test_save_and_load_round_trip(bundle: Path, copy: Path) -> None:
     loaded = Bundle.load(bundle)
     (copy / DESCRIPTION).unlink()
     loaded.save(copy)
@@ -103,7 +103,7 @@ def test_every_missing_file_is_named(copy: Path) -> None:
         (copy.parent / name).rename(copy / name)
 
 
-def test_what_only_evaluation_needs_may_be_missing_but_not_damaged(copy: Path) -> None:
+def test_evaluation_files_may_be_missing_but_not_damaged(copy: Path) -> None:
     about = Bundle.load(copy)
     assert sorted(about.evaluation_files) == ["learnt.pt", "training.yaml"]
     for name in about.evaluation_files:
@@ -115,7 +115,7 @@ def test_what_only_evaluation_needs_may_be_missing_but_not_damaged(copy: Path) -
         assert Bundle.load(copy) == about
         with pytest.raises(BundleError, match=rf"{copy} was installed without {name}, .* source tree"):
             about.evaluation_file(name)
-    with pytest.raises(BundleError, match=r"holds no nowhere\.pt, which evaluation needs; export it anew"):
+    with pytest.raises(BundleError, match=r"holds no nowhere\.pt, which evaluation needs; export it again"):
         about.evaluation_file("nowhere.pt")
 
 
@@ -207,7 +207,9 @@ def test_a_description_of_something_else(copy: Path, change: Callable[[dict], An
     _refused(copy, DESCRIPTION, named)
 
 
-@pytest.mark.parametrize("content", [b"[" * 1_000_000, b'{"a":' * 100_000, b" " * (LARGEST + 1), b"9" * 10_000])
+@pytest.mark.parametrize(
+    "content", [b"[" * 1_000_000, b'{"a":' * 100_000, b" " * (MAX_DESCRIPTION_BYTES + 1), b"9" * 10_000]
+)
 def test_a_description_made_to_exhaust_the_reader(copy: Path, content: bytes) -> None:
     _replace(copy / DESCRIPTION, content)
     _refused(copy, DESCRIPTION, "can't be read")
@@ -226,7 +228,7 @@ def test_a_name_that_is_no_file(copy: Path, name: str) -> None:
     _refused(copy)
 
 
-def test_a_link_is_as_good_as_what_it_leads_to(copy: Path) -> None:
+def test_links_are_followed(copy: Path) -> None:
     """`colcon build --symlink-install` makes links; where one leads is all one, what is there must have the hash."""
     secret = copy.parent / "secret"
     secret.write_bytes(b"secret")
@@ -243,7 +245,7 @@ def test_a_file_outside_the_folder_is_refused(copy: Path, name: str) -> None:
     _refused(copy, DESCRIPTION, name, "outside")
 
 
-def test_a_bundle_is_opened_as_a_copy_that_goes(bundle: Path, copy: Path) -> None:
+def test_a_bundle_is_opened_as_a_temporary_copy(bundle: Path, copy: Path) -> None:
     with open_bundle(copy) as (description, own):
         assert description == Bundle.load(bundle)
         assert sorted(path.name for path in own.iterdir()) == sorted(description.required)
@@ -252,7 +254,7 @@ def test_a_bundle_is_opened_as_a_copy_that_goes(bundle: Path, copy: Path) -> Non
     assert not own.exists()
 
 
-def test_no_room_for_the_copy_is_told(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_space_for_the_copy_is_reported(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(**_: object) -> None:
         raise OSError(28, "No space left on device")
 

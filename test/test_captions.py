@@ -114,8 +114,8 @@ def test_an_interrupted_part_ends_where_the_return_to_rest_starts(recording: Rec
         (12 * FRAME, 16 * FRAME),
         (20 * FRAME, 34 * FRAME),
     ]
-    recording.captioner.end(utterance.id, Outcome.CANCELED, "a newer text took its place")
-    assert (recording.last.outcome, recording.last.reason) == (Outcome.CANCELED, "a newer text took its place")
+    recording.captioner.end(utterance.id, Outcome.CANCELED, "superseded by a newer text")
+    assert (recording.last.outcome, recording.last.reason) == (Outcome.CANCELED, "superseded by a newer text")
 
 
 def test_a_return_to_rest_that_replaces_another_is_one_part(recording: Recording) -> None:

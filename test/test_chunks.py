@@ -1,4 +1,4 @@
-"""Chunks: no frame lost or doubled, velocities as if the motion had never been cut, nothing taken too early."""
+"""Chunks: no frame lost or duplicated, velocities as if the motion had never been cut, nothing consumed too early."""
 
 from __future__ import annotations
 

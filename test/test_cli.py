@@ -1,4 +1,4 @@
-"""The command: files that repeat bit for bit, and one clear line for whatever can't be done."""
+"""The command: files that repeat bit for bit, and one clear line for whatever is impossible."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_file_twice_and_no_torch(bundle: Path, tmp_
         (["--bundle", "OUT", "--tensorrt"], "is missing"),
     ],
 )
-def test_exports_that_can_not_be_are_refused(
+def test_impossible_exports_are_refused(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
 ) -> None:
     places = {"BUNDLE": str(bundle), "OUT": str(tmp_path / "out")}
@@ -89,7 +89,7 @@ def test_a_bundle_in_half_precision_signs_alike(bundle: Path, tmp_path: Path, ca
     assert 0 < np.abs(one - other).max() < 0.01
 
 
-def test_the_npz_is_as_promised(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_npz_is_as_documented(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _sign(bundle, tmp_path / "a.npz", "my name is Grace", "--json") == 0
     summary = json.loads(capsys.readouterr().out)
     assert " ".join(summary["segments"]).endswith("g r a c e")
@@ -127,6 +127,11 @@ def test_a_batch_gives_one_clip_a_line_and_says_which_it_could_not_sign(
     assert "line 2" in error and "1 of 3" in error and "Traceback" not in error
     assert len(list((tmp_path / "more").iterdir())) == 2
 
+    texts.write_text("please\nplease water\n", encoding="utf-8")
+    assert _sign(bundle, tmp_path / "limited", "--batch", str(texts), "--max-jerk", "1") == 1
+    error = capsys.readouterr().err
+    assert "line 1: " in error and "line 2: " in error and "raise the limits" in error and "2 of 2" in error
+
     texts.write_text("\n \n", encoding="utf-8")
     assert _sign(bundle, tmp_path / "none", "--batch", str(texts)) == 1
     _one_line(capsys, "no text")
@@ -150,7 +155,7 @@ def test_bad_texts_get_one_line_and_no_file(
     assert not list(tmp_path.iterdir())
 
 
-def test_what_was_left_out_of_a_text_is_said(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_omissions_are_reported(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _sign(bundle, tmp_path / "a.npz", "hello 😀", "--json") == 0
     output = capsys.readouterr()
     assert "text2sign: warning: " in output.err
@@ -170,7 +175,7 @@ def test_what_was_left_out_of_a_text_is_said(bundle: Path, tmp_path: Path, capsy
         (["hello", "--out", "a.npz", "--bundle", "nowhere"], "nowhere"),
     ],
 )
-def test_what_can_not_be_done_is_one_line(
+def test_errors_are_one_line(
     bundle: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -208,7 +213,7 @@ def test_training_says_what_is_wrong_in_one_line(tmp_path: Path, capsys: pytest.
     _one_line(capsys, "nowhere", "text2sign corpus prepare asl_cafe")
 
 
-def test_exporting_what_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exporting_a_missing_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--run", str(tmp_path / "nowhere"), "--out", str(tmp_path / "bundle")]) == 1
     _one_line(capsys, "nowhere")
     assert not list(tmp_path.iterdir())

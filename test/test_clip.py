@@ -46,7 +46,7 @@ def test_wrong_arrays_are_refused(positions, confidence, fps, message):
 
 @settings(max_examples=25, deadline=None)
 @given(frames=st.integers(0, 12), fps=st.sampled_from([12.5, 25.0, 29.97, 60.0]), seed=st.integers(0, 1000))
-def test_files_give_back_the_clip(frames, fps, seed, tmp_path_factory):
+def test_save_and_load_round_trip(frames, fps, seed, tmp_path_factory):
     clip, folder = make_clip(frames, fps, seed), tmp_path_factory.mktemp("clips")
     clip.save(folder / "a.npz")
     same = SignClip.load(folder / "a.npz")

@@ -68,7 +68,7 @@ def test_nearer_lines_lie_over_farther_ones(nearer, farther):
     assert len(where(picture, palette.ARM[farther])) > 20
 
 
-def test_what_is_not_seen_is_not_drawn():
+def test_unobserved_keypoints_are_not_drawn():
     assert (drawing.frame_image(skeleton.REST_POSE, np.zeros(79), SIZE) == 255).all()
     confidence = SEEN.copy()
     confidence[LEFT] = 0

@@ -119,7 +119,7 @@ def assert_told(taken: list[Chunk]) -> None:
     assert [part.kind for part in parts].count(REST) == 1
 
 
-def test_texts_come_out_whole_and_in_order(engine: SigningEngine) -> None:
+def test_texts_are_signed_completely_and_in_order(engine: SigningEngine) -> None:
     utterances = [engine.submit(text, STYLE) for text in ("2", "9", "1")]
     for utterance, frames in zip(utterances, (43, 183, 23), strict=True):
         taken = take_all(engine, utterance)
@@ -141,7 +141,7 @@ def test_it_signs_ahead_and_no_further(engine: SigningEngine, signer: Waving) ->
     assert_whole(take_all(engine, utterance))
 
 
-def test_a_text_too_many_is_refused_and_none_is_lost(engine: SigningEngine, signer: Waving) -> None:
+def test_a_full_queue_refuses_a_text_and_loses_none(engine: SigningEngine, signer: Waving) -> None:
     signer.gate.clear()
     first = engine.submit("1", STYLE)
     deadline = time.monotonic() + 5.0
@@ -156,7 +156,7 @@ def test_a_text_too_many_is_refused_and_none_is_lost(engine: SigningEngine, sign
         assert_whole(take_all(engine, utterance))
 
 
-def test_what_can_not_be_signed_is_refused_and_the_next_is_signed(engine: SigningEngine) -> None:
+def test_an_unsignable_text_is_refused_and_the_next_is_signed(engine: SigningEngine) -> None:
     bad, good = engine.submit("bad", STYLE), engine.submit("1", STYLE)
     assert take_all(engine, bad) == []
     assert bad.outcome is Outcome.REFUSED and "nothing to sign" in str(bad.error)
@@ -164,7 +164,7 @@ def test_what_can_not_be_signed_is_refused_and_the_next_is_signed(engine: Signin
 
 
 @pytest.mark.parametrize("text", ["0!", "2!", "7!"])
-def test_what_breaks_ends_at_rest_and_the_next_is_signed(engine: SigningEngine, text: str) -> None:
+def test_a_failed_text_ends_at_rest_and_the_next_is_signed(engine: SigningEngine, text: str) -> None:
     broken, good = engine.submit(text, STYLE), engine.submit("1", STYLE)
     taken = take_all(engine, broken)
     assert broken.outcome is Outcome.FAILED and "a wire came off" in str(broken.error)
@@ -220,7 +220,7 @@ def test_close_does_not_wait_for_a_consumer(signer: Waving) -> None:
     assert not engine._worker.is_alive()
 
 
-def test_replace_ends_what_is_there(engine: SigningEngine) -> None:
+def test_replace_ends_all_other_texts(engine: SigningEngine) -> None:
     first, second = engine.submit("20", STYLE), engine.submit("5", STYLE)
     taken = [engine.take(5.0)[1] for _ in range(3)]
     newest = engine.submit("1", STYLE, policy=Policy.REPLACE)
@@ -231,7 +231,7 @@ def test_replace_ends_what_is_there(engine: SigningEngine) -> None:
     assert newest.outcome is Outcome.SIGNED
 
 
-def test_drop_oldest_drops_what_waited_longest(engine: SigningEngine, signer: Waving) -> None:
+def test_drop_oldest_drops_the_text_that_waited_longest(engine: SigningEngine, signer: Waving) -> None:
     signer.gate.clear()
     first = engine.submit("1", STYLE)
     until(lambda: signer.signed)
@@ -245,7 +245,7 @@ def test_drop_oldest_drops_what_waited_longest(engine: SigningEngine, signer: Wa
         assert_whole(take_all(engine, utterance))
 
 
-def test_what_waits_too_long_is_dropped(engine: SigningEngine, signer: Waving) -> None:
+def test_a_text_that_waits_too_long_is_dropped(engine: SigningEngine, signer: Waving) -> None:
     signer.gate.clear()
     first = engine.submit("1", STYLE, max_wait=0.05)
     until(lambda: signer.signed)
@@ -259,7 +259,7 @@ def test_what_waits_too_long_is_dropped(engine: SigningEngine, signer: Waving) -
         assert utterance.outcome is Outcome.SIGNED
 
 
-def test_a_consumer_that_stands_still_does_not_make_memory_grow(engine: SigningEngine) -> None:
+def test_a_stalled_consumer_does_not_make_memory_grow(engine: SigningEngine) -> None:
     for policy in (Policy.REPLACE, Policy.DROP_OLDEST):
         with pytest.raises(QueueFullError):
             for _ in range(2 * MAX_UNCOLLECTED + 10):
@@ -268,7 +268,7 @@ def test_a_consumer_that_stands_still_does_not_make_memory_grow(engine: SigningE
 
 
 @pytest.mark.parametrize("chunks_taken", [0, 1, 3, 12])
-def test_pause_leads_to_rest_and_what_was_interrupted_begins_again(engine: SigningEngine, chunks_taken: int) -> None:
+def test_pause_leads_to_rest_and_interrupted_texts_start_again(engine: SigningEngine, chunks_taken: int) -> None:
     first, second = engine.submit("12", STYLE), engine.submit("1", STYLE)
     taken = [engine.take(5.0)[1] for _ in range(chunks_taken)]
     assert engine.pause() == (chunks_taken > 0)
@@ -300,7 +300,7 @@ def test_cancel_in_a_pause(engine: SigningEngine) -> None:
     assert_whole(take_all(engine, third))
 
 
-def test_canceling_twice_keeps_the_order_of_what_failed(engine: SigningEngine) -> None:
+def test_canceling_twice_keeps_the_order_of_failed_texts(engine: SigningEngine) -> None:
     failed = engine.submit("1!", STYLE)
     taken = [engine.take(5.0)[1]]
     until(lambda: failed.outcome is Outcome.FAILED)
@@ -330,7 +330,7 @@ commands = st.lists(
 
 @given(commands)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_order_of_calls_keeps_what_is_promised(commands: list[tuple[object, object]]) -> None:
+def test_any_order_of_calls_keeps_the_invariants(commands: list[tuple[object, object]]) -> None:
     engine = SigningEngine(Waving(), max_waiting=3)  # type: ignore[arg-type]
     accepted: list[Utterance] = []
     taken: list[tuple[Utterance, Chunk | None]] = []

@@ -1,4 +1,4 @@
-"""Engines: TensorRT takes every graph of the bundle, and what is built is kept, found, and built anew when stale."""
+"""Engines: TensorRT takes every graph of the bundle, and engines are cached, found and rebuilt when stale."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_tensorrt_builds_every_graph_of_the_bundle(bundle: Path, name: str) -> N
     assert len(plan) > 0.9 * graph.stat().st_size
 
 
-def test_a_build_tells_how_far_it_is(bundle: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_build_logs_its_progress(bundle: Path, caplog: pytest.LogCaptureFixture) -> None:
     trt = pytest.importorskip("tensorrt_rtx")
     graph = bundle / "duration.onnx"
     with caplog.at_level(logging.INFO, "text2sign_ros"):
@@ -94,7 +94,7 @@ def test_shapes_that_a_graph_cannot_have_are_named_with_the_cause(bundle: Path) 
         engines.build(graph, [odd], trt=trt)
 
 
-def test_a_process_that_built_an_engine_ends_well(bundle: Path) -> None:
+def test_a_process_that_built_an_engine_exits_cleanly(bundle: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
     graph = bundle / "duration.onnx"
     program = (
@@ -166,7 +166,7 @@ def test_an_engine_is_built_once(library: Library, tmp_path: Path, caplog: pytes
     ],
     ids=str,
 )
-def test_a_stale_engine_is_built_anew_and_the_old_one_deleted(library: Library, tmp_path: Path, change: dict) -> None:
+def test_a_stale_engine_is_rebuilt_and_the_old_one_deleted(library: Library, tmp_path: Path, change: dict) -> None:
     library.cached(tmp_path)
     library.cached(tmp_path, graph="a/decoder.onnx")
     library.trt.__version__ = change.pop("version", library.trt.__version__)
@@ -175,7 +175,7 @@ def test_a_stale_engine_is_built_anew_and_the_old_one_deleted(library: Library, 
     assert library.cached(tmp_path, **change) == b"engine 3 of a/step.onnx"
 
 
-def test_a_stale_engine_goes_wherever_the_copy_lay_that_it_was_built_from(library: Library, tmp_path: Path) -> None:
+def test_a_stale_engine_is_deleted_wherever_its_copy_was(library: Library, tmp_path: Path) -> None:
     library.cached(tmp_path / "cache", graph="/tmp/text2sign_1/step.onnx", home=tmp_path)
     library.cached(tmp_path / "cache", graph="/tmp/text2sign_2/step.onnx", home=tmp_path, sources=["12", "35"])
     assert library.builds == 2 and len(list((tmp_path / "cache").iterdir())) == 1
@@ -190,7 +190,7 @@ def test_engines_of_other_gpus_and_other_bundles_stay(library: Library, tmp_path
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-3], lambda content: b"", lambda content: content + b"."])
-def test_a_damaged_engine_is_built_anew_with_one_warning(
+def test_a_damaged_engine_is_rebuilt_with_one_warning(
     library: Library, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage
 ) -> None:
     library.cached(tmp_path)
@@ -198,19 +198,19 @@ def test_a_damaged_engine_is_built_anew_with_one_warning(
     file.write_bytes(damage(file.read_bytes()))
     assert library.cached(tmp_path) == b"engine 2 of a/step.onnx"
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
-        f"{file} is damaged; it is built anew"
+        f"{file} is damaged; rebuilding it"
     ]
     assert library.cached(tmp_path) == b"engine 2 of a/step.onnx"
 
 
-def test_an_engine_that_the_driver_refuses_is_built_anew_with_one_warning(
+def test_an_engine_that_the_driver_refuses_is_rebuilt_with_one_warning(
     library: Library, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     library.cached(tmp_path)
     library.accepts = b"engine 2"
     assert library.cached(tmp_path) == b"engine 2 of a/step.onnx"
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert "made with another driver" in warning
+    assert "built with another driver" in warning
 
 
 def test_a_new_engine_that_cannot_be_loaded_is_an_error_with_the_cause(library: Library, tmp_path: Path) -> None:
@@ -220,15 +220,15 @@ def test_a_new_engine_that_cannot_be_loaded_is_an_error_with_the_cause(library: 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_cache_that_cannot_be_written_is_warned_of(
+def test_a_cache_that_cannot_be_written_causes_a_warning(
     library: Library, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
     assert library.cached(tmp_path / "file" / "cache") == b"engine 1 of a/step.onnx"
-    assert "can't be kept" in caplog.text
+    assert "can't be cached" in caplog.text
 
 
-def test_two_that_build_at_once_leave_one_whole_engine(
+def test_two_concurrent_builds_leave_one_complete_engine(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = engines.build
@@ -260,7 +260,7 @@ def test_without_a_usable_tensorrt_the_error_says_what_to_install(
         engines.load_tensorrt()
 
 
-def test_the_bundles_buckets_are_lengths_that_its_graphs_take(bundle: Path) -> None:
+def test_the_graphs_take_the_lengths_of_all_buckets(bundle: Path) -> None:
     trt = pytest.importorskip("tensorrt_rtx")
     description = Bundle.load(bundle)
     codes = np.array(description.buckets) // description.stride

@@ -63,7 +63,7 @@ def test_the_undistilled_network_signs_as_long_as_the_distilled(bundle: Path) ->
 
 def test_a_bundle_without_its_networks_is_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learnt, "LEARNT", "nowhere.pt")
-    with pytest.raises(BundleError, match=r"nowhere\.pt.*export it anew"):
+    with pytest.raises(BundleError, match=r"nowhere\.pt.*export it again"):
         learnt.load(bundle)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from text2sign_ros import skeleton
 from text2sign_ros.motion import kinematics
-from text2sign_ros.motion.hold import brake, set_off
+from text2sign_ros.motion.hold import accelerate, brake
 
 
 def _path(frames: int) -> np.ndarray:
@@ -41,16 +41,16 @@ def test_it_slows_down_evenly_and_ends_on_the_last_frame(frames: int) -> None:
     np.testing.assert_allclose(lengths, np.broadcast_to(kinematics.CANONICAL_LENGTHS, lengths.shape), atol=1e-6)
 
 
-def test_it_begins_as_fast_as_the_path_goes() -> None:
+def test_it_starts_at_the_speed_of_the_path() -> None:
     path = _path(5)
     assert _steps(np.concatenate((path[:1], brake(path))))[0] > 0.9 * _steps(path)[0]
 
 
-def test_setting_off_is_stopping_backward() -> None:
+def test_accelerating_is_braking_in_reverse() -> None:
     path = _path(5)
-    there, back = np.concatenate((path[:1], set_off(path))), np.concatenate((path[-1:], brake(path[::-1])))
+    there, back = np.concatenate((path[:1], accelerate(path))), np.concatenate((path[-1:], brake(path[::-1])))
     np.testing.assert_allclose(there, back[::-1], atol=1e-6)
 
 
 def test_no_path_is_no_frames() -> None:
-    assert len(brake(_path(1))) == len(set_off(_path(1))) == 0
+    assert len(brake(_path(1))) == len(accelerate(_path(1))) == 0

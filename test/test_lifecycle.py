@@ -175,7 +175,7 @@ def test_policies(run_signer: Callable[..., Process], manager: Manager) -> None:
     manager.say(LONG)
     manager.until(lambda: manager.goals == [EXECUTING], "the first")
     manager.say("hello")
-    process.wait_for("canceled 'can i get a large coffee please': a newer text took its place")
+    process.wait_for("canceled 'can i get a large coffee please': superseded by a newer text")
     process.wait_for("signed 'hello'")
     manager.until(lambda: manager.goals == [CANCELED, SUCCEEDED], "both")
     assert all(result.successful for result in manager.set(policy="queue", max_wait=0.3))

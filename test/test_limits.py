@@ -68,7 +68,7 @@ def _assert_kept(motion: np.ndarray, limits: Limits) -> None:
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), 1e-6])
 @pytest.mark.parametrize("name", ["velocity", "acceleration", "jerk"])
-def test_what_is_no_limit_is_refused(name: str, value: float) -> None:
+def test_invalid_limits_are_refused(name: str, value: float) -> None:
     with pytest.raises(LimitsError, match=name):
         Limits(**{name: value})
 
@@ -98,7 +98,7 @@ def _raised(angle: float) -> np.ndarray:
     return kinematics.assemble(kinematics.bone_directions(REST) @ turn.T, REST).astype(np.float32)
 
 
-def test_the_path_stays() -> None:
+def test_the_path_stays_the_same() -> None:
     rise = np.linspace(0.0, 1.0, 13)
     angles = 1.5 * (10 * rise**3 - 15 * rise**4 + 6 * rise**5)
     motion = np.stack([_raised(angle) for angle in (*angles, *angles[::-1])])
@@ -113,7 +113,7 @@ def test_the_path_stays() -> None:
     assert passed.max() == pytest.approx(1.5, abs=1e-3)  # and all of it
 
 
-def test_without_limits_and_within_them_every_bit_stays() -> None:
+def test_a_motion_within_the_limits_is_unchanged_bit_for_bit() -> None:
     motion = _signing(1, noise=0.001)
     pieces = _cut(motion, 1)
     for limits in (Limits(), Limits(100.0, 1e4, 1e6)):
@@ -122,7 +122,7 @@ def test_without_limits_and_within_them_every_bit_stays() -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(SEEDS, SEEDS)
-def test_where_a_motion_is_cut_makes_no_difference(seed: int, cuts: int) -> None:
+def test_the_cuts_make_no_difference(seed: int, cuts: int) -> None:
     motion = _signing(seed)
     np.testing.assert_array_equal(_stretch(_cut(motion, cuts), ROBOT), _stretch([motion], ROBOT))
 

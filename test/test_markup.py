@@ -1,4 +1,4 @@
-"""Markup: what tags and punctuation make of a text, that faults are signed as text, and memory."""
+"""Markup: the effect of tags and punctuation, faulty tags signed as text, and memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from text2sign_ros.text import (
     normalise,
     plan,
 )
-from text2sign_ros.text.markup import LONGEST_PAUSE, LONGEST_TAG, SIGHT, TAG
+from text2sign_ros.text.markup import LONGEST_PAUSE, LONGEST_TAG, LOOKAHEAD, TAG
 
 SIGNS = ("hello", "can", "i", "get", "large", "coffee", "tea", "thank you", "no", "how much", "you", "happy")
 VOCABULARY = Vocabulary(SIGNS, tuple("abcdefghijklmnopqrstuvwxyz"))
@@ -58,7 +58,7 @@ def test_a_statement_has_no_manner_of_its_own() -> None:
     assert all(unit.pause == 0 for unit in segment.units)
 
 
-def test_speed_and_emphasis_hold_between_their_tags() -> None:
+def test_speed_and_emphasis_apply_between_their_tags() -> None:
     found = [(s.text, s.manner.pace) for s in segments("hello [slow]can i[/slow] get [FAST]large[/fast] coffee")]
     assert found == [("hello", 1.0), ("can i", 0.7), ("get", 1.0), ("large", 1.4), ("coffee", 1.0)]
     plain, stressed = segments("get [emphasis]large[/emphasis]")
@@ -66,7 +66,7 @@ def test_speed_and_emphasis_hold_between_their_tags() -> None:
     assert stressed.manner.markers == {"emphasis"}
 
 
-def test_of_two_speeds_the_one_opened_last_holds() -> None:
+def test_the_speed_opened_last_applies() -> None:
     text = "[slow]hello [fast]can[/fast] i[/slow] get"
     assert [s.manner.pace for s in segments(text)] == [0.7, 1.4, 0.7, 1.0]
 
@@ -85,7 +85,7 @@ def test_a_pause_holds_the_sign_before_it() -> None:
     assert [unit.pause for unit in spelled.units] == [0, 0, 0.5]
 
 
-def test_spell_this() -> None:
+def test_spell_applies_even_to_words_with_a_sign() -> None:
     spelled, signed = segments("[spell]Thank you[/spell] thank you")
     assert spelled.text == "t h a n k y o u" and all(unit.spelled for unit in spelled.units)
     assert signed.text == "thank you"
@@ -123,7 +123,7 @@ def test_markers_of_sentences(text: str, expected: list[set[str]]) -> None:
     assert set().union(*expected) <= EXPRESSIONS.keys()
 
 
-def test_an_author_marks_words_the_punctuation_sentences() -> None:
+def test_tags_mark_words_and_punctuation_marks_sentences() -> None:
     assert [(s.text, set(s.manner.markers)) for s in segments("hello [negation]tea[/negation] coffee")] == [
         ("hello", set()),
         ("tea", {"negation"}),
@@ -132,8 +132,8 @@ def test_an_author_marks_words_the_punctuation_sentences() -> None:
     assert len(segments("hello can i get coffee?")) == 1
 
 
-def test_the_end_of_a_sentence_is_seen_from_so_far_and_no_further() -> None:
-    short = "get " * (SIGHT // 4)
+def test_the_end_of_a_sentence_is_found_within_the_lookahead_only() -> None:
+    short = "get " * (LOOKAHEAD // 4)
     assert all(s.manner.markers == {"question"} for s in segments(short.strip() + "?"))
     found = segments(short + "get? you get?")
     assert not any(s.manner.markers for s in found[:-1]) and found[-1].manner.markers == {"question"}
@@ -154,7 +154,7 @@ def test_the_end_of_a_sentence_is_seen_from_so_far_and_no_further() -> None:
         ("[pause 2]hello", "hello", r"1 pause without effect \(\[pause 2\]\)"),
     ],
 )
-def test_faults_are_signed_as_text_with_a_line_a_kind(text: str, read: str, warned: str) -> None:
+def test_faulty_tags_are_signed_as_text_with_one_warning_per_kind(text: str, read: str, warned: str) -> None:
     assert words(text) == read
     (warning,) = make(text).warnings
     assert re.search(warned, warning)
@@ -168,7 +168,7 @@ def test_other_brackets_are_only_brackets(text: str) -> None:
     assert all(w.manner.pace == 1 for w in normalise(text, omissions)) and omissions.warnings == ()
 
 
-def test_an_unknown_tag_parts_phrases_as_brackets_do() -> None:
+def test_an_unknown_tag_separates_phrases_as_brackets_do() -> None:
     first, *_ = normalise("thank [you] a", Omissions())
     assert first.boundary == Boundary.CLAUSE
 
@@ -216,7 +216,7 @@ PARTS = st.sampled_from(
 
 @given(st.lists(PARTS, max_size=40).map("".join), st.integers(1, 9))
 @settings(deadline=None)
-def test_what_comes_out_does_not_depend_on_how_much_is_read_at_once(text: str, piece: int) -> None:
+def test_the_result_does_not_depend_on_the_piece_size(text: str, piece: int) -> None:
     def planned() -> tuple | str:
         try:
             result = make(text)

@@ -1,4 +1,4 @@
-"""Normalising: what comes out as words, what is warned of, that it does not depend on how much is read at once."""
+"""Normalisation: the resulting words, the warnings, and independence of the piece size."""
 
 import sys
 
@@ -104,7 +104,7 @@ def test_any_text_gives_plain_words(text):
 @given(MIXED, st.integers(1, 9))
 @example("-$ 5", 1)
 @settings(deadline=None)
-def test_words_do_not_depend_on_how_much_is_read_at_once(text, piece):
+def test_words_do_not_depend_on_the_piece_size(text, piece):
     whole = normalised(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MODULE, "PIECE", piece)
@@ -115,7 +115,7 @@ def test_words_do_not_depend_on_how_much_is_read_at_once(text, piece):
 @example(["a" * 40 + "'" + "b" * 40])
 @example([" " * gap + "7" * count + "th" for count in range(40, 60) for gap in range(5)])
 @settings(deadline=None)
-def test_a_monstrous_word_or_number_comes_in_parts_but_reads_the_same(parts):
+def test_a_huge_word_or_number_is_split_but_reads_the_same(parts):
     text = " ".join(parts)
     whole, _ = normalised(text)
     with pytest.MonkeyPatch.context() as patch:

@@ -102,7 +102,7 @@ def test_a_wheel_holds_the_package_and_its_data(installed):
     assert (share / "ament_index/resource_index/packages/text2sign_ros").is_file(), "ROS 2 finds a package by this file"
 
 
-def test_what_only_evaluation_needs_is_not_installed_and_not_missed(installed):
+def test_evaluation_files_are_not_installed_and_not_needed(installed):
     folder = installed / "share" / "text2sign_ros" / "models" / "asl_cafe"
     about = Bundle.load(folder)
     assert "learnt.pt" in about.evaluation_files and not about.evaluation_files.keys() & about.files.keys()
@@ -204,7 +204,7 @@ def test_the_oldest_versions_that_are_tested_are_the_oldest_allowed():
         assert version.split(".")[: lower[name].count(".") + 1] == lower[name].split("."), name
 
 
-def test_what_is_imported_is_declared():
+def test_imported_packages_are_declared():
     declared = requirements()
     manifest = ElementTree.parse(ROOT / "package.xml").getroot()
     ros = {element.text for element in manifest.iter("exec_depend")}
@@ -248,7 +248,7 @@ def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     assert set(declared) == {"", "cpu", "files", "gpu", "tensorrt", "train", "bench", "docs", "robot", "viewer", "test"}
 
 
-def test_the_command_knows_which_extra_brings_what():
+def test_the_command_knows_which_extra_installs_which_module():
     declared = requirements()
     for extra, modules in MODULES.items():
         assert {DISTRIBUTION.get(name, name.replace("_", "-")) for name in modules} == declared[extra], extra

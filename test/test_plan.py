@@ -51,7 +51,7 @@ def test_words_and_phrases_of_the_vocabulary():
     assert units("how much") == ["how much"]
 
 
-def test_unknown_words_are_spelled_and_kept_apart():
+def test_unknown_words_are_spelled_separately():
     result = make("my name is Grace")
     spelled = [unit for segment in result.segments for unit in segment.units]
     by_word = ["".join(unit.text for unit in spelled if unit.word == word) for word in range(4)]
@@ -91,7 +91,7 @@ def test_letters_the_vocabulary_lacks_are_left_out_with_one_warning():
         make("zz", vocabulary)
 
 
-def test_what_normalising_left_out_is_passed_on():
+def test_omissions_of_normalisation_are_passed_on():
     assert "emoji" in make("hello 😀").warnings[0]
 
 
@@ -114,7 +114,7 @@ def test_a_vocabulary_that_cannot_match_is_refused(signs):
         Vocabulary(signs, ("a",))
 
 
-def test_limits_that_hold_no_sign_are_refused():
+def test_limits_too_small_for_a_sign_are_refused():
     with pytest.raises(ValueError, match="max_frames"):
         make("hello", frames=20)
 
@@ -143,7 +143,7 @@ SPELLED = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=9)
 
 @given(st.lists(SPELLED | st.sampled_from([*SIGNS, ","]), min_size=1), st.integers(9, 20))
 @settings(deadline=None)
-def test_a_spelled_word_that_fits_into_a_segment_is_never_torn(parts, max_units):
+def test_a_spelled_word_that_fits_into_a_segment_is_never_split(parts, max_units):
     text = "hello " + " ".join(parts)
     for segment, after in itertools.pairwise(make(text, units=max_units).segments):
         assert segment.units[-1].word != after.units[0].word
@@ -200,7 +200,7 @@ def test_segments_can_be_passed_over_again():
     assert next(one) == next(other)
 
 
-def test_warnings_are_complete_at_once_for_a_short_text_and_after_the_first_pass_for_a_long_one():
+def test_warnings_are_complete_immediately_for_a_short_text_and_after_the_first_pass_for_a_long_one():
     short = make("hello " * 20 + "😀 zoo", Vocabulary(("hello",), ("o",)))
     assert "emoji" in short.warnings[0] and "z (1x)" in short.warnings[1]
     result = make("hello " * SHORT_TEXT + "😀 你", units=10)

@@ -68,7 +68,7 @@ class Play:
 FASTEST = max(float(np.linalg.norm(chunk.velocities, axis=-1).max()) for chunk in motion()) * TICK / SECOND
 
 
-def test_rest_until_something_comes() -> None:
+def test_rest_until_a_piece_arrives() -> None:
     play = Play(now=0)
     np.testing.assert_array_equal(play.run(0.1), np.broadcast_to(REST_POSE, (5, 79, 3)))
     assert not play.playback.broken_off
@@ -145,7 +145,7 @@ def test_a_newer_motion_replaces_what_it_overlaps() -> None:
     assert play.fastest < 0.08
 
 
-def test_only_what_does_not_follow_interrupts() -> None:
+def test_only_a_piece_that_does_not_continue_interrupts() -> None:
     playback, parts = Playback(), motion()
     now = 100 * SECOND
     first, second, third = (piece(chunk, now + LEAD) for chunk in parts[:3])
@@ -160,7 +160,7 @@ def test_only_what_does_not_follow_interrupts() -> None:
     assert not playback.interrupts(piece(parts[0], now + 9 * SECOND), now), "it stands at rest before that"
 
 
-def test_the_clock_stands() -> None:
+def test_the_clock_stops() -> None:
     play = Play()
     play.come(motion(), play.now + LEAD)
     before = play.run(0.8)[-1]
@@ -188,7 +188,7 @@ def test_the_clock_jumps(jump: int) -> None:
     assert not play.playback.broken_off
 
 
-def test_a_jump_forward_within_what_is_known_goes_on_there() -> None:
+def test_a_jump_forward_within_the_buffer_continues_there() -> None:
     play = Play()
     parts = motion()
     for chunk in [*parts, *(Chunk(c.start + 41, c.positions, c.velocities, FPS, c.last) for c in parts)]:
@@ -203,7 +203,7 @@ def test_a_jump_forward_within_what_is_known_goes_on_there() -> None:
     np.testing.assert_allclose(play.poses[-1], frames[round(frame)], atol=0.03)
 
 
-def test_late_far_and_too_much_are_refused() -> None:
+def test_late_early_and_excess_pieces_are_refused() -> None:
     now, part = 100 * SECOND, motion()[0]
     playback = Playback(capacity=30)
     with pytest.raises(PlaybackError, match="after its end"):
@@ -250,7 +250,7 @@ _events = st.one_of(
 
 @given(st.lists(_events, max_size=60))
 @settings(max_examples=60, deadline=None)
-def test_whatever_comes_the_pose_is_finite_and_never_jumps(events: list) -> None:
+def test_the_pose_is_always_finite_and_never_jumps(events: list) -> None:
     """Chunks in any order, at any time, on a clock that jumps: no step is longer than its time allows."""
     playback, parts, now, end = Playback(capacity=60), motion(), 10**12, 10**12
     before = playback.pose(now)

@@ -161,7 +161,7 @@ def test_diagnostics_say_why_nothing_moves(run_player: Callable[..., Process]) -
         monitor.until(lambda: says("playing"), "diagnostics")
         monitor.until(lambda: says("broke off"), "diagnostics")
         client.send(motion()[:1], now_ns() - 10**10)
-        monitor.until(lambda: says("not played: a chunk came"), "diagnostics")
+        monitor.until(lambda: says("not played: a chunk arrived"), "diagnostics")
         values = {pair.key: pair.value for pair in said[-1].values}
         assert (values["chunks played"], values["chunks refused"], values["motions broken off"]) == ("2", "1", "1")
     finally:

@@ -1,4 +1,4 @@
-"""Sentences as segments: as they are written, cut where they pause best, whatever is in them."""
+"""Sentences as segments: as written, cut at the best pauses, whatever they contain."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_white_space_is_one_space_and_a_line_ends_a_sentence() -> None:
     assert [s.units[-1].boundary for s in make("Hello\nyes").segments] == [Boundary.SENTENCE] * 2
 
 
-def test_sentences_are_apart_and_clauses_are_only_where_they_must_be() -> None:
+def test_sentences_are_separate_and_cut_into_clauses_only_if_necessary() -> None:
     text = "Well, I came. Then, later, she left! Why?"
     assert segments(text) == ["Well, I came.", "Then, later, she left!", "Why?"]
     assert segments("one two three, four five six", frames=40) == ["one two three,", "four five six"]
@@ -84,7 +84,7 @@ def test_punctuation_that_stands_alone_belongs_to_the_word_before_it() -> None:
     assert segment.text.startswith("yes - -") and len(segment.text) <= LONGEST_WORD
 
 
-def test_a_long_word_is_torn_and_each_part_fits() -> None:
+def test_a_long_word_is_split_and_each_part_fits() -> None:
     for text in ("x" * 1000, "a-" * 500, "你" * 500):
         tokenizer = Latin()
         tokenizer.reads = lambda char: True  # type: ignore[method-assign]
@@ -110,7 +110,7 @@ def test_what_the_encoder_cannot_read_is_left_out_with_a_warning() -> None:
     assert any("left out 2 control or invisible characters (U+0000, U+202E)" in line for line in found.warnings)
 
 
-def test_a_plain_form_takes_the_place_of_what_the_encoder_does_not_know() -> None:
+def test_characters_unknown_to_the_encoder_are_replaced_by_their_plain_form() -> None:
     assert segments("Ｃｏｆｆｅｅ， ﬁne… “yes”") == ["coffee, fine...", "yes"]
 
 
@@ -136,12 +136,12 @@ def test_signs_of_the_bundle_s_encoder(bundle: Path) -> None:
         ("x" * 11, "has 11 characters, more than the 10 allowed"),
     ],
 )
-def test_what_can_not_be_signed_at_all_is_refused(text: str, cause: str) -> None:
+def test_unsignable_texts_are_refused(text: str, cause: str) -> None:
     with pytest.raises(TextError, match=re.escape(cause)):
         make(text, longest=10 if text == "x" * 11 else 100)
 
 
-def test_tags_hold_for_the_words_between_them_and_part_what_differs() -> None:
+def test_tags_apply_to_the_words_between_them_and_separate_clauses() -> None:
     found = list(make("Hello, [slow]my name[/slow] is [FAST]Grace[/fast], yes").segments)
     assert [(s.text, s.manner.pace) for s in found] == [
         ("Hello,", 1.0),
@@ -162,9 +162,7 @@ def test_a_slow_word_counts_for_the_time_that_it_takes() -> None:
 def test_a_pause_holds_the_clause_before_it() -> None:
     found = list(make("[pause] Hello[pause 1.5] there. [pause 0.5] [pause]Bye").segments)
     assert [(s.text, s.units[-1].pause) for s in found] == [("Hello", 1.5), ("there.", 1.0), ("Bye", 0.0)]
-    assert make("[pause] Hello").warnings == (
-        "1 pause without effect ([pause]): no word comes before that could be held",
-    )
+    assert make("[pause] Hello").warnings == ("1 pause without effect ([pause]): there is no word before it to hold",)
 
 
 def test_spell_has_no_meaning_and_a_warning_says_so() -> None:
@@ -177,14 +175,14 @@ def test_spell_has_no_meaning_and_a_warning_says_so() -> None:
     )
 
 
-def test_what_is_no_tag_stays_text_with_a_warning() -> None:
+def test_faulty_tags_stay_text_with_a_warning() -> None:
     found = make("Hello [see the next page] [smile] [slow 2] [slow")
     assert " ".join(s.text for s in found.segments) == "Hello [see the next page] [smile] [slow 2] [slow"
     assert "1 unknown tag signed as text ([smile])" in found.warnings[0]
     assert "2 malformed tags signed as text ([slow 2], [slow)" in found.warnings[1]
 
 
-def test_markers_are_told_by_the_same_words_as_with_units() -> None:
+def test_the_same_words_determine_markers_as_with_units() -> None:
     assert markers("You get coffee. You get coffee? What is that? Don’t go.") == [
         set(),
         {"question"},
@@ -241,7 +239,7 @@ def test_segments_keep_to_the_limits_and_to_what_is_written(text: str, frames: i
     assert found[-1].units[-1].boundary == Boundary.SENTENCE
 
 
-def test_warnings_are_complete_at_once_for_a_short_text_and_after_the_first_pass_for_a_long_one() -> None:
+def test_warnings_are_complete_immediately_for_a_short_text_and_after_the_first_pass_for_a_long_one() -> None:
     assert "emoji" in make("Hello 😀").warnings[0]
     long = make("Hello there. " * SHORT_TEXT + "😀")
     assert long.warnings == ()

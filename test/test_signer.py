@@ -38,7 +38,7 @@ def _sign(signer: Signer, text: str, seed: int = 0) -> np.ndarray:
     return np.concatenate(list(signer.stream(signer.plan(text), seed=seed)))
 
 
-def test_pieces_are_what_was_promised(pieces: list[np.ndarray]) -> None:
+def test_pieces_are_as_documented(pieces: list[np.ndarray]) -> None:
     for piece in pieces:
         assert piece.dtype == np.float32 and piece.shape[1:] == (79, 3) and len(piece) > 0
         assert np.isfinite(piece).all()
@@ -86,7 +86,7 @@ def test_the_timeline_adds_up_to_the_motion(signer: Signer, text: str) -> None:
     assert [caption for caption, _ in timeline] == [*(segment.text for segment in plan.segments), ""]
 
 
-def test_the_seed_decides(signer: Signer, bundle: Path) -> None:
+def test_the_seed_determines_the_motion(signer: Signer, bundle: Path) -> None:
     first = _sign(signer, "hello coffee", seed=3)
     _sign(signer, "something else", seed=9)
     np.testing.assert_array_equal(_sign(signer, "hello coffee", seed=3), first)
@@ -100,7 +100,7 @@ def test_the_first_segment_does_not_wait_for_the_others(signer: Signer) -> None:
     np.testing.assert_array_equal(first, next(iter(signer.stream(short, seed=5))))
 
 
-def test_what_was_signed_decides_how_it_goes_on(signer: Signer) -> None:
+def test_each_segment_depends_on_the_one_before(signer: Signer) -> None:
     # The second segment has the same text and the same noise in both: only the codes before it differ.
     after_water, after_bye = (list(signer.stream(signer.plan(f"{word} please")))[1] for word in ("water", "bye"))
     assert np.abs(after_water[0] - after_bye[0]).max() > 1e-4
@@ -151,7 +151,7 @@ def test_options_out_of_range_are_refused(bundle: Path, options: dict, named: st
         Signer(bundle, **options)
 
 
-def test_a_text_encoder_that_can_not_be_loaded_is_named_where_the_user_knows_it(bundle: Path, tmp_path: Path) -> None:
+def test_an_error_of_the_text_encoder_names_the_users_path(bundle: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     shutil.copytree(bundle, folder, copy_function=os.symlink)
     for name in ("text_encoder.onnx", DESCRIPTION):
@@ -181,7 +181,7 @@ def test_signing_imports_no_torch(bundle: Path) -> None:
     assert int(frames) > 0 and modules == "[]"
 
 
-def test_spelled_words_are_kept_apart_by_a_longer_hold(bundle: Path) -> None:
+def test_spelled_words_are_separated_by_a_longer_hold(bundle: Path) -> None:
     signer = Signer(bundle, steps=1)
 
     def frames(text: str) -> int:

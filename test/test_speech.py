@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from text2sign_ros.text import Omissions, normalise
 from text2sign_ros.text.normalise import fold
-from text2sign_ros.text.speech import SIGHT, SILENCE, Transcript, is_understood, plain
+from text2sign_ros.text.speech import MAX_EARLY_WORDS, SILENCE, Transcript, is_understood, plain
 
 PHRASES = frozenset({("thank", "you"), ("i", "love", "you"), ("coffee",)})
 WORDS = st.lists(st.sampled_from(["thank", "you", "i", "love", "coffee", "please", "tea", "no", "a"]), max_size=12)
@@ -21,10 +21,10 @@ def follow(results: list[str], final: str, agree: int = 2) -> tuple[list[str], o
     """The pieces that are given before the final result, and the rest."""
     transcript, pieces = Transcript(PHRASES), []
     for number, result in enumerate(results):
-        transcript.hear(result, float(number))
+        transcript.update(result, float(number))
         if piece := transcript.take(agree):
             pieces.append(piece)
-    return pieces, transcript.end(final, float(len(results)))
+    return pieces, transcript.finish(final, float(len(results)))
 
 
 def test_what_results_agree_on_is_given_early_and_the_rest_at_the_end() -> None:
@@ -32,10 +32,10 @@ def test_what_results_agree_on_is_given_early_and_the_rest_at_the_end() -> None:
     pieces, rest = follow(results, "Can I get tea, please?")
     # "I" might begin "I love you" until "get" follows; the last word is never sure.
     assert pieces == ["can", "I", "get"]
-    assert (rest.text, rest.begun, rest.revised) == ("tea, please?", True, False)
+    assert (rest.text, rest.partly_signed, rest.revised) == ("tea, please?", True, False)
 
 
-def test_a_sign_of_several_words_is_not_parted() -> None:
+def test_a_sign_of_several_words_is_not_split() -> None:
     pieces, rest = follow(
         ["no thank", "no thank", "no thank", "no thank you a", "no thank you a"], "No thank you. A tea."
     )
@@ -51,7 +51,7 @@ def test_a_word_that_changes_is_not_given() -> None:
 
 def test_without_a_final_result_before_all_of_it_is_the_rest() -> None:
     _, rest = follow([], "  hello ")
-    assert (rest.text, rest.begun, rest.revised) == ("  hello ", False, False)
+    assert (rest.text, rest.partly_signed, rest.revised) == ("  hello ", False, False)
 
 
 @pytest.mark.parametrize(
@@ -79,15 +79,15 @@ def test_while_results_contradict_what_was_given_nothing_more_is() -> None:
     assert rest.text == "no"
 
 
-def test_an_utterance_that_never_ends_is_forgotten() -> None:
+def test_an_utterance_that_never_ends_times_out() -> None:
     transcript = Transcript()
     for now in (0.0, 1.0):
-        transcript.hear("tea please", now)
+        transcript.update("tea please", now)
     assert transcript.take(2) == "tea"
     for now in (1.1 + SILENCE, 1.2 + SILENCE):
-        transcript.hear("tea no", now)
+        transcript.update("tea no", now)
     assert transcript.take(2) == "tea"
-    assert not transcript.end("tea no", 3 + 2 * SILENCE).begun
+    assert not transcript.finish("tea no", 3 + 2 * SILENCE).partly_signed
 
 
 @st.composite
@@ -121,13 +121,13 @@ def test_whatever_is_recognised_nothing_is_given_twice(results: list[list[str]],
     given = " ".join(pieces).split()
     assert not given or any(words[: len(given)] == given for words in results), "it is what one result said"
     assert " ".join(final).endswith(rest.text)
-    assert rest.begun == bool(given) and rest.revised == (final[: len(given)] != given)
+    assert rest.partly_signed == bool(given) and rest.revised == (final[: len(given)] != given)
     if not rest.revised:
         assert given + rest.text.split() == final
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=60), max_size=4))
-def test_any_text_is_borne(final: str, results: list[str]) -> None:
+def test_any_text_is_accepted(final: str, results: list[str]) -> None:
     _, rest = follow([plain(result) for result in results], plain(final), 1)
     assert plain(final).endswith(rest.text)
 
@@ -136,9 +136,9 @@ def test_an_endless_result_costs_no_time() -> None:
     began, text = time.process_time(), "a " * 500_000
     transcript = Transcript(PHRASES)
     for now in (0.0, 1.0):
-        transcript.hear(plain(text), now)
-    assert len(transcript.take(2).split()) == SIGHT - 1
-    assert transcript.end(plain("b " + text), 2.0).revised
+        transcript.update(plain(text), now)
+    assert len(transcript.take(2).split()) == MAX_EARLY_WORDS - 1
+    assert transcript.finish(plain("b " + text), 2.0).revised
     assert time.process_time() - began < 5.0
 
 

@@ -374,7 +374,7 @@ def test_nothing_is_allocated_or_built_while_it_runs(
     assert device.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"]
 
 
-def test_results_are_the_callers_to_keep(backend: TensorRTBackend, description: Bundle) -> None:
+def test_the_caller_owns_the_results(backend: TensorRTBackend, description: Bundle) -> None:
     first = backend.sample(_feed(description, 32, 1))
     copies = [array.copy() for array in first]
     backend.sample(_feed(description, 32, 1, seed=1))
@@ -383,11 +383,13 @@ def test_results_are_the_callers_to_keep(backend: TensorRTBackend, description: 
         np.testing.assert_array_equal(array, copy)
 
 
-def test_it_says_what_runs(backend: TensorRTBackend) -> None:
+def test_the_name_says_what_runs(backend: TensorRTBackend) -> None:
     assert backend.name == "tensorrt 10.3.0 on Stand-in"
 
 
-def test_engines_are_kept_for_the_next_start(device: Device, bundle: Path, description: Bundle, tmp_path: Path) -> None:
+def test_engines_are_cached_for_the_next_start(
+    device: Device, bundle: Path, description: Bundle, tmp_path: Path
+) -> None:
     for _ in range(2):
         TensorRTBackend(bundle, description, cache=tmp_path).close()
     assert [call for call in device.calls if call.startswith("build")] == ["build step.onnx", "build decoder.onnx"]
@@ -414,7 +416,7 @@ def test_engines_of_an_earlier_state_of_the_bundle_go_whatever_copy_is_loaded(
 
 
 @pytest.mark.parametrize("failing", ["run", "capture", "cudaStreamBeginCapture", "cudaGraphInstantiate"])
-def test_without_a_cuda_graph_it_goes_on_with_one_warning(
+def test_without_a_cuda_graph_it_continues_with_one_warning(
     device: Device,
     backend: TensorRTBackend,
     description: Bundle,
@@ -431,7 +433,7 @@ def test_without_a_cuda_graph_it_goes_on_with_one_warning(
     assert "cudaGraphLaunch" not in device.calls
 
 
-def test_everything_is_given_back(device: Device, bundle: Path, description: Bundle, tmp_path: Path) -> None:
+def test_everything_is_freed(device: Device, bundle: Path, description: Bundle, tmp_path: Path) -> None:
     backend = TensorRTBackend(bundle, description, cache=tmp_path)
     for frames, steps in ((32, 1), (32, 2), (64, 2)):
         for _ in range(2):

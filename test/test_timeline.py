@@ -96,7 +96,7 @@ def test_stretched_boundaries_are_where_the_signs_are(signer: Signer) -> None:
         assert (other.end or 0) - other.start >= (one.end or 0) - one.start
 
 
-def test_places_tell_which_frame_is_shown() -> None:
+def test_places_are_the_frames_shown() -> None:
     rate = np.sin(np.linspace(0, np.pi, 200))[:, None, None] ** 2 * np.array((0.0, 0.0, 0.5))
     motion, places = (REST_POSE + rate).astype(np.float32), []
     frames = np.concatenate(list(stretch(np.split(motion, (30, 31, 120)), 25.0, Limits(velocity=0.1), places.append)))
@@ -107,7 +107,7 @@ def test_places_tell_which_frame_is_shown() -> None:
     np.testing.assert_allclose(frames[:, 0, 2], height, atol=1e-3)
 
 
-def test_a_part_is_given_once_it_begins_and_again_when_its_end_is_known() -> None:
+def test_a_part_is_taken_when_it_starts_and_again_when_its_end_is_known() -> None:
     timeline = Timeline()
     timeline.mark({"question"})
     timeline.add("sign", "tea", 10, word=0)
@@ -123,7 +123,7 @@ def test_a_part_is_given_once_it_begins_and_again_when_its_end_is_known() -> Non
     assert timeline.take() == ()
 
 
-def test_where_time_is_stretched_an_end_is_known_when_it_is_there(signer: Signer) -> None:
+def test_with_limits_an_end_is_known_when_it_is_reached(signer: Signer) -> None:
     timeline, performed, known = Timeline(), 0, dict[str, int | None]()
     for piece in signer.stream(signer.plan("hello coffee please"), limits=SLOW, timeline=timeline):
         performed += len(piece)
@@ -135,7 +135,7 @@ def test_where_time_is_stretched_an_end_is_known_when_it_is_there(signer: Signer
     assert timeline.take() == (Part(REST, "", ends["please"] or 0, performed),)
 
 
-def test_units_that_are_made_at_once_share_the_frames_and_say_so(
+def test_units_generated_together_share_the_frames_as_estimates(
     signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     m, y, tea = (segment.units[0] for segment in signer.plan("my tea").segments)

@@ -1,4 +1,4 @@
-"""Transition: starts and ends as told, keeps every bone's length, and never throws an arm."""
+"""Transition: starts and ends as specified, keeps the length of every bone, and never throws an arm."""
 
 from __future__ import annotations
 

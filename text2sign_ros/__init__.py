@@ -6,8 +6,8 @@ Sign a text, in three lines and without ROS::
     signer = Signer(default_bundle())
     signer.sign("hello can i get a coffee").save("coffee.npz")
 
-What is named here is the public API: it changes only with a line in CHANGELOG.rst. Everything is imported on first use:
-importing the package itself costs nothing and needs neither ONNX Runtime nor ROS 2.
+The names exported here are the public API; changes to it are listed in CHANGELOG.rst. Everything is imported on
+first use: importing the package itself is cheap and needs neither ONNX Runtime nor ROS 2.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Nothing else: the help of all commands, and what says that something is not installed, must do without it.
+# Import nothing else here: `--help` and the messages about missing extras must work without third-party packages.
 from text2sign_ros import extras
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.resources import share
+from text2sign_ros.resources import default_bundle
 
 if TYPE_CHECKING:
     from text2sign_ros.clip import SignClip
@@ -28,7 +28,7 @@ _SUFFIXES = (".npz", ".pose", ".png", ".mp4")
 
 
 class UsageError(Text2SignError):
-    """The command line asks for something that can't be."""
+    """The command line asks for something impossible."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,19 +59,17 @@ def _parser() -> argparse.ArgumentParser:
     sign = commands.add_parser("sign", help="sign a text into a file")
     source = sign.add_mutually_exclusive_group(required=True)
     source.add_argument("text", nargs="?", help="what to sign")
-    source.add_argument("--batch", type=Path, metavar="FILE", help="sign every line of a file; line 7 becomes 0007.npz")
+    source.add_argument("--batch", type=Path, metavar="FILE", help="sign every line of a file; line 7 goes to 0007.npz")
     sign.add_argument(
         "--out", type=Path, required=True, help=f"file to write ({', '.join(_SUFFIXES)}); with --batch, a folder"
     )
     sign.add_argument("--bundle", type=Path, help="folder of the model; default: models/asl_cafe")
-    sign.add_argument(
-        "--preset", help="sampling steps: fastest (1), fast (2) or best (4); default: the bundle's choice"
-    )
+    sign.add_argument("--preset", help="sampling steps: fastest (1), fast (2) or best (4); default: the bundle's own")
     sign.add_argument("--seed", type=int, default=0, help="the same seed gives the same motion (default: 0)")
     sign.add_argument(
         "--backend",
         default="auto",
-        help="what runs the networks: cpu, cuda, onnxruntime_tensorrt, tensorrt, or the best of them (default: auto)",
+        help="what runs the networks: cpu, cuda, onnxruntime_tensorrt, tensorrt, auto: the best available (default)",
     )
     sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
     for name, unit in (("velocity", "m/s"), ("acceleration", "m/s^2"), ("jerk", "m/s^3")):
@@ -80,12 +78,12 @@ def _parser() -> argparse.ArgumentParser:
             type=float,
             default=0.0,
             metavar="LIMIT",
-            help=f"of any keypoint, {unit}; slower where it binds; 0, the default, is no limit",
+            help=f"limit for every keypoint, {unit}; signing slows down to keep it; 0, the default, is no limit",
         )
     sign.add_argument(
         "--json",
         action="store_true",
-        help="print what was done, and which frames are which sign: a JSON object a text",
+        help="print a JSON object per text: what was done, and which frames show which sign",
     )
     sign.set_defaults(run=_sign)
 
@@ -102,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     asl_cafe.add_argument("--out", type=Path, required=True, help="folder to make, for example data/asl_cafe")
     asl_cafe.set_defaults(run=_prepare_asl_cafe)
 
-    train = commands.add_parser("train", help="train the networks of a bundle; goes on where it was stopped")
+    train = commands.add_parser("train", help="train the networks of a bundle; resumes where it was stopped")
     train.add_argument("--config", type=Path, required=True, help="for example config/train/asl_cafe.yaml")
     train.add_argument("--out", type=Path, required=True, help="folder of the run, for example runs/asl_cafe")
     train.add_argument(
@@ -110,27 +108,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(run=_train)
 
-    export = commands.add_parser("export", help="make a bundle of a training run or of another bundle")
+    export = commands.add_parser("export", help="make a bundle from a training run or from another bundle")
     source = export.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, dest="folder", help="folder of the run")
     source.add_argument("--bundle", type=Path, help="folder of a bundle, for --precision or --tensorrt")
     export.add_argument("--out", type=Path, help="folder of the new bundle, for example models/asl_cafe")
-    export.add_argument("--max-units", type=int, help="signs and letters generated at once (default: 1)")
+    export.add_argument("--max-units", type=int, help="signs and letters generated together (default: 1)")
     export.add_argument("--precision", help="fp16 or int8: the same bundle with smaller weights")
     export.add_argument(
         "--tensorrt", action="store_true", help="build the bundle's engines for this machine's GPU into the cache"
     )
     export.set_defaults(run=_export)
 
-    evaluate = commands.add_parser("evaluate", help="measure a bundle: is it read, does it move like people")
+    evaluate = commands.add_parser(
+        "evaluate", help="measure a bundle: can its signing be read, and does it move like people"
+    )
     evaluate.add_argument("--bundle", type=Path, required=True, help="folder of the bundle")
     evaluate.add_argument("--data", type=Path, required=True, help="folder of asl_cafe")
-    evaluate.add_argument("--work", type=Path, default=Path("runs/evaluation"), help="what can be kept between runs")
+    evaluate.add_argument(
+        "--work", type=Path, default=Path("runs/evaluation"), help="folder for what is kept between runs"
+    )
     evaluate.add_argument("--sentences", type=int, default=120, help="unseen sentences to sign (default: 120)")
-    evaluate.add_argument("--takes", type=int, default=8, help="times every sign is signed alone (default: 8)")
+    evaluate.add_argument("--takes", type=int, default=8, help="how often each sign is signed on its own (default: 8)")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     evaluate.set_defaults(run=_evaluate)
-    bench = commands.add_parser("bench", help="measure what signing costs on this machine")
+    bench = commands.add_parser("bench", help="measure how fast signing is on this machine")
     bench.add_argument("--bundle", type=Path, help="folder of the bundle; default: models/asl_cafe")
     bench.add_argument("--quick", action="store_true", help="less of everything: under a minute")
     bench.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
@@ -168,12 +170,13 @@ def _sign(options: argparse.Namespace) -> None:
 
 
 def _sign_line(signer: Signer, number: int, line: str, write: Writer, options: argparse.Namespace) -> bool:
-    """Sign one line of a batch; False, with a line on stderr, where it can't be signed."""
+    """Sign one line of a batch; False, with a line on stderr, if it can't be signed."""
+    from text2sign_ros.motion.limits import LimitsError
     from text2sign_ros.text import TextError
 
     try:
         _sign_one(signer, line, options.out / f"{number:04d}.npz", write, options)
-    except TextError as error:
+    except (TextError, LimitsError) as error:
         print(f"text2sign: line {number}: {error}", file=sys.stderr)
         return False
     return True
@@ -181,14 +184,14 @@ def _sign_line(signer: Signer, number: int, line: str, write: Writer, options: a
 
 def _check(options: argparse.Namespace) -> None:
     if options.batch is not None and options.out.suffix in _SUFFIXES:
-        raise UsageError(f"--out {options.out} is a file; --batch needs a folder, one clip goes into it per line")
+        raise UsageError(f"--out {options.out} is a file; --batch needs a folder, for one clip per line")
     if options.batch is None and options.out.suffix not in _SUFFIXES:
         raise UsageError(f"--out {options.out} must end in one of {', '.join(_SUFFIXES)}")
     if options.seed < 0:
         raise UsageError(f"--seed is {options.seed}; it must not be negative")
     if options.threads < 1:
         raise UsageError(f"--threads is {options.threads}; it must be at least 1")
-    _limits(options)  # raises for those that no motion can keep
+    _limits(options)  # raises if no motion can keep them
 
 
 def _limits(options: argparse.Namespace) -> Limits:
@@ -198,7 +201,7 @@ def _limits(options: argparse.Namespace) -> Limits:
 
 
 def _writer(suffix: str) -> Writer:
-    """What writes such files; what that needs is imported now, before anything is signed."""
+    """The function that writes files of this suffix; its imports happen now, before anything is signed."""
     if suffix in (".png", ".mp4"):
         from text2sign_ros import drawing
 
@@ -275,7 +278,9 @@ def _export(options: argparse.Namespace) -> None:
     if options.tensorrt == bool(options.out) or (options.tensorrt and (options.folder or options.precision)):
         raise UsageError("export needs --out for a new bundle, or --bundle and --tensorrt alone for engines")
     if bool(options.bundle and not options.tensorrt) != bool(options.precision):
-        raise UsageError("--precision says what to make of --bundle; a run is exported as it was trained")
+        raise UsageError(
+            "--precision and --bundle go together; a run is exported in the precision that it was trained in"
+        )
     if options.tensorrt:
         from text2sign_ros.inference.backends import default_cache
         from text2sign_ros.inference.backends.tensorrt import TensorRTBackend
@@ -303,7 +308,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from text2sign_ros.evaluation.tables import tables
 
     if options.sentences < 10 or options.takes < 2:
-        raise UsageError("--sentences must be at least 10 and --takes at least 2 for figures that mean something")
+        raise UsageError("--sentences must be at least 10 and --takes at least 2 for meaningful results")
     figures = evaluate(options.bundle, options.data, options.work, sentences=options.sentences, takes=options.takes)
     print(json.dumps(figures) if options.json else tables(figures))
 
@@ -319,7 +324,7 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 def _bundle(options: argparse.Namespace) -> Path:
-    return options.bundle or share() / "models" / "asl_cafe"
+    return options.bundle or default_bundle()
 
 
 if __name__ == "__main__":

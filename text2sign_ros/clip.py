@@ -26,7 +26,7 @@ class SignClip:
 
     Attributes:
         positions: (T, 79, 3) float32, metres in frame ``signer``.
-        confidence: (T, 79) float32 in [0, 1]; 0 means "not observed", and the position there means nothing.
+        confidence: (T, 79) float32 in [0, 1]; 0 means "not observed": the position is then meaningless.
         fps: frames per second, positive.
 
     Raises:
@@ -57,14 +57,14 @@ class SignClip:
 
     @property
     def duration(self) -> float:
-        """Seconds that playing the clip takes."""
+        """Length of the clip, seconds."""
         return len(self) / self.fps
 
     def save(self, path: str | Path) -> None:
         """Write ``.npz`` or ``.pose`` (by suffix), whole or not at all.
 
         Raises:
-            ClipError: the suffix is neither.
+            ClipError: the suffix is something else.
             ModuleNotFoundError: a ``.pose`` file needs the extra ``files``.
         """
         path = Path(path)
@@ -87,7 +87,7 @@ class SignClip:
         """Read what ``save`` wrote.
 
         Raises:
-            ClipError: not such a file, or other keypoints than the 79 in their order.
+            ClipError: the file is not a clip, or does not have the 79 keypoints in order.
             ModuleNotFoundError: a ``.pose`` file needs the extra ``files``.
         """
         path = Path(path)
@@ -101,13 +101,13 @@ class SignClip:
                 return cls(data["positions"], data["confidence"], float(data["fps"]))
         except (ClipError, ModuleNotFoundError):  # the latter: a .pose file needs the extra "files"
             raise
-        except Exception as error:  # numpy and pose-format raise whatever the broken bytes lead them to
+        except Exception as error:  # numpy and pose-format raise all kinds of exceptions for broken files
             raise ClipError(f"{path} is not a readable clip: {error}") from error
 
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open ``path`` for writing so that readers see the old file or the whole new one, never a part."""
+    """Open ``path`` for writing so that readers see either the old file or the complete new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -119,7 +119,7 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-# What draws .pose files takes coordinates for pixels and paints whatever has the larger z first. So we store an image:
+# Viewers of .pose files treat coordinates as pixels and draw larger z first. So we store image coordinates:
 # millimetres, x to the right, y down, z away from the viewer, the signer in a frame 1.6 m wide and high.
 _POSE_UNITS_PER_METRE = 1000.0
 _POSE_CENTRE = 0.8  # metres

@@ -1,4 +1,4 @@
-"""Third-party modules by the extra of this package that brings them, so that a command can say which one it lacks."""
+"""Third-party modules by the extra that installs them, so that a command can name the missing extra."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "bench": ("matplotlib", "onnx", "psutil", "tqdm"),
 }
-"""As setup.py declares them; the key "" is what is always required."""
+"""As declared in setup.py; the key "" holds what is always required."""
 
 
 def remedy(error: ModuleNotFoundError, extra: str) -> str | None:
     """What to install for a module that could not be imported.
 
     Args:
-        error: of the import.
-        extra: which is named if several bring the module.
+        error: raised by the import.
+        extra: the one to name if several install the module.
 
     Returns:
-        a command; None if no extra brings the module: then a module of this package, or one within a third-party
-        package, is missing, which is a bug or a broken installation.
+        a command; None if no extra installs the module. Then a module of this package or of a third-party package is
+        missing, which is a bug or a broken installation.
     """
-    bringing = [name for name, modules in MODULES.items() if error.name in modules]
-    if not bringing:
+    providing = [name for name, modules in MODULES.items() if error.name in modules]
+    if not providing:
         return None
-    chosen = extra if extra in bringing else bringing[0]
+    chosen = extra if extra in providing else providing[0]
     return f"pip install 'text2sign_ros[{chosen}]'" if chosen else "pip install text2sign_ros"

@@ -16,9 +16,9 @@ FINGERS = {
 }
 """From the thumb to the little finger."""
 GROUPS = {"body": FAINT, "face": "#998773", "left_hand": FINGERS["left"][1], "right_hand": FINGERS["right"][1]}
-"""One colour for each of ``skeleton.GROUPS``, where fingers are not told apart."""
+"""One colour for each of ``skeleton.GROUPS``, where fingers are not distinguished."""
 WARM, COOL, GREY = ARM["left"], ARM["right"], "#9aa5b1"
-"""Curves of a chart: the one in question, the one beside it, and what is only there to compare with."""
+"""Curves of a chart: the main one, a second one, and the reference."""
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""What is installed where: models/ and config/ in the source checkout or in share/, and other ROS 2 packages."""
+"""Finds installed resources: models/ and config/ in the source checkout or in share/, and other ROS 2 packages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def share() -> Path:
     """Folder that holds ``models`` and ``config``.
 
     Raises:
-        ResourceError: neither a source checkout nor an installed package is there.
+        ResourceError: there is neither a source checkout nor an installed package.
     """
     prefixes = [path for path in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if path]
     places = [Path(__file__).resolve().parents[1]]
@@ -27,7 +27,7 @@ def share() -> Path:
             return place
     raise ResourceError(
         f"text2sign_ros finds no models in {', '.join(map(str, places))}; "
-        "source the workspace's setup file, or name the bundle's folder"
+        "source the workspace's setup file, or give the bundle's folder"
     )
 
 
@@ -41,14 +41,14 @@ def default_bundle() -> Path:
 
 
 def require_ros_package(name: str, purpose: str) -> None:
-    """Check that a ROS 2 package is installed, before anything is started that would be left running without it.
+    """Check that a ROS 2 package is installed, before starting anything that would be left running without it.
 
     Args:
         name: of the package, for example "rviz2".
         purpose: what needs it, for the message, for example "viewer:=rviz".
 
     Raises:
-        ResourceError: it is not in the ament index of this environment.
+        ResourceError: it is not in this environment's ament index.
     """
     from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 

@@ -1,7 +1,7 @@
 """The 79 keypoints of a signer: names, groups, bones, rest pose.
 
 The layout is the subset of COCO-WholeBody-133 that sign-language work commonly uses (the paper gives the
-count, not the list; this is the set of MSKA's PHOENIX14T configuration): body 11, face 26, left hand 21,
+count, not the list; this is the set in MSKA's PHOENIX14T configuration): body 11, face 26, left hand 21,
 right hand 21, in that order. Left and right are the signer's.
 
 Frame ``signer`` (REP 103): metres, x forward (toward the viewer), y to the signer's left, z up; the origin
@@ -94,7 +94,7 @@ HAND: dict[str, slice] = {side: GROUPS[f"{side}_hand"] for side in ("left", "rig
 """The keypoints of each hand; 1 to 4 after its root are the thumb's, and so on for each finger."""
 
 EYES, EARS, SHOULDERS = ([INDEX[f"left_{part}"], INDEX[f"right_{part}"]] for part in ("eye", "ear", "shoulder"))
-"""Indices of the left and the right one."""
+"""Indices, left before right."""
 BROWS = [i for i, name in enumerate(KEYPOINTS) if "_brow_" in name]
 JAW = [i for i, name in enumerate(KEYPOINTS) if "_jaw_" in name]
 """Indices from the right ear over the chin to the left ear."""
@@ -136,7 +136,7 @@ BONES: tuple[tuple[int, int], ...] = (
     *((INDEX[a], INDEX[b]) for line in _FACE_LINES for a, b in itertools.pairwise(line)),
     *HAND_BONES,
 )
-"""Pairs of keypoint indices to draw a signer with; parents come before children within arms and hands.
+"""Pairs of keypoint indices for drawing a signer; parents come before children within arms and hands.
 
 :meta hide-value:
 """
@@ -147,9 +147,9 @@ GROUP_BONES: dict[str, tuple[tuple[int, int], ...]] = {
 """The bones with both ends in one of ``GROUPS``, in the order of ``BONES``."""
 
 UPPER_ARM, FOREARM = 0.32, 0.28
-"""Bone lengths of the canonical signer, metres: what recorded arms show at full length, by shoulder width."""
+"""Bone lengths of the canonical signer, metres: those of recorded arms at full length, scaled by shoulder width."""
 
-# Per finger the lengths root to knuckle and of the phalanges, metres: the proportions of the recorded hands.
+# For each finger, the length from root to knuckle and of the phalanges, metres, in the proportions of recorded hands.
 _HAND_LENGTHS = (
     (0.043, 0.039, 0.032, 0.026),
     (0.092, 0.044, 0.028, 0.021),
@@ -158,7 +158,7 @@ _HAND_LENGTHS = (
     (0.086, 0.035, 0.021, 0.018),
 )
 
-# A relaxed left hand hanging down, palm to the thigh: only the directions of its bones count.
+# A relaxed left hand hanging down, palm to the thigh: only the directions of its bones matter.
 _RELAXED_LEFT_HAND = (
     (0.000, 0.000, 0.000),
     (0.027, -0.008, -0.022), (0.044, -0.020, -0.050), (0.048, -0.030, -0.078), (0.048, -0.036, -0.100),

@@ -169,7 +169,7 @@ def _backends(folder: Path, bundle: Bundle) -> tuple[dict[str, Backend], list[st
     """What works here by what it calls itself, that of "auto" first; and the names that do not."""
     found: dict[str, Backend] = {}
     unavailable = []
-    for name in NAMES[1:]:  # the CPU comes first, and stands in for what can't be had
+    for name in NAMES[1:]:  # the CPU comes first, and stands in for what is unavailable
         backend = open_backend(name, folder, bundle)
         if backend.name in found:
             unavailable.append(name)

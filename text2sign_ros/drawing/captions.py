@@ -1,4 +1,4 @@
-"""Words on pictures: the captions of a clip, and text that fits its place."""
+"""Text on pictures: the captions of a clip, and text fitted to its space."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def check(clip: SignClip, captions: Sequence[tuple[str, int]]) -> None:
 
 @lru_cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own, in pixels."""
+    """Pillow's default font; ``size`` in pixels."""
     return ImageFont.load_default(size)
 
 
 def fit(text: str, size: int, width: float) -> str:
-    """``text``, or as much of its beginning as ``width`` pixels hold."""
+    """``text``, truncated if it is wider than ``width`` pixels."""
     measure = font(size).getlength
     if measure(text) <= width:
         return text

@@ -1,9 +1,9 @@
 """One frame of signing as a stick figure with readable hands.
 
 The signer is seen from the front without perspective: the signer's left is on the right of the picture. Arms and hands
-are warm colours on the signer's left and cool ones on the right, each finger has its own; a palm is filled light when
-it faces the viewer and dark when its back does. Nearer parts lie over farther ones. A keypoint of confidence 0 is not
-drawn, nor is any line that needs it.
+have warm colours on the signer's left and cool ones on the right, each finger its own; a hand is filled light when the
+palm faces the viewer and dark when the back does. Nearer parts cover farther ones. A keypoint of confidence 0 is not
+drawn, nor is any line that ends in it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image, ImageColor, ImageDraw
 from text2sign_ros import palette, skeleton
 
 BODY_CENTRE, BODY_EXTENT = (0.0, -0.165), 1.12
-"""Metres: y and z of the middle, and width and height, of everything from the hair to the fingertips at rest."""
+"""Metres: centre (y, z) and size of a square that holds everything from the hair to the fingertips at rest."""
 _HAND_EXTENT = 0.21  # metres across an inset; a stretched hand is 0.19 long
 _ARM_WIDTH, _FINGER_WIDTH, _FACE_WIDTH = 0.026, 0.0105, 0.006  # metres
 
@@ -56,7 +56,7 @@ class Window:
     """A rectangle of the signer's frontal plane and its size in pixels."""
 
     centre: tuple[float, float]  # y, z in metres
-    scale: float  # pixels a metre
+    scale: float  # pixels per metre
     size: tuple[int, int]  # pixels, width and height
 
     def enlarged(self, factor: int) -> Window:
@@ -92,7 +92,7 @@ def render(
 ) -> Image.Image:
     """Draw what lies in ``window``; anti-aliased by drawing ``supersample`` times as large.
 
-    With ``hand`` ("left" or "right") this is that hand's inset: no face, and the arms and the other hand faint.
+    With ``hand`` ("left" or "right"), draw an inset of that hand: no face, and the arms and the other hand faint.
     """
     large = window.enlarged(supersample)
     paper = palette.INSET if hand else palette.PAPER
@@ -117,7 +117,7 @@ def render(
         if isinstance(item, _Stroke):
             colour = item.colour if hand in (None, item.part) else _faint(item.colour)
             width = max(item.width * large.scale, 1.6 * supersample)
-            # A rim of paper tells a line from the ones that it crosses.
+            # A rim in the background colour separates a line from those that it crosses.
             rim = 0.0 if item.part == "face" else min(0.3 * width, 2.0 * supersample)
             _draw_bone(draw, points[item.a], points[item.b], colour, width, rim, paper)
         elif item == "head":
@@ -154,7 +154,7 @@ def _draw_palm(draw: ImageDraw.ImageDraw, outline: np.ndarray, side: str, *, fai
 
 
 def _draw_torso(draw: ImageDraw.ImageDraw, points: np.ndarray, seen: np.ndarray, scale: float) -> None:
-    """A pale trunk and neck to see the arms against; not keypoints, so never darker than a hint."""
+    """A pale torso and neck as background for the arms; they are not keypoints, so they stay faint."""
     if not seen[skeleton.SHOULDERS].all():
         return
     (left, right), radius = points[skeleton.SHOULDERS], 0.045 * scale
@@ -172,7 +172,7 @@ def _draw_torso(draw: ImageDraw.ImageDraw, points: np.ndarray, seen: np.ndarray,
 def _draw_head(draw: ImageDraw.ImageDraw, points: np.ndarray, seen: np.ndarray, scale: float) -> None:
     left, right = points[skeleton.EARS]
     centre, across = (left + right) / 2, (left - right) / 2
-    # Seen from the side the ears meet; a head keeps its width.
+    # Seen from the side the ears coincide; the head keeps a minimum width.
     length = max(float(np.linalg.norm(across)), 1e-6)
     across *= max(1.0, 0.06 * scale / length)
     up = 1.45 * np.array((across[1], -across[0]))
@@ -192,7 +192,7 @@ def _draw_head(draw: ImageDraw.ImageDraw, points: np.ndarray, seen: np.ndarray, 
 def hand_image(
     positions: np.ndarray, confidence: np.ndarray, side: str, size: tuple[int, int], supersample: int = 3
 ) -> Image.Image:
-    """One hand enlarged, with whatever of the other hand is beside it."""
+    """One hand enlarged, with the visible part of the other hand."""
     hand = skeleton.HAND[side]
     seen = positions[hand][confidence[hand] > 0]
     if not len(seen):

@@ -27,8 +27,8 @@ def contact_sheet(
     Args:
         captions: (text, frames) in order; the frames add up to the clip's. An empty text is a pause and is left out.
         path: the file, written whole or not at all.
-        notice: what the figure shows, printed at the foot.
-        columns: pictures in a row; None chooses by their number.
+        notice: what the figure shows, printed at the bottom.
+        columns: pictures per row; None chooses by their number.
 
     Raises:
         ClipError: the clip is empty, or the captions do not cover it.
@@ -71,13 +71,13 @@ def contact_sheet(
 
 
 def _active(positions: np.ndarray, confidence: np.ndarray, side: str) -> bool:
-    """Whether a hand is seen and away from where it hangs at rest."""
+    """Whether a hand is visible and away from its rest position."""
     root = skeleton.HAND[side].start
     return bool(confidence[root] > 0 and np.linalg.norm(positions[root] - skeleton.REST_POSE[root]) > 0.12)
 
 
 def _sheet_window(clip: SignClip, frames: list[int], width: int) -> Window:
-    """One window for all pictures: from the hair to the waist, and as far as the hands reach."""
+    """One window for all pictures: from the hair to the waist, extended to where the hands reach."""
     top, bottom, across = 0.35, -0.40, 0.86
     for side, hand in skeleton.HAND.items():
         for frame in frames:
@@ -93,7 +93,7 @@ def _sheet_window(clip: SignClip, frames: list[int], width: int) -> Window:
 
 
 def _moments(clip: SignClip, captions: Sequence[tuple[str, int]]) -> list[tuple[str, list[int]]]:
-    """Frames to show under each caption: three, or one for every word and letter if there are more."""
+    """Frames to show for each caption: three, or one for each word and letter if there are more."""
     check(clip, captions)
     if not any(text.strip() for text, _ in captions):
         captions = [("rest", len(clip))]
@@ -107,7 +107,7 @@ def _moments(clip: SignClip, captions: Sequence[tuple[str, int]]) -> list[tuple[
 
 
 def _rows(groups: list[tuple[str, list[int]]], columns: int) -> list[list[tuple[str, list[int]]]]:
-    """Groups in rows of at most ``columns`` pictures; one that is longer than a row is continued on the next."""
+    """Groups in rows of at most ``columns`` pictures; a group longer than a row continues on the next."""
     rows: list[list[tuple[str, list[int]]]] = [[]]
     room = columns
     for text, frames in groups:

@@ -48,7 +48,7 @@ def video(clip: SignClip, captions: Sequence[tuple[str, int]], path: str | Path)
 
 
 def _page(text: str) -> Image.Image:
-    """What all frames of a caption share."""
+    """The background that all frames of a caption share."""
     page = Image.new("RGB", _SIZE, palette.PAPER)
     draw = ImageDraw.Draw(page)
     middle = _SIZE[0] / 2

@@ -28,17 +28,17 @@ _ALWAYS_REQUIRED = (
     "fused.onnx",
 )
 LEARNT, TRAINING = EVALUATION_FILES = ("learnt.pt", "training.yaml")
-"""What only evaluation needs: the networks before distillation, and the configuration that they were trained by."""
-LARGEST = 16_000_000
-"""Bytes of the largest ``bundle.json`` that is read."""
+"""Files that only evaluation needs: the networks before distillation, and their training configuration."""
+MAX_DESCRIPTION_BYTES = 16_000_000
+"""Size limit of ``bundle.json``, bytes."""
 _MOST = {"latent_dim": 1000, "stride": 100, "unet_levels": 10, "prefix_codes": 1000, "max_tokens": 1000}
 _MOST |= {"text_dim": 10_000, "timesteps": 100_000}
 _MOST_UNITS, _MOST_FRAMES, _MOST_FPS = 1000, 10_000, 1000
-"""What memory is allocated by has a bound: far beyond any model, and what every machine can bear."""
+"""Upper bounds for values that determine memory use: far beyond any model, harmless on any machine."""
 
 
 class BundleError(Text2SignError):
-    """A bundle is missing, damaged, or of a format that this version does not read."""
+    """A bundle is missing, damaged, or in a format that this version does not read."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class UnitSettings:
 
     Attributes:
         signs, letters: the vocabulary.
-        max_units: signs and letters generated at once.
-        frames_per_sign, frames_per_letter: generous estimates to cut segments by.
-        out_of_vocabulary: what becomes of a word that is no sign: it is spelled.
+        max_units: signs and letters generated together.
+        frames_per_sign, frames_per_letter: generous estimates for cutting segments.
+        out_of_vocabulary: what to do with a word that has no sign: spell it.
     """
 
     signs: list[str]
@@ -82,13 +82,13 @@ class UnitSettings:
 
 @dataclass(frozen=True)
 class SentenceSettings:
-    """How texts are cut for a model that takes clauses as they are written, see ``text.sentences``.
+    """How texts are cut for a model that takes clauses as written, see ``text.sentences``.
 
     Attributes:
-        max_frames: frames of the longest clause; what is expected to take longer is cut.
-        frames_per_character: a generous estimate of what a clause takes, by its length.
-        out_of_vocabulary: what becomes of a word that training did not see: the encoder's tokenizer takes any word, and
-            it is signed as written, whatever the model makes of it.
+        max_frames: frames of the longest clause; a clause that is expected to take longer is cut.
+        frames_per_character: a generous estimate of the frames for each character of a clause.
+        out_of_vocabulary: what to do with a word not seen in training: the encoder's tokenizer takes any word, and it
+            is signed as written, with whatever result.
     """
 
     max_frames: int
@@ -98,7 +98,7 @@ class SentenceSettings:
     def problem(self, longest: int) -> str:
         """What makes these values unusable where a segment has at most ``longest`` frames; empty if nothing does."""
         if not 1 <= self.max_frames <= longest:
-            return f"max_frames must be from 1 to {longest}, what the longest bucket holds beside the prefix"
+            return f"max_frames must be from 1 to {longest}, the frames of the longest bucket without the prefix"
         if not 0 < self.frames_per_character <= _MOST_FRAMES:
             return f"frames_per_character must be positive and at most {_MOST_FRAMES}"
         return "" if self.out_of_vocabulary == "as written" else "out_of_vocabulary must be 'as written' for sentences"
@@ -112,34 +112,34 @@ SEGMENTERS: dict[str, type[UnitSettings] | type[SentenceSettings]] = {
     "units": UnitSettings,
     "sentences": SentenceSettings,
 }
-"""Settings of each segmenter, by the name that ``bundle.json`` gives it as its ``kind``."""
+"""Settings of each segmenter, by its ``kind`` in ``bundle.json``."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What ``bundle.json`` says.
+    """The contents of ``bundle.json``.
 
     Attributes:
         name: of the bundle.
         fps: frames per second of the motion.
         latent_dim: D, numbers in a code.
         stride: frames per code.
-        unet_levels: of the U-Net, which halves its codes between them and so takes multiples of ``code_multiple``.
-        buckets: lengths in frames that the model is run on; what is shorter is padded to the next one.
-        prefix_codes: codes of what went before that each segment starts from.
-        max_tokens: L, tokens that the model takes at once.
+        unet_levels: of the U-Net, which halves its codes between levels and so takes multiples of ``code_multiple``.
+        buckets: lengths in frames that the model is run on; shorter segments are padded to the next one.
+        prefix_codes: number of preceding codes from which each segment continues.
+        max_tokens: L, most tokens that the model takes.
         text_dim: width of their embeddings.
         timesteps, beta_start, beta_end: noise schedule (see ``samplers.alphas_cumprod``).
-        presets: name -> sampling steps, all of them measured.
-        preset: the one to use unless told otherwise.
-        guidance: classifier-free guidance that the distilled network took over from its teacher.
+        presets: name -> sampling steps, all of them evaluated.
+        preset: the default one.
+        guidance: scale of the classifier-free guidance that was distilled into the network.
         rest_code: (D,) the code of the rest pose.
         face: how the face moves, in words.
         keypoints: names, in order.
-        segmenter: how texts are cut into what is generated at once.
+        segmenter: how texts are cut into segments.
         files: name -> sha256 of every file that signing needs.
-        evaluation_files: the same of those that only evaluation needs; they need not be there, as on a robot.
-        folder: where it was loaded from. Not in the file.
+        evaluation_files: the same for files that only evaluation needs; they may be absent, as on a robot.
+        folder: where it was loaded from; not in the file.
     """
 
     name: str
@@ -167,12 +167,12 @@ class Bundle:
 
     @property
     def code_multiple(self) -> int:
-        """What every number of codes that the U-Net takes is a multiple of."""
+        """The U-Net takes numbers of codes that are multiples of this."""
         return 2 ** (self.unet_levels - 1)
 
     @property
     def longest_segment(self) -> int:
-        """Frames that a segment has at most: the longest bucket's, without the prefix."""
+        """Frames of the longest segment: those of the longest bucket without the prefix."""
         return self.buckets[-1] - self.prefix_codes * self.stride
 
     @property
@@ -188,10 +188,10 @@ class Bundle:
         """
         path = self.folder / name
         if name not in self.evaluation_files:
-            raise BundleError(f"{self.folder} holds no {name}, which evaluation needs; export it anew")
+            raise BundleError(f"{self.folder} holds no {name}, which evaluation needs; export it again")
         if not path.is_file():
             raise BundleError(
-                f"{self.folder} was installed without {name}, which only evaluation needs; name the bundle's folder in "
+                f"{self.folder} was installed without {name}, which only evaluation needs; give the bundle's folder in "
                 "the source tree"
             )
         return path
@@ -210,16 +210,16 @@ class Bundle:
 
         Args:
             folder: of the bundle.
-            copy_to: folder that gets what was verified, byte for byte, of the files that signing needs.
+            copy_to: folder for a copy of the files that signing needs, byte for byte as verified.
 
         Raises:
-            BundleError: names the file at fault and what to do.
+            BundleError: names the faulty file and the remedy.
         """
         folder = Path(folder)
         values = _read(folder / DESCRIPTION)
         if values.pop("format", None) != FORMAT:
             raise BundleError(
-                f"{folder / DESCRIPTION} is not of bundle format {FORMAT}; export it anew with this version"
+                f"{folder / DESCRIPTION} is not of bundle format {FORMAT}; export it again with this version"
             )
         settings: Any = values.get("segmenter")
         kind = settings.pop("kind", None) if isinstance(settings, dict) else None
@@ -231,7 +231,7 @@ class Bundle:
         bundle: Bundle = _built(cls, _written(), values, folder)
         bundle = replace(bundle, folder=folder)
         if problem := bundle.problem() or bundle._files_problem():
-            raise BundleError(f"{folder / DESCRIPTION}: {problem}; export it anew")
+            raise BundleError(f"{folder / DESCRIPTION}: {problem}; export it again")
         for name, digest in (bundle.files | bundle.evaluation_files).items():
             path = folder / name
             if Path(name).name != name:
@@ -245,26 +245,26 @@ class Bundle:
         return bundle
 
     def _files_problem(self) -> str:
-        """Which files are not listed that must be, or twice; empty if all is well."""
+        """Which required files are not listed, or which are listed twice; empty if all is well."""
         if missing := [name for name in self.required if name not in self.files]:
             return f"files lacks {', '.join(missing)}"
         twice = sorted(self.files.keys() & self.evaluation_files.keys())
         return f"files and evaluation_files both name {', '.join(twice)}" if twice else ""
 
     def problem(self) -> str:
-        """What makes these values unusable, the files apart; empty if nothing does."""
+        """What makes these values unusable, apart from the files; empty if nothing does."""
         odd = [name for name, most in _MOST.items() if not 1 <= getattr(self, name) <= most]
         if odd:
             return ", ".join(f"{name} must be from 1 to {_MOST[name]}" for name in odd)
         multiple = self.stride * self.code_multiple
         problems = {
-            "presets must be numbers of steps, and preset the name of one": self.preset not in self.presets
+            "presets must be numbers of steps, and preset the name of one of them": self.preset not in self.presets
             or not 1 <= min(self.presets.values()) <= max(self.presets.values()) <= self.timesteps,
             f"fps must be positive and at most {_MOST_FPS}": not 0 < self.fps <= _MOST_FPS,
             "beta_start and beta_end must grow between 0 and 1": not 0 < self.beta_start <= self.beta_end < 1,
             f"buckets must grow, from 1 to at most {_MOST_FRAMES}": sorted(set(self.buckets)) != self.buckets
             or not all(1 <= bucket <= _MOST_FRAMES for bucket in self.buckets),
-            f"buckets must be multiples of {multiple}, the stride times what the U-Net halves its codes by": any(
+            f"buckets must be multiples of {multiple}, the stride times the U-Net's reduction": any(
                 bucket % multiple for bucket in self.buckets
             ),
             "buckets must not be empty": not self.buckets,
@@ -282,7 +282,7 @@ def _written() -> tuple[Field[Any], ...]:
 
 
 def _built(cls: type, expected: Iterable[Field[Any]], values: dict[str, Any], folder: Path, where: str = "") -> Any:
-    """An object of JSON values.
+    """An object built from JSON values.
 
     Raises:
         BundleError: entries are missing, unknown or of another type.
@@ -291,7 +291,7 @@ def _built(cls: type, expected: Iterable[Field[Any]], values: dict[str, Any], fo
     if wrong := sorted(kinds.keys() ^ values.keys()):
         raise BundleError(f"{folder / DESCRIPTION} has missing or unknown entries: {where}{', '.join(wrong)}")
     for name, kind in kinds.items():
-        if name != "segmenter" and not _is(values[name], kind):  # which has been built before
+        if name != "segmenter" and not _is(values[name], kind):  # that one is built already
             raise BundleError(f"{folder / DESCRIPTION}: {where}{name} must be {kind}, not {str(values[name])[:60]}")
     return cls(**values)
 
@@ -309,15 +309,15 @@ def _is(value: Any, kind: str) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if not path.is_file():  # reading a pipe or a device would not end
+        if not path.is_file():  # reading a pipe or a device would never end
             raise FileNotFoundError
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise ValueError(f"it has more than {LARGEST} bytes")
+            content = file.read(MAX_DESCRIPTION_BYTES + 1)
+        if len(content) > MAX_DESCRIPTION_BYTES:
+            raise ValueError(f"it has more than {MAX_DESCRIPTION_BYTES} bytes")
         values = json.loads(content)
     except FileNotFoundError:
-        raise BundleError(f"{path} is missing; name the folder of a bundle, such as models/asl_cafe") from None
+        raise BundleError(f"{path} is missing; give the folder of a bundle, such as models/asl_cafe") from None
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} can't be read: {error}") from error
     if not isinstance(values, dict):
@@ -326,7 +326,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def is_bundle(folder: Path) -> bool:
-    """Whether a folder holds the description of a bundle, of whatever format; nothing of it is verified."""
+    """Whether a folder holds the description of a bundle, of any format; nothing is verified."""
     try:
         values = _read(folder / DESCRIPTION)
     except BundleError:
@@ -336,14 +336,14 @@ def is_bundle(folder: Path) -> bool:
 
 @contextmanager
 def open_bundle(folder: Path) -> Iterator[tuple[Bundle, Path]]:
-    """A bundle, verified, and a folder with a copy that nobody else writes to; load it there before leaving.
+    """A verified bundle and a folder with a private copy of it; load the files from there before the context ends.
 
-    The copy has the files that signing needs and no others. ONNX Runtime maps weights into memory rather than reading
-    them. A file cut short later would end the process (SIGBUS), one written over would change the motion. What is
-    mapped outlives the folder, which leaving removes.
+    The copy has only the files that signing needs. ONNX Runtime maps weights into memory rather than reading them, so a
+    file truncated later would kill the process (SIGBUS), and one overwritten would change the motion. The folder is
+    removed when the context ends; what is mapped stays valid.
 
     Raises:
-        BundleError: as ``Bundle.load``, or there is no room for the copy.
+        BundleError: as for ``Bundle.load``, or there is no space for the copy.
     """
     with ExitStack() as stack:
         try:
@@ -351,14 +351,14 @@ def open_bundle(folder: Path) -> Iterator[tuple[Bundle, Path]]:
             bundle = Bundle.load(folder, copy_to=copy)
         except OSError as error:
             raise BundleError(
-                f"{folder} can't be read and copied to the folder for temporary files: {error}; make room there, or "
-                "name another by TMPDIR"
+                f"{folder} can't be read and copied to the folder for temporary files: {error}; free some space there, "
+                "or set TMPDIR to another folder"
             ) from error
         yield bundle, copy
 
 
 def sha256(path: Path, copy: Path | None = None) -> str:
-    """Hex digest of a file; what was read is written to ``copy``."""
+    """Hex digest of a file, which is also copied to ``copy``."""
     digest = hashlib.sha256()
     with path.open("rb") as file, open(copy or os.devnull, "wb") as written:
         while block := file.read(1 << 20):

@@ -19,14 +19,14 @@ from text2sign_ros.motion.timeline import REST, Part, Timeline
 from text2sign_ros.text import TextError
 
 AHEAD = 2.0
-"""Seconds of motion that may wait to be taken: what bridges a moment in which the machine has no time to sign."""
+"""Seconds of motion to buffer for the consumer: bridges moments in which the machine is too busy to sign."""
 MAX_UNCOLLECTED = 100
-"""Texts that have ended and whose end the consumer has not taken, beyond those that wait: a consumer that stalls must
-not let memory grow."""
+"""Ended texts that the consumer may leave uncollected, in addition to waiting texts: a stalled consumer must not let
+memory grow."""
 
 
 class QueueFullError(Text2SignError):
-    """As many texts wait as may."""
+    """The queue of waiting texts is full."""
 
 
 class DroppedError(Text2SignError):
@@ -34,14 +34,14 @@ class DroppedError(Text2SignError):
 
 
 class Policy(Enum):
-    """What becomes of a text that comes while others are there."""
+    """What happens to a text that is submitted while others are waiting or being signed."""
 
     QUEUE = "queue"
-    """It waits; where as many wait as may, it is refused."""
+    """It waits; if the queue is full, it is refused."""
     REPLACE = "replace"
-    """All others are canceled, the one being signed by the way back to rest."""
+    """All others are canceled; the one being signed returns to rest."""
     DROP_OLDEST = "drop_oldest"
-    """It waits; where as many wait as may, the one that has waited longest is dropped."""
+    """It waits; if the queue is full, the text that has waited longest is dropped."""
 
 
 class Outcome(Enum):
@@ -49,20 +49,20 @@ class Outcome(Enum):
 
     SIGNED = "signed"
     REFUSED = "refused"
-    """It can't be signed; nothing of it was."""
+    """It can't be signed, and no part of it was."""
     DROPPED = "dropped"
     """It expired or was superseded before it was signed."""
     CANCELED = "canceled"
     FAILED = "failed"
-    """Something broke; what was begun ended at rest."""
+    """An error occurred; a motion that had started ended at rest."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a text is to be signed.
+    """How to sign a text.
 
     Attributes:
-        seed: of the noise; the same text with the same seed is the same motion.
+        seed: of the noise; the same text and seed give the same motion.
         max_characters: a longer text is refused.
         frames_per_chunk: length of the chunks.
         limits: of every keypoint's motion.
@@ -76,20 +76,20 @@ class Style:
 
 @dataclass(eq=False)
 class Utterance:
-    """One text on its way. The engine writes, anyone may read.
+    """A submitted text and its progress. Written by the engine only; any thread may read it.
 
     Attributes:
         text, style: as submitted.
-        id: of this text alone.
-        expires: when, by ``time.monotonic``, it is dropped if nothing of it was taken and it still waits.
+        id: unique identifier.
+        expires: time by ``time.monotonic`` at which it is dropped if it is still waiting and has not started.
         outcome: None until it has ended.
-        error: why it was refused, dropped, canceled for another or failed.
-        warnings: what could not be signed as written; of a long text complete when it has ended.
-        begun: whether any chunk of it was taken.
-        frames: signed so far.
-        first_chunk: seconds from when the engine turned to this text to its first chunk; 0 before that.
-        work: seconds of signing so far, without any waiting.
-        returns: frame from which it goes straight back to rest, or None.
+        error: why it was refused, dropped, superseded or failed.
+        warnings: what could not be signed as written; complete for a long text once it has ended.
+        started: whether any of its chunks was taken.
+        frames: number of frames signed so far.
+        first_chunk: seconds from when the engine started on this text to its first chunk; 0 before that.
+        work: seconds of signing so far, waiting excluded.
+        return_frame: frame from which the motion returns straight to rest, or None.
     """
 
     text: str
@@ -99,47 +99,47 @@ class Utterance:
     outcome: Outcome | None = None
     error: Exception | None = None
     warnings: tuple[str, ...] = ()
-    begun: bool = False
+    started: bool = False
     frames: int = 0
     first_chunk: float = 0.0
     work: float = 0.0
-    returns: int | None = None
+    return_frame: int | None = None
 
 
 Item = tuple[Utterance, Chunk | None]
-"""A chunk of an utterance, or None: it has ended, and ``outcome`` says how."""
+"""A chunk of an utterance; None instead of a chunk means that it has ended, see ``outcome``."""
 
 
 class SigningEngine:
-    """Signs texts in the order in which they are submitted, ahead of the consumer of the chunks.
+    """Signs texts in the order of submission, ahead of the consumer of the chunks.
 
-    All methods may be called from any thread, but the chunks are for one consumer. One worker thread runs the signer.
+    All methods are thread-safe, but the chunks are for a single consumer. One worker thread runs the signer.
 
-    What holds, and the tests hold it to:
-        - at most ``max_waiting`` texts wait to be signed (and those that a pause put back), at most ``AHEAD`` seconds
-          of motion (and one chunk more, and one way back to rest) and ``MAX_UNCOLLECTED`` ends wait to be taken: memory
-          does not grow with the texts;
-        - every text that was accepted gives its chunks, in order and whole, and then exactly one None with its outcome,
-          before any chunk of the next text comes. Only ``close`` cuts that short;
-        - the parts that chunks carry cover all frames of a motion without a gap; the way back to rest is one of them,
-          and ends what else would still go on;
-        - the chunks of a text begin and end at rest, also when it is canceled or fails: they then go on from the
-          last one along a minimum-jerk path;
-        - after ``cancel`` no chunk of what was canceled is given any more, only that way back;
-        - after ``pause`` neither, and nothing is signed before ``resume``. A text that was interrupted then begins
-          again, its frames counted from 0: half a sentence, or half a sign, says nothing.
+    Invariants (checked by the tests):
+        - Bounded memory: at most ``max_waiting`` texts are waiting (plus those that ``pause`` put back), and at most
+          ``AHEAD`` seconds of motion (plus one chunk and one return to rest) and ``MAX_UNCOLLECTED`` ended texts are
+          buffered.
+        - Every accepted text yields all its chunks in order, then exactly one None with its outcome, before the first
+          chunk of the next text. Only ``close`` cuts this short.
+        - The parts of the chunks cover all frames of a motion without gaps. A return to rest is a part of its own and
+          ends all other parts.
+        - The chunks of a text start and end at rest. If the text is canceled or fails, they continue from the last
+          chunk that was taken along a minimum-jerk path to rest.
+        - After ``cancel``, canceled texts yield no further chunks except that return to rest.
+        - After ``pause`` the same holds, and nothing is signed until ``resume``. An interrupted text is then signed
+          again from its start, with frames counted from 0, because half a sentence or half a sign means nothing.
 
     Args:
-        signer: to sign with; warm it up before.
-        max_waiting: texts that may wait.
+        signer: to sign with; warm it up first.
+        max_waiting: maximum number of waiting texts.
     """
 
     def __init__(self, signer: Signer, *, max_waiting: int) -> None:
         self._signer, self._max_waiting = signer, max_waiting
-        self._changed = threading.Condition()  # guards all below
-        self._live: list[Utterance] = []  # submitted, and the end not taken yet
-        self._waiting: deque[Utterance] = deque()  # those of them that the worker has not turned to, or has to again
-        self._running: Utterance | None = None  # the one that the worker is to go on with
+        self._changed = threading.Condition()  # guards everything below
+        self._live: list[Utterance] = []  # submitted, and their end not taken yet
+        self._waiting: deque[Utterance] = deque()  # those of them that the worker has to start or restart
+        self._running: Utterance | None = None  # the one that the worker is signing
         self._items: deque[Item] = deque()
         self._last: tuple[Utterance, Chunk] | None = None  # the last chunk that was taken
         self._paused = False
@@ -149,7 +149,7 @@ class SigningEngine:
 
     @property
     def waiting(self) -> int:
-        """How many texts wait to be signed."""
+        """Number of texts waiting to be signed."""
         return len(self._waiting)
 
     @property
@@ -175,12 +175,13 @@ class SigningEngine:
 
         Args:
             text, style: what to sign, and how.
-            policy: what becomes of it, or of others, where others are there.
-            max_wait: seconds after which it is dropped if the worker has not turned to it; 0 is no limit.
-            id: of the text; None makes one.
+            policy: what to do if other texts are waiting or being signed.
+            max_wait: seconds after which it is dropped if it has not been started; 0 is no limit.
+            id: identifier of the text; None generates one.
 
         Raises:
-            QueueFullError: ``max_waiting`` texts wait already, and the policy drops none.
+            QueueFullError: ``max_waiting`` texts are waiting and the policy drops none, or ``MAX_UNCOLLECTED`` ended
+                texts have not been taken.
         """
         expires = time.monotonic() + max_wait if max_wait > 0 else math.inf
         utterance = Utterance(text, style, id or uuid.uuid4(), expires)
@@ -188,12 +189,12 @@ class SigningEngine:
             self._expire()
             if len(self._live) >= self._max_waiting + MAX_UNCOLLECTED:
                 raise QueueFullError(
-                    f"the ends of {MAX_UNCOLLECTED} texts are not sent yet; does the clock stand still?"
+                    f"the ends of {MAX_UNCOLLECTED} texts have not been sent yet; is the clock stopped?"
                 )
             if policy is Policy.REPLACE:
-                self.cancel(DroppedError("a newer text took its place"))
+                self.cancel(DroppedError("superseded by a newer text"))
             elif policy is Policy.DROP_OLDEST and len(self._waiting) >= self._max_waiting:
-                oldest = next((p for p in self._waiting if not p.begun), None)
+                oldest = next((p for p in self._waiting if not p.started), None)
                 if oldest is not None:
                     self._drop(oldest, DroppedError(f"{self._max_waiting} newer texts are waiting"))
             if len(self._waiting) >= self._max_waiting:
@@ -204,20 +205,20 @@ class SigningEngine:
         return utterance
 
     def cancel(self, reason: Exception | None = None) -> int:
-        """End every text that was submitted; motion that is on its way goes back to rest.
+        """End every text that was submitted; a motion in progress returns to rest.
 
         Args:
             reason: becomes the ``error`` of each text that this cancels.
 
         Returns:
-            How many texts that ended.
+            Number of texts that were ended.
         """
         with self._changed:
             going = [
                 p for p in self._live if self._has_more(p) and not (p.outcome is not None and self._is_returning(p))
             ]
             for utterance in going:
-                # What has failed stays a failure: only its motion is cut short.
+                # A failed text stays failed: only its motion is cut short.
                 if utterance.outcome in (None, Outcome.SIGNED):
                     utterance.outcome, utterance.error = Outcome.CANCELED, reason
                 self._replace(utterance, [*self._way_out(utterance), (utterance, None)])
@@ -227,10 +228,10 @@ class SigningEngine:
             return len(going)
 
     def pause(self) -> int:
-        """Bring motion that is on its way to rest, and sign nothing until ``resume``.
+        """Bring a motion in progress to rest, and sign nothing until ``resume``.
 
         Returns:
-            How many texts begin again then, of which something had been performed.
+            Number of texts that had started and will be signed again from their start.
         """
         with self._changed:
             if self._paused:
@@ -241,25 +242,25 @@ class SigningEngine:
                 if not again and not self._has_more(utterance):
                     continue
                 ended = utterance.outcome in (Outcome.CANCELED, Outcome.DROPPED)
-                if ended or (utterance.outcome is Outcome.FAILED and utterance.begun):
+                if ended or (utterance.outcome is Outcome.FAILED and utterance.started):
                     self._replace(utterance, [*self._way_out(utterance), (utterance, None)])
-                else:  # also what was refused or failed before its turn: it must not end before those ahead of it
+                else:  # including texts refused or failed early: they must not end before those ahead of them
                     utterance.outcome = utterance.error = None
                     self._replace(utterance, self._way_out(utterance))
                     again.append(utterance)
             self._waiting.extendleft(reversed(again))
             self._running = None
             self._changed.notify_all()
-            return sum(utterance.begun for utterance in again)
+            return sum(utterance.started for utterance in again)
 
     def resume(self) -> None:
-        """Sign what waits."""
+        """Continue with the waiting texts."""
         with self._changed:
             self._paused = False
             self._changed.notify_all()
 
     def take(self, timeout: float) -> Item | None:
-        """The next chunk, or the end of a text; None if there is none within ``timeout`` seconds."""
+        """The next chunk or the end of a text; None if ``timeout`` seconds pass without one."""
         with self._changed:
             self._expire()
             if not self._changed.wait_for(lambda: self._items or self._closed, timeout) or not self._items:
@@ -268,48 +269,48 @@ class SigningEngine:
             if chunk is None:
                 self._live.remove(utterance)
             else:
-                utterance.begun, self._last = True, (utterance, chunk)
+                utterance.started, self._last = True, (utterance, chunk)
             self._changed.notify_all()
             return utterance, chunk
 
     def close(self) -> None:
-        """Stop, in mid-sentence if need be, and wait for the worker's end."""
+        """Stop immediately, even in mid-sentence, and join the worker."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self._worker.join()
 
     def _has_more(self, utterance: Utterance) -> bool:
-        """Whether anything but the end of it is still to be taken."""
+        """Whether anything other than its end is still to be taken."""
         own = [chunk for p, chunk in self._items if p is utterance]
         return own != [None]
 
     def _is_returning(self, utterance: Utterance) -> bool:
-        """Whether all that is still to be taken of it is a way back to rest."""
-        if self._last is None or self._last[0] is not utterance or utterance.returns is None:
+        """Whether only its return to rest is still to be taken."""
+        if self._last is None or self._last[0] is not utterance or utterance.return_frame is None:
             return False
-        return self._last[1].start + len(self._last[1]) >= utterance.returns
+        return self._last[1].start + len(self._last[1]) >= utterance.return_frame
 
     def _way_out(self, utterance: Utterance) -> list[Item]:
-        """The chunks that lead to rest from the last one of it that was taken; none if it has not begun."""
+        """The chunks from its last one that was taken to rest; none if it has not started."""
         if self._is_returning(utterance):
             return [item for item in self._items if item[0] is utterance and item[1] is not None]
         if self._last is None or self._last[0] is not utterance:
             return []
         last = self._last[1]
-        utterance.returns = last.start + len(last)
+        utterance.return_frame = last.start + len(last)
         return [(utterance, chunk) for chunk in _way_back(utterance, last)]
 
     def _replace(self, utterance: Utterance, items: list[Item]) -> None:
-        """Put ``items`` where what was still to be taken of it stood, or at the end where nothing did."""
+        """Replace its items that are still to be taken by ``items``; append them if there are none."""
         others = [item for item in self._items if item[0] is not utterance]
         place = next((k for k, item in enumerate(self._items) if item[0] is utterance), len(others))
         self._items = deque([*others[:place], *items, *others[place:]])
 
     def _expire(self) -> None:
-        """Drop what has waited too long."""
+        """Drop texts that have waited too long."""
         now = time.monotonic()
-        for utterance in [p for p in self._waiting if p.expires <= now and not p.begun]:
+        for utterance in [p for p in self._waiting if p.expires <= now and not p.started]:
             self._drop(utterance, DroppedError("it waited longer than max_wait allows"))
 
     def _drop(self, utterance: Utterance, reason: DroppedError) -> None:
@@ -328,19 +329,19 @@ class SigningEngine:
                     last = chunk
                 else:
                     self._end(utterance, Outcome.SIGNED)
-            except Exception as error:  # one text that fails must not silence the robot
+            except Exception as error:  # a text that fails must not silence the robot
                 refused = last is None and isinstance(error, TextError)
                 self._end(utterance, Outcome.REFUSED if refused else Outcome.FAILED, error, last)
 
     def _next(self) -> Utterance | None:
-        """Wait for a text to sign; None when there is to be none any more."""
+        """Wait for the next text to sign; None once the engine is closed."""
         with self._changed:
             while not self._closed:
                 self._expire()
                 if self._waiting and not self._paused:
                     utterance = self._running = self._waiting.popleft()
                     utterance.frames, utterance.first_chunk, utterance.work = 0, 0.0, 0.0
-                    utterance.returns = None
+                    utterance.return_frame = None
                     return utterance
                 self._changed.wait()
             return None
@@ -359,10 +360,10 @@ class SigningEngine:
             utterance.frames += len(chunk)
             yield chunk
             began = time.perf_counter()
-        utterance.warnings = plan.warnings  # those of a long text are complete only now
+        utterance.warnings = plan.warnings  # for a long text they are complete only now
 
     def _put(self, utterance: Utterance, chunk: Chunk) -> bool:
-        """Wait for room; False when the utterance, or everything, has ended or is to begin again."""
+        """Wait for room in the buffer; False if the utterance was ended or put back, or the engine was closed."""
         most = AHEAD * self._signer.fps
 
         def ended() -> bool:
@@ -384,14 +385,14 @@ class SigningEngine:
                 self._running = None
                 utterance.outcome, utterance.error = outcome, error
                 if last is not None:
-                    utterance.returns = last.start + len(last)
+                    utterance.return_frame = last.start + len(last)
                     self._items.extend((utterance, chunk) for chunk in _way_back(utterance, last))
                 self._items.append((utterance, None))
                 self._changed.notify_all()
 
 
 def _way_back(utterance: Utterance, last: Chunk) -> Iterator[Chunk]:
-    """From the end of ``last`` to rest; nothing if it ended there."""
+    """Chunks from the end of ``last`` to rest; none if it ended at rest."""
     if last.last:
         return iter(())
     style = utterance.style

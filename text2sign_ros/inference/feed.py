@@ -1,4 +1,4 @@
-"""Feed: what a backend samples one segment from."""
+"""Feed: the inputs from which a backend samples one segment."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ import numpy as np
 from text2sign_ros.text import TextEmbedding
 
 Feed = dict[str, np.ndarray]
-"""Inputs of one segment, all float32. N codes are one of the bundle's buckets and L its ``max_tokens``.
+"""Inputs of one segment, all float32. N is the number of codes of one of the bundle's buckets, L its ``max_tokens``.
 
-noise, prefix: (1, D, N); roles: (1, 3, N), whose second channel says which codes are given by the prefix; tokens:
+noise, prefix: (1, D, N); roles: (1, 3, N), whose second channel marks the codes given by the prefix; tokens:
 (1, L, 384), mask: (1, L) and sentence: (1, 384) of ``SentenceEncoder``; table: (S, 6) of ``samplers.solver_table``.
 """
 
 
 def feed(text: TextEmbedding, table: np.ndarray, prefix: np.ndarray, noise: np.ndarray, total: int) -> Feed:
-    """The codes that go on from ``prefix``, and padding.
+    """The inputs for codes that continue from ``prefix``, padded to ``total``.
 
     Args:
         text: the embedding of the segment's text, B = 1.
         table: (S, 6) of ``samplers.solver_table``.
         prefix: (D, P) the codes given.
-        noise: (D, n) that the new codes are made from.
-        total: N of the bucket, at least P + n.
+        noise: (D, n) noise from which the new codes are made.
+        total: N, at least P + n.
 
     Returns:
-        ``roles`` has what exists, what is given, and the progress of what is new, from 1 / n to 1.
+        the inputs; the channels of ``roles`` mark codes that exist, codes that are given, and the progress of new
+        codes, from 1 / n to 1.
     """
     dimensions, given = prefix.shape
     count = noise.shape[1]

@@ -42,8 +42,8 @@ def solver_table(sampler: str, alpha_bar: np.ndarray, steps: int) -> np.ndarray:
 
     "ddim" is Song et al. 2021 (equation 12, sigma = 0); "dpmpp_2m" is DPM-Solver++(2M), Lu et al. 2022
     (algorithm 2), its first and last step of first order. "lcm" is multistep consistency sampling (Song et al. 2023,
-    algorithm 1) for a distilled network: each step jumps to the end and goes back up with noise; the noise is that of
-    the start every time, which the table gets back from x and the last end. All end at the predicted clean code.
+    algorithm 1) for a distilled network: each step predicts the clean sample and adds noise again; it is always the
+    initial noise, which the table recovers from x and the previous prediction. All end at the predicted clean code.
 
     Raises:
         SamplerError: an unknown sampler, or steps out of range.
@@ -74,12 +74,12 @@ def solver_table(sampler: str, alpha_bar: np.ndarray, steps: int) -> np.ndarray:
 
 
 def sample(denoise: Callable[[Array, float], Array], noise: Array, table: np.ndarray) -> Array:
-    """Run a solver from pure noise to the clean sample; with arrays of numpy or tensors of torch.
+    """Run a solver from pure noise to the clean sample, with NumPy arrays or PyTorch tensors.
 
     Args:
         denoise: (x, time) -> predicted noise, of the shape of x.
         noise: any shape, standard normal.
-        table: of ``solver_table``.
+        table: from ``solver_table``.
     """
     x, previous = noise, 0.0 * noise
     for time, a, b, keep, new, old in table.tolist():

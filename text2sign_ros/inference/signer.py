@@ -17,7 +17,7 @@ from text2sign_ros.inference.bundle import BundleError, open_bundle
 from text2sign_ros.inference.feed import feed
 from text2sign_ros.inference.samplers import SamplerError, alphas_cumprod, solver_table
 from text2sign_ros.motion import kinematics
-from text2sign_ros.motion.hold import BRAKE, brake, set_off
+from text2sign_ros.motion.hold import BRAKE, accelerate, brake
 from text2sign_ros.motion.limits import Limits, stretch
 from text2sign_ros.motion.nonmanual import Passage, express
 from text2sign_ros.motion.smoothing import smooth
@@ -27,20 +27,20 @@ from text2sign_ros.text import Boundary, Plan, Segment, SentenceEncoder, TextEmb
 from text2sign_ros.text import plan as plan_text
 
 RETURN_FRAMES = 20
-"""Frames in which the hands go back to rest after a text."""
+"""Frames of the return to rest after a text."""
 _SETTLE_FRAMES = 8
 """Frames over which the small difference between the rest pose and its decoded code fades in."""
 NO_LIMITS = Limits()
 WORD_HOLD = 0.24
-"""Seconds for which the last letter of a spelled word is held longer when another spelled word follows: the pause by
-which a reader tells where the one ends and the next begins."""
+"""Seconds by which the last letter of a spelled word is extended if another spelled word follows: the pause lets
+readers see where one word ends and the next starts."""
 MIN_CODES = 6
-"""A segment is no shorter than this many codes, whatever the predicted duration."""
+"""Minimum number of codes in a segment, whatever the predicted duration."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A segment with its embedding, its number of codes, and the frames for which it is held after them."""
+    """A segment with its embedding, its number of codes, and the number of frames for which it is held at its end."""
 
     segment: Segment
     embedding: TextEmbedding
@@ -53,15 +53,15 @@ class Signer:
 
     Args:
         bundle: folder of the bundle.
-        preset: how many steps to sample in, by a name that the bundle gives it; None takes the bundle's choice.
+        preset: number of sampling steps, by its name in the bundle; None is the bundle's default.
         steps: a number of steps instead of a preset.
-        backend: what runs the networks, one of ``backends.NAMES``; or a backend.
-        cache: folder for engines that are built for this machine; None is ``backends.default_cache()``.
+        backend: what runs the networks: one of ``backends.NAMES``, or a backend object.
+        cache: folder for engines built for this machine; None is ``backends.default_cache()``.
         threads: threads of the inference engine on a CPU; on a busy machine more than one is slower.
 
     Raises:
         BundleError: the bundle is missing, damaged or not loadable.
-        BackendError: no such backend.
+        BackendError: an unknown backend.
         SamplerError: an unknown preset, or steps out of range.
     """
 
@@ -86,7 +86,7 @@ class Signer:
                 )
                 texts = self._segmenter.texts
                 if texts is None or not self._encoder.knows(texts):
-                    self._encoder.load()  # later the folder is gone
+                    self._encoder.load()  # now, because the folder is deleted after this
             except Exception as error:  # ONNX Runtime and tokenizers have no common base class for what they can raise
                 cause = str(error).replace(str(folder), str(self.bundle.folder))
                 raise BundleError(f"the text encoder of {self.bundle.folder} can't be loaded: {cause}") from error
@@ -108,18 +108,18 @@ class Signer:
 
     @property
     def backend(self) -> str:
-        """What really runs the networks, and on what."""
+        """What actually runs the networks, and on which device."""
         return self._backend.name
 
     def close(self) -> None:
-        """Give back what the networks hold; nothing can be signed after that."""
+        """Release what the networks hold; nothing can be signed after that."""
         self._encoder.close()
         del self._duration
         self._backend.close()
 
     @property
     def phrases(self) -> frozenset[tuple[str, ...]]:
-        """Signs as tuples of their words, which must not be parted; none where whole sentences are signed."""
+        """Signs as tuples of their words, which must not be separated; empty if the model signs whole sentences."""
         return self._segmenter.phrases
 
     def plan(self, text: str, *, max_characters: int = 100_000) -> Plan:
@@ -131,9 +131,9 @@ class Signer:
         return plan_text(text, self._segmenter, max_characters=max_characters)
 
     def timeline(self, plan: Plan) -> list[tuple[str, int]]:
-        """(text, frames) of each sign in order with its pause, the return to rest (text "") last; without limits.
+        """(text, frames) of each sign with its pause, in order, and last the return to rest (text ""); without limits.
 
-        What ``stream`` notes in its timeline is the same, and right with limits too.
+        ``stream`` fills its timeline with the same entries, and they are right with limits too.
         """
         timeline = Timeline()
         for _ in self._noted(self._parts(plan), timeline):
@@ -141,7 +141,7 @@ class Signer:
         return captions(timeline.take())
 
     def sign(self, text: str, *, seed: int = 0, limits: Limits = NO_LIMITS) -> SignClip:
-        """A text's whole motion at once, from rest and back to it; ``stream`` gives the same while it is being made.
+        """The complete motion of a text, from rest and back to rest; ``stream`` yields the same while it is generated.
 
         Raises:
             TextError: as ``plan``.
@@ -152,18 +152,18 @@ class Signer:
     def stream(
         self, plan: Plan, *, seed: int = 0, limits: Limits = NO_LIMITS, timeline: Timeline | None = None
     ) -> Iterator[np.ndarray]:
-        """The motion, a piece a segment, as soon as each is sampled; the same seed gives the same motion.
+        """The motion, one piece per segment as soon as it is sampled; the same seed gives the same motion.
 
         Args:
             plan: of the text.
             seed: of the noise.
             limits: of every keypoint's motion.
-            timeline: a new one, which notes what the frames show that come out.
+            timeline: a new one, which is filled with what the yielded frames show.
 
         Yields:
-            (n, 79, 3) float32 metres in frame ``signer``, consecutive frames from rest and back to it. A piece ends a
-            few frames before its segment, since it is not known yet how the motion goes on. Head and brows show what
-            the text's tags and punctuation ask for (docs/markup.md); nothing in a statement.
+            (n, 79, 3) float32 metres in frame ``signer``, consecutive frames from rest and back to rest. A piece ends
+            a few frames before its segment, because they depend on how the motion continues. Head and brows show the
+            markers of the text's tags and punctuation (docs/markup.md); a statement has none.
         """
         planned = self._parts(plan)
         parts, again = tee(planned if timeline is None else self._noted(planned, timeline))
@@ -175,12 +175,12 @@ class Signer:
             )
             for part in again
         )
-        # After the smoothing, which takes each keypoint for itself and would bend the face where it turns.
+        # After the smoothing, which treats keypoints independently and would deform a turning face.
         pieces = express(smooth(self._pieces(parts, seed), self.fps), passages, self.fps)
         return (stretch if timeline is None else timeline.stretch)(pieces, self.fps, limits)
 
     def _noted(self, parts: Iterator[_Part], timeline: Timeline) -> Iterator[_Part]:
-        """The same parts, each noted before it is made; and the way back to rest after them."""
+        """The same parts, each added to ``timeline`` before it is generated; the return to rest is added last."""
         for part in parts:
             units, frames = part.segment.units, part.codes * self.bundle.stride
             timeline.mark(part.segment.manner.markers - {"plain"})
@@ -196,11 +196,11 @@ class Signer:
         timeline.add(REST, "", RETURN_FRAMES)
 
     def _pieces(self, parts: Iterator[_Part], seed: int) -> Iterator[np.ndarray]:
-        """As sampled: each from the last codes of the one before, held where a pause is; at the end the way to rest."""
+        """The sampled segments, each continuing the one before, held for pauses; then the return to rest."""
         bundle = self.bundle
         prefix = np.repeat(np.array(bundle.rest_code, np.float32)[:, None], bundle.prefix_codes, axis=1)
         last = np.stack((skeleton.REST_POSE, skeleton.REST_POSE))
-        braked = 0  # frames before a pause, and after it
+        braked = 0  # frames that slow down before a pause and speed up after it
         for number, part in enumerate(parts):
             codes, positions = self._sample(part.embedding, part.codes, prefix, np.random.default_rng((seed, number)))
             if number == 0:
@@ -209,7 +209,9 @@ class Signer:
             prefix = np.concatenate((prefix, codes), axis=1)[:, -bundle.prefix_codes :]
             still, last = last[1:], kinematics.with_canonical_lengths(positions[-2:])
             if braked:
-                positions = np.concatenate((set_off(np.concatenate((still, positions[:braked]))), positions[braked:]))
+                positions = np.concatenate(
+                    (accelerate(np.concatenate((still, positions[:braked]))), positions[braked:])
+                )
             braked = min(BRAKE, part.held // 2)
             if part.held:
                 last = last[[1, 1]]
@@ -220,7 +222,7 @@ class Signer:
         yield np.concatenate((np.repeat(last[1:], braked, axis=0), back, skeleton.REST_POSE[None]))
 
     def warm_up(self) -> None:
-        """Sign a word to nobody: the first run of a session is the slowest."""
+        """Sign a word and discard it: the first run of a session is the slowest."""
         for _ in self.stream(self.plan(self._segmenter.example)):
             pass
 
@@ -245,7 +247,7 @@ class Signer:
     def _sample(
         self, embedding: TextEmbedding, count: int, prefix: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """``count`` new codes (D, count) that go on from ``prefix`` (D, P), and their frames (n, 79, 3)."""
+        """``count`` new codes (D, count) that continue from ``prefix`` (D, P), and their frames (n, 79, 3)."""
         stride, given = self.bundle.stride, prefix.shape[1]
         total = next(bucket // stride for bucket in self.bundle.buckets if bucket // stride >= given + count)
         noise = rng.standard_normal((len(prefix), count), np.float32)

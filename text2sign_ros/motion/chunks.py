@@ -1,4 +1,4 @@
-"""Cuts a stream of motion into chunks with velocities that are continuous across the cuts."""
+"""Cuts a stream of motion into chunks, with velocities that are continuous across the cuts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Chunk:
         velocities: (n, 79, 3) float32, metres per second.
         fps: frames per second.
         last: whether the motion ends with this chunk.
-        parts: what begins in it, and of what began before the ends that have become known, as ``Timeline.take`` gives
-            them; nothing where nobody keeps a timeline.
+        parts: parts that start in it, and earlier ones whose end is known now, see ``Timeline.take``; empty without a
+            timeline.
     """
 
     start: int
@@ -43,12 +43,12 @@ class Chunk:
 
     @property
     def start_time(self) -> int:
-        """Nanoseconds from the beginning of the motion to the first frame."""
+        """Nanoseconds from the start of the motion to the first frame."""
         return int(frame_time(self.start, self.fps))
 
     @property
     def end_time(self) -> int:
-        """Nanoseconds from the beginning of the motion to the first frame of the next chunk."""
+        """Nanoseconds from the start of the motion to the first frame of the next chunk."""
         return int(frame_time(self.start + len(self), self.fps))
 
 
@@ -62,12 +62,12 @@ def chunks(
 ) -> Iterator[Chunk]:
     """Cut consecutive ``pieces`` of a motion, each (n, 79, 3) in metres, into chunks of ``frames_per_chunk`` frames.
 
-    The last chunk holds what is left. Takes no more pieces than the next chunk and the one frame after it need.
-    Velocities are central differences, and zero at the first and the last frame, where the figure is at rest. The
-    motion goes on from ``after`` where that is given, with its numbers and without a standstill.
+    The last chunk holds what is left. Consumes only as many pieces as the next chunk and the one frame after it need.
+    Velocities are central differences, and zero at the first and the last frame, where the figure is at rest. If
+    ``after`` is given, the motion continues from it, in frame numbers and in velocity.
 
     Raises:
-        ChunkError: at once for ``fps`` and ``frames_per_chunk``, on the way for a piece of another shape.
+        ChunkError: ``fps`` or ``frames_per_chunk`` is not positive; during iteration: a piece has another shape.
     """
     if not (math.isfinite(fps) and fps > 0):
         raise ChunkError(f"fps is {fps}; it must be a positive number")

@@ -1,4 +1,4 @@
-"""Frames of reference that keypoints span: the wrists and the head."""
+"""Coordinate frames computed from keypoints: the wrists and the head."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LEFT, _RIGHT = (
 
 
 def frames(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the head and the wrists (``NAMES``) are and how they are turned.
+    """Position and orientation of the head and the wrists (``NAMES``).
 
-    A wrist's x axis points from the wrist to the middle finger's knuckle, z out of the back of the hand, square to the
-    knuckles of index and little finger: a hand stretched forward, palm down, is not turned. The head's origin is midway
-    between the ears; upright, as in the rest pose, it is not turned. Where keypoints coincide the axes are arbitrary,
-    but still square and finite.
+    A wrist's x axis points from the wrist to the middle finger's knuckle, z out of the back of the hand, perpendicular
+    to the line through the knuckles of index and little finger: a hand stretched forward, palm down, has the identity
+    orientation. The head's origin is midway between the ears; upright, as in the rest pose, it has the identity
+    orientation. If keypoints coincide the axes are arbitrary, but still orthogonal and finite.
 
     Args:
         positions: (79, 3) metres, in frame ``signer``.
@@ -37,7 +37,7 @@ def frames(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spans(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of head, left and right wrist: vectors roughly forward and roughly to the left, each (3, 3) metres."""
+    """For head, left and right wrist: vectors roughly forward and roughly to the left, each (3, 3) metres."""
     ears, (left_root, left_index, left_middle, left_little) = positions[EARS], positions[_LEFT]
     right_root, right_index, right_middle, right_little = positions[_RIGHT]
     nose = positions[INDEX["nose"]] - ears.mean(axis=0)
@@ -47,17 +47,17 @@ def _spans(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _axes(forward: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """(n, 3) and (n, 3) -> (n, 3, 3) rotations: columns x along ``forward``, y toward ``left``, z square to both."""
+    """(n, 3) and (n, 3) -> (n, 3, 3) rotations: x along ``forward``, y toward ``left``, z perpendicular to both."""
     x = unit(forward)
     aside = left - (left * x).sum(axis=-1, keepdims=True) * x
-    spare = np.eye(3)[np.abs(x).argmin(axis=-1)]  # for a left that is no way off forward
+    spare = np.eye(3)[np.abs(x).argmin(axis=-1)]  # in case left is parallel to forward
     spare -= (spare * x).sum(axis=-1, keepdims=True) * x
     y = unit(np.where(np.linalg.norm(aside, axis=-1, keepdims=True) > 1e-6, aside, spare))
     return np.stack((x, y, np.cross(x, y)), axis=-1)
 
 
 def _quaternion(matrix: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation -> (4,) x y z w, by the largest of its parts (Shepperd 1978)."""
+    """(3, 3) rotation -> (4,) x y z w, by its largest component (Shepperd 1978)."""
     trace = np.trace(matrix)
     squares = np.append(2 * np.diag(matrix) - trace, trace) + 1  # four times each part squared
     largest = int(squares.argmax())

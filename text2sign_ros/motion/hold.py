@@ -1,4 +1,4 @@
-"""Holds: a motion comes to a standstill on its own path, stays, and sets off again on it."""
+"""Holds: a motion stops on its path, stays there, and accelerates again along the path."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from text2sign_ros.motion import kinematics
 
 BRAKE = 4
-"""Frames of the path that are gone slower and slower, in twice as many, before a standstill; as many after it."""
+"""Frames of the path along which the motion slows down, in twice as many frames, before a stop; the same after it."""
 
 
 def brake(path: np.ndarray) -> np.ndarray:
-    """Go along a path from full speed to a standstill at its end.
+    """Follow a path from full speed to a stop at its end.
 
-    Time is scaled (Hollerbach 1984) by the quintic of least jerk (Flash & Hogan 1985), which between the given speeds
-    is 2u - 2u³ + u⁴. In between the frames a cubic Hermite spline is followed, every bone at its canonical length.
+    Time is scaled (Hollerbach 1984) by the minimum-jerk polynomial (Flash & Hogan 1985), which for these speeds is
+    2u - 2u³ + u⁴. Between frames, a cubic Hermite spline is followed, with every bone at its canonical length.
 
     Args:
         path: (m + 1, 79, 3) metres, consecutive frames.
@@ -36,6 +36,6 @@ def brake(path: np.ndarray) -> np.ndarray:
     return kinematics.with_canonical_lengths(frames).astype(np.float32)
 
 
-def set_off(path: np.ndarray) -> np.ndarray:
-    """The reverse: from a standstill at the first frame of ``path`` to full speed at its last, in as many frames."""
+def accelerate(path: np.ndarray) -> np.ndarray:
+    """The reverse of ``brake``: from a stop at the first frame of ``path`` to full speed at its last."""
     return np.concatenate((brake(path[::-1])[-2::-1], path[-1:]))[: 2 * (len(path) - 1)].astype(np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 
 from text2sign_ros import skeleton
 
-# The hand root sits on the body's wrist, so that pair has no length and no direction of its own.
+# The hand root coincides with the body's wrist, so that bone has no length and no direction.
 _WELDED = tuple(b for b in skeleton.ARM_BONES if skeleton.KEYPOINTS[b[1]].endswith("hand_root"))
 CHAIN: tuple[tuple[int, int], ...] = tuple(b for b in skeleton.ARM_BONES if b not in _WELDED) + skeleton.HAND_BONES
 """(parent, child) keypoint indices of every bone of both arms and hands, parents first."""
@@ -23,13 +23,13 @@ CANONICAL_LENGTHS: np.ndarray = bone_lengths(skeleton.REST_POSE)
 
 
 def bone_directions(positions: np.ndarray) -> np.ndarray:
-    """Unit vectors along ``CHAIN``: (..., 79, 3) metres -> (..., bones, 3). A bone of no length points down."""
+    """Unit vectors along ``CHAIN``: (..., 79, 3) metres -> (..., bones, 3). A bone of length zero points down."""
     parents, children = np.array(CHAIN).T
     return unit(positions[..., children, :] - positions[..., parents, :])
 
 
 def with_canonical_lengths(positions: np.ndarray) -> np.ndarray:
-    """The same directions with every bone of ``CHAIN`` at its canonical length: (..., 79, 3) metres -> the same."""
+    """Keep the directions, but set every bone of ``CHAIN`` to its canonical length: (..., 79, 3) metres -> the same."""
     return assemble(bone_directions(positions), positions)
 
 
@@ -41,7 +41,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def assemble(directions: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Put arms and hands of canonical bone lengths on the shoulders of ``base``.
+    """Attach arms and hands of canonical bone lengths to the shoulders of ``base``.
 
     Args:
         directions: (..., bones, 3) unit vectors along ``CHAIN``.
@@ -54,7 +54,7 @@ def assemble(directions: np.ndarray, base: np.ndarray) -> np.ndarray:
 
 
 def _chains() -> tuple[np.ndarray, np.ndarray]:
-    """For each keypoint the one that its chain of bones begins at, and (79, bones) the lengths on its way."""
+    """For each keypoint the root of its chain of bones, and (79, bones) the lengths of the bones leading to it."""
     root, way = np.arange(skeleton.NUM_KEYPOINTS), np.zeros((skeleton.NUM_KEYPOINTS, len(CHAIN)))
     numbers = {bone: number for number, bone in enumerate(CHAIN)}
     for parent, child in skeleton.ARM_BONES + skeleton.HAND_BONES:

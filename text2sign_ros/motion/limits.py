@@ -1,11 +1,11 @@
-"""Limits of velocity, acceleration and jerk, kept by stretching time: the path stays, its frames come later.
+"""Limits of velocity, acceleration and jerk, kept by stretching time: the path stays the same, but takes longer.
 
-Time scaling leaves a movement's shape alone (Hollerbach 1984, "Dynamic scaling of manipulator trajectories"); how fast
-a path can be followed within limits is the question of time-optimal path parametrisation (Bobrow, Dubowsky & Gibson
-1985). That is answered for whole paths. Here the path is still being generated while its beginning is performed, and
-what comes next may be wild. So, as a driver does, never go faster than one can stop within what one sees: a step is
-taken only if from there a slow-down to a standstill is known that keeps all limits, on the frames as they would come
-out and not on bounds. If no other step can be found, the slow-down found last is followed. So the limits hold by
+Time scaling preserves the shape of a movement (Hollerbach 1984, "Dynamic scaling of manipulator trajectories"); how
+fast a path can be followed within limits is the problem of time-optimal path parametrisation (Bobrow, Dubowsky & Gibson
+1985). Its solutions need the whole path. Here the path is still being generated while its start is already output, and
+what comes next may be wild. So, like a careful driver, we never go faster than we can stop within what we see: a step
+is taken only if a slow-down to a standstill from there is known that keeps all limits, checked on the actual output
+frames and not by bounds. If no other step is possible, the last slow-down found is followed. So the limits hold by
 construction.
 """
 
@@ -24,23 +24,23 @@ from text2sign_ros.motion import kinematics
 from text2sign_ros.motion.transition import frames_between, transition
 
 AHEAD = 8
-"""Frames of the path that must be known beyond a frame before it is performed."""
+"""Frames of the path that must be known beyond a frame before it is output."""
 _TAPS = np.arange(-2, 4)
-"""Frames around a moment, counted from the one before it, which the path there is interpolated from."""
-_SIGHT = AHEAD - int(_TAPS[-1]) + 1
-"""A standstill must be reachable before this many frames from the present one."""
+"""Frames from which the path is interpolated at a point in time, relative to the frame before it."""
+_LOOKAHEAD = AHEAD - int(_TAPS[-1]) + 1
+"""A standstill must be reachable within fewer frames than this."""
 _CHANGES = tuple(4.0**-k for k in range(2, 9))
-"""How sharply the rate may change, per frame and frame: from 1 to 0 within 8 frames, and ever more gently."""
+"""Candidates for how fast the rate may change, per frame²: from 1 to 0 within 8 frames, and more and more gently."""
 _LEAST = {"velocity": 0.01, "acceleration": 0.1, "jerk": 1.0}
 
 
 class LimitsError(Text2SignError):
-    """A limit is no limit that a motion can keep."""
+    """A limit that no motion, or not this one, can keep."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What no keypoint may exceed, as differences of frames; 0 is no limit.
+    """Limits for every keypoint, on differences of frames; 0 is no limit.
 
     Attributes:
         velocity: m/s, of (p[k+1] - p[k]) * fps.
@@ -60,14 +60,14 @@ class Limits:
             value, least = getattr(self, field.name), _LEAST[field.name]
             if not (math.isfinite(value) and (value == 0 or value >= least)):
                 raise LimitsError(
-                    f"the limit of {field.name} is {value}; give 0 for none, or at least {least} (SI units)"
+                    f"the limit of {field.name} is {value}; it must be 0 for no limit, or at least {least} (SI units)"
                 )
 
     def __bool__(self) -> bool:
         return any((self.velocity, self.acceleration, self.jerk))
 
     def keeps(self, frames: np.ndarray, fps: float) -> bool:
-        """Whether every difference that reaches beyond the first three ``frames`` (n, 79, 3), n >= 4, is within."""
+        """Whether all differences that reach beyond the first 3 of ``frames`` (n, 79, 3), n >= 4, are within limits."""
         differences = frames
         for order, limit in enumerate((self.velocity, self.acceleration, self.jerk), 1):
             differences = differences[1:] - differences[:-1]
@@ -84,25 +84,25 @@ def stretch(
     limits: Limits,
     passed: Callable[[np.ndarray], None] = lambda places: None,
 ) -> Iterator[np.ndarray]:
-    """Follow a motion no faster than ``limits`` allow, sampled anew at the same rate where they bind.
+    """Follow a motion no faster than ``limits`` allow, resampled at the same frame rate where it is slowed down.
 
-    Each piece that comes in lets one out, up to where less than ``AHEAD`` frames are known beyond; what is left comes
-    out as one more when there are no more pieces. The motion begins and ends at a standstill, with its first and its
-    last frame as they are.
-    Where it is cut makes no difference. Frames come out unchanged up to the first place where a limit binds: where the
-    motion exceeds it, or could not be stopped within it. From there on they are interpolated by a quintic Hermite
-    spline (twice continuously differentiable, from the six frames around), every bone at its canonical length.
+    Each input piece yields one output piece, which ends where fewer than ``AHEAD`` further frames are known; the rest
+    is yielded as one more piece at the end. The motion starts and ends at a standstill, with its first and its last
+    frame unchanged.
+    How it is cut into pieces makes no difference. Frames are unchanged up to the first place where the motion exceeds a
+    limit, or could not be stopped within it. From there on they are interpolated by a quintic Hermite spline (twice
+    continuously differentiable, from the six surrounding frames), with every bone at its canonical length.
 
     Args:
         pieces: each (n, 79, 3) metres, n >= 1, consecutive frames.
         fps: frames per second.
-        limits: to keep, from the standstill before the first frame to the one after the last. What comes out keeps them
-            but for its rounding to float32, which at 25 fps makes less than 0.01 m/s³ of jerk.
-        passed: told, before frames come out, which frame that came in each of them shows: (m,) float64, with fractions
-            between two frames, never falling. Not called without limits.
+        limits: kept from the standstill before the first frame to the one after the last, except for rounding to
+            float32, which at 25 fps is less than 0.01 m/s³ of jerk.
+        passed: called before frames are yielded with the input frame that each of them shows: (m,) float64, fractional
+            between two frames, non-decreasing. Not called without limits.
 
     Yields:
-        (m, 79, 3) float32 metres; one more than pieces came in.
+        (m, 79, 3) float32 metres; one piece more than the input has.
 
     Raises:
         LimitsError: the motion jumps so far that not even the smallest step keeps the limits.
@@ -116,9 +116,9 @@ def stretch(
         if follower is None:
             follower = _Follower(np.repeat(path[:1], 3, axis=0), fps, limits)
             path, first = path[1:], [(0.0, path[0])]
-        yield _told([*first, *_placed(follower, follower.follow(path))], passed)
+        yield _reported([*first, *_placed(follower, follower.follow(path))], passed)
     if follower is not None:
-        yield _told([*_placed(follower, follower.finish())], passed)
+        yield _reported([*_placed(follower, follower.finish())], passed)
 
 
 def _placed(follower: _Follower, frames: Iterator[np.ndarray]) -> Iterator[tuple[float, np.ndarray]]:
@@ -126,20 +126,20 @@ def _placed(follower: _Follower, frames: Iterator[np.ndarray]) -> Iterator[tuple
         yield follower.place, frame
 
 
-def _told(placed: list[tuple[float, np.ndarray]], passed: Callable[[np.ndarray], None]) -> np.ndarray:
+def _reported(placed: list[tuple[float, np.ndarray]], passed: Callable[[np.ndarray], None]) -> np.ndarray:
     passed(np.array([place for place, _ in placed]))
     return np.array([frame for _, frame in placed], np.float32).reshape(-1, skeleton.NUM_KEYPOINTS, 3)
 
 
 def to_rest(positions: np.ndarray, velocities: np.ndarray, fps: float, limits: Limits) -> np.ndarray:
-    """The way from any moment of a motion to rest: a minimum-jerk path (see ``transition``) within ``limits``.
+    """The path from any moment of a motion to rest: a minimum-jerk path (see ``transition``) within ``limits``.
 
-    The path takes as long as a person would; longer if the motion could not be slowed down on it from the beginning.
-    How it moves when it is told to stop can't be undone: where no way keeps the limits, a slow-down within 8 frames is
-    followed regardless, and what comes after it keeps them.
+    It takes as long as a person would, or longer if the motion can't be slowed down in time. The velocity at the moment
+    of stopping is given: if no path keeps the limits from there, a slow-down within 8 frames is followed regardless,
+    and the motion after it keeps them.
 
     Args:
-        positions: (79, 3) metres, the last frame performed.
+        positions: (79, 3) metres, the last frame that was output.
         velocities: (79, 3) metres per second, there.
         fps: frames per second.
         limits: to keep.
@@ -156,7 +156,7 @@ def to_rest(positions: np.ndarray, velocities: np.ndarray, fps: float, limits: L
     if not limits:
         return path(1.0)
     before = positions - step * np.array((2.0, 1.0, 0.0))[:, None, None]
-    for longer in (1.0, 1.5, 2.0, 3.0, 4.0, 1.0):  # the last one to go regardless
+    for longer in (1.0, 1.5, 2.0, 3.0, 4.0, 1.0):  # the last one regardless of the limits
         follower = _Follower(before, fps, limits)
         frames = itertools.chain(follower.follow(path(longer)), follower.finish())
         first = next(frames)
@@ -166,42 +166,42 @@ def to_rest(positions: np.ndarray, velocities: np.ndarray, fps: float, limits: L
 
 
 class _Follower:
-    """Goes along a path, from the last of the three frames (3, 79, 3) ``before``."""
+    """Follows a path from the last of the three frames (3, 79, 3) ``before``."""
 
     def __init__(self, before: np.ndarray, fps: float, limits: Limits) -> None:
         self._fps, self._limits = fps, limits
         self._path, self._end = before, math.inf
-        self._done = before  # the last three frames performed
+        self._done = before  # the last three frames that were output
         self._place = 2.0  # in the path
-        self._forgotten = -2  # where the path that is held begins, counted from the last frame of `before`
-        self._rate, self._change = 1.0, 0.0  # frames of the path a step, and how many more than the step before
+        self._forgotten = -2  # where the stored path starts, counted from the last frame of `before`
+        self._rate, self._change = 1.0, 0.0  # frames of the path per step, and the change from the step before
         self._coming: list[tuple[float, np.ndarray]] = []  # rates and frames from here to a standstill
-        self._begun, self.kept = False, True  # whether the limits are, from the beginning
+        self._started, self.kept = False, True  # whether the limits are kept from the start
 
     @property
     def place(self) -> float:
-        """Of the frame performed last, in frames of the whole path, the last one of ``before`` being number 0."""
+        """Place of the last output frame, in frames of the whole path; the last one of ``before`` is number 0."""
         return self._forgotten + min(self._place, self._end)
 
     def follow(self, path: np.ndarray) -> Iterator[np.ndarray]:
-        """The frames (79, 3) metres of the path so far and of this next part (n, 79, 3), as far as can be seen."""
+        """Add the next part (n, 79, 3) of the path; yields the frames (79, 3) metres that can be output now."""
         self._path = np.concatenate((self._path, path))
         while self._place < self._end and int(self._place) + AHEAD < len(self._path):
-            if not self._begun:
-                self._begin()
+            if not self._started:
+                self._start()
             yield self._step()
         passed = int(self._place) + int(_TAPS[0])
         self._path, self._place = self._path[passed:], self._place - passed
         self._forgotten += passed
 
     def finish(self) -> Iterator[np.ndarray]:
-        """The frames (79, 3) metres that are left, to the end of the path."""
+        """The remaining frames (79, 3) metres, to the end of the path."""
         self._end = len(self._path) - 1.0
         yield from self.follow(np.repeat(self._path[-1:], AHEAD, axis=0))
 
-    def _begin(self) -> None:
-        """Choose the rate to begin with: from a standstill any, otherwise the one that it has."""
-        self._begun = True
+    def _start(self) -> None:
+        """Choose the initial rate: any from a standstill, otherwise the current one."""
+        self._started = True
         standing = self._stands()
         for rate in (1.0, 0.5, 0.25, 0.125, 0.0625) if standing else (1.0,):
             if any(self._keep(_slow_down(rate, 0.0, sharpness)) for sharpness in _CHANGES):
@@ -215,7 +215,7 @@ class _Follower:
         return bool((self._done == self._done[-1]).all())
 
     def _step(self) -> np.ndarray:
-        """Perform the next frame, (79, 3)."""
+        """The next output frame, (79, 3)."""
         if not any(self._keep(rates) for rates in self._faster()) and not self._coming:
             if self._stands():
                 raise LimitsError(f"this motion jumps too far to be followed within {self._limits}; raise the limits")
@@ -227,19 +227,21 @@ class _Follower:
         return frame
 
     def _faster(self) -> Iterator[list[float]]:
-        """Rates to try: one step, from the fastest on, and how to stop after it."""
+        """Candidate rates, fastest first: one step, and how to stop after it."""
         for keep in (False, True):
             for sharpness in _CHANGES:
                 change = self._change if keep else min(self._change + sharpness, _steepest(1.0 - self._rate, sharpness))
                 rate = min(1.0, self._rate + change)
-                if rate <= 0.0 or rate**1.5 > _SIGHT * math.sqrt(sharpness):  # it would go further than can be seen
+                if rate <= 0.0 or rate**1.5 > _LOOKAHEAD * math.sqrt(
+                    sharpness
+                ):  # it would go further than the known path
                     continue
                 yield [rate, *_slow_down(rate, rate - self._rate, sharpness)]
 
     def _keep(self, rates: list[float]) -> bool:
-        """Go on with ``rates`` if they keep the limits, to the standstill and in it."""
+        """Adopt ``rates`` if they keep the limits up to the standstill and during it."""
         places = self._place + np.cumsum(rates)
-        if places[-1] >= int(self._place) + _SIGHT:
+        if places[-1] >= int(self._place) + _LOOKAHEAD:
             return False
         frames = self._frames(places)
         if not self._limits.keeps(np.concatenate((self._done, frames, np.repeat(frames[-1:], 3, axis=0))), self._fps):
@@ -275,8 +277,8 @@ def _steepest(way: float, sharpness: float) -> float:
 
 
 def _spline() -> np.ndarray:
-    """(6, 6) weights of the six frames around, for each power of the time since the frame before: a quintic that meets
-    the frames, with slopes and curvatures there that are exact for polynomials up to the fourth degree."""
+    """(6, 6) weights of the six surrounding frames, for each power of the time since the frame before: a quintic
+    through the frames, with slopes and curvatures that are exact for polynomials up to the fourth degree."""
     slope = np.array((1, -8, 0, 8, -1)) / 12
     curvature = np.array((-1, 16, -30, 16, -1)) / 12
     at = np.zeros((6, 6))  # value, slope, curvature of the frame before and of the one after

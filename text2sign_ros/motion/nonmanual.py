@@ -1,7 +1,7 @@
 """The non-manual layer: head and brows move over the signs of a question, a negation, an affirmation, a stressed word.
 
-What the hands sign is generated; what the head and the brows say with it is not, since no corpus with faces has trained
-the model. So it is laid over the motion by rule. The markers are those described for American Sign Language (C.
+The motion of the hands is generated; the grammar of head and brows is not, since the model was not trained on a corpus
+with faces. So it is added to the motion by rule. The markers are those described for American Sign Language (C.
 Baker-Shenk, "A microanalysis of the nonmanual components of questions in American Sign Language", 1983; Neidle, Kegl,
 MacLaughlin, Bahan & Lee, "The Syntax of American Sign Language", 2000): raised brows and the head forward for yes/no
 questions, lowered brows for wh-questions, a side-to-side head shake for negation; a nod affirms. The amplitudes, the
@@ -18,11 +18,11 @@ import numpy as np
 from text2sign_ros import skeleton
 
 ONSET = 0.28
-"""Seconds in which an expression comes, from the first frame of its sign on, and goes, after the last one."""
+"""Seconds in which an expression fades in, from the first frame of its sign, and fades out after the last one."""
 SHAKE_RATE, NOD_RATE = 2.0, 1.5
 """Hz."""
 NECK = np.array((-0.02, 0.0, 0.10))
-"""What the head turns about, metres from the middle between the shoulders."""
+"""The centre of head rotations, metres from the midpoint between the shoulders."""
 
 _HEAD = np.r_[skeleton.HEAD, skeleton.GROUPS["face"]]
 _BROWS = np.isin(_HEAD, skeleton.BROWS)
@@ -30,7 +30,7 @@ _BROWS = np.isin(_HEAD, skeleton.BROWS)
 
 @dataclass(frozen=True)
 class Expression:
-    """What head and brows do at its full extent.
+    """The movement of head and brows at full strength.
 
     Attributes:
         brows: metres upwards.
@@ -55,17 +55,17 @@ EXPRESSIONS: dict[str, Expression] = {
     "emphasis": Expression(brows=0.003, pitch=np.radians(4.0)),
     "plain": Expression(),
 }
-"""By the name of the marker, as in ``text.markup.Manner``. Those that are shown together add up."""
+"""By the name of the marker, as in ``text.markup.Manner``. Simultaneous ones add up."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A stretch of a motion in which one thing is expressed.
+    """A stretch of a motion with the same markers.
 
     Attributes:
         frames: its length.
-        markers: of ``EXPRESSIONS``. Those that the passage before it has too go on.
-        ends: whether they end with it all the same: the next one has its own, though they be of the same kind.
+        markers: of ``EXPRESSIONS``; those that the passage before has too continue.
+        ends: whether its markers end with it, even if the next passage has the same ones.
     """
 
     frames: int
@@ -78,29 +78,29 @@ class _Span:
     marker: str
     start: int
     end: int | None = None
-    """None while it isn't known yet."""
+    """None if not known yet."""
 
 
 def express(pieces: Iterable[np.ndarray], passages: Iterable[Passage], fps: float) -> Iterator[np.ndarray]:
-    """Lay expressions over a motion: head and face move as one rigid thing about the neck, and the brows on it.
+    """Add expressions to a motion: head and face move as a rigid body about the neck, and the brows move on it.
 
-    A streaming stage: each piece lets one out, of the same frames, and no more passages are asked for than it takes.
-    An expression comes and goes in ``ONSET`` seconds along a minimum-jerk curve (Flash & Hogan 1985). It goes after its
-    last passage, so that it need not be known beforehand which one that is. Of two of the same kind in a row the second
-    comes when the first has gone. Hands, arms and shoulders, and every frame without an expression, come out bit for
-    bit as they went in.
+    A streaming stage: each input piece yields one piece of the same frames, and only as many passages are consumed as
+    it needs. An expression fades in and out in ``ONSET`` seconds along a minimum-jerk curve (Flash & Hogan 1985). It
+    fades out after its last passage, which therefore need not be known in advance. Of two consecutive ones of the same
+    kind, the second starts when the first has faded out. Hands, arms and shoulders, and all frames without an
+    expression, stay bit for bit the same.
 
     Args:
         pieces: each (n, 79, 3) float32 metres in frame ``signer``, consecutive frames.
-        passages: in order from the first frame on. The motion must go on for ``ONSET`` seconds after the last one that
-            expresses something, as the way back to rest does.
+        passages: in order from the first frame on. The motion must continue for ``ONSET`` seconds after the last one
+            with a marker, as the return to rest does.
         fps: frames per second.
 
     Yields:
-        (n, 79, 3) float32 metres. The first and the last frame are as they were.
+        (n, 79, 3) float32 metres. The first and the last frame are unchanged.
 
     Raises:
-        KeyError: a passage has a marker that is none of ``EXPRESSIONS``.
+        KeyError: a passage has a marker that is not in ``EXPRESSIONS``.
     """
     onset = ONSET * fps
     coming, spans = iter(passages), list[_Span]()
@@ -119,7 +119,7 @@ def express(pieces: Iterable[np.ndarray], passages: Iterable[Passage], fps: floa
 
 
 def _note(spans: list[_Span], frame: int, passage: Passage, onset: float) -> None:
-    """End, continue and begin ``spans`` as the ``passage`` from ``frame`` on asks."""
+    """End, continue and start ``spans`` for the ``passage`` that starts at ``frame``."""
     running = {span.marker: span for span in spans if span.end is None}
     for marker, span in running.items():
         if marker not in passage.markers:
@@ -161,6 +161,6 @@ def _moved(piece: np.ndarray, start: int, spans: list[_Span], fps: float) -> np.
 
 
 def _rise(part: np.ndarray) -> np.ndarray:
-    """0 before 0, 1 from 1 on, and between them the quintic of least jerk."""
+    """0 before 0, 1 from 1 on, and the minimum-jerk quintic in between."""
     t = np.clip(part, 0.0, 1.0)
     return t**3 * (10.0 - 15.0 * t + 6.0 * t**2)

@@ -13,19 +13,19 @@ from text2sign_ros.motion.limits import Limits, to_rest
 from text2sign_ros.motion.transition import frames_between, transition
 
 STEP = 200_000_000
-"""Nanoseconds that may lie between consecutive points; more, from chunk to chunk, is the end of one motion."""
+"""Longest interval between consecutive points, nanoseconds; a longer one between chunks separates two motions."""
 BACK, FORWARD = 100_000_000, 1_000_000_000
-"""Nanoseconds between two looks at the clock, back or forward, that count as a jump of it."""
+"""Change between two readings of the clock, back or forward, that counts as a jump, nanoseconds."""
 HORIZON = 86_400_000_000_000
-"""Nanoseconds ahead of the clock that a chunk may be stamped: what lies beyond comes from another clock."""
+"""Nanoseconds that a stamp may be ahead of the clock: anything beyond comes from another clock."""
 CAPACITY = 7_200
 """Points that may wait to be played: two minutes at 60 points a second."""
 
-_FASTEST, _FARTHEST = 100.0, 10.0  # m/s, m: no signer's keypoint moves faster, or is farther away
-_FAST = 10.0  # m/s, what a hand may do from one chunk to the next
+_FASTEST, _FARTHEST = 100.0, 10.0  # m/s, m: no keypoint of a signer moves faster or is farther away
+_FAST = 10.0  # m/s, how fast a hand may move from one chunk to the next
 _STILL, _NEAR = 0.02, 0.01  # m/s, m: what counts as standing at rest
-_SOONEST = 120_000_000  # ns: in less no hand gets anywhere (see frames_between)
-_FPS = 50.0  # of the paths made here
+_SOONEST = 120_000_000  # ns: the shortest movement (see frames_between)
+_FPS = 50.0  # of the paths generated here
 _SECOND = 1_000_000_000
 _EVER = -(2**63)
 
@@ -44,7 +44,7 @@ class Piece:
         velocities: (n, 79, 3) metres per second.
 
     Raises:
-        PlaybackError: it is none: another shape, times out of order, or numbers that no signer's motion has.
+        PlaybackError: another shape, times out of order, or values that no signer's motion has.
     """
 
     times: np.ndarray
@@ -60,7 +60,7 @@ class Piece:
             raise PlaybackError(f"the points of a chunk must follow one another within {STEP / 1e9:g} s")
         for values, most, unit in ((self.positions, _FARTHEST, "m"), (self.velocities, _FASTEST, "m/s")):
             if not (np.abs(values) <= most).all():  # neither is NaN
-                raise PlaybackError(f"a chunk has values beyond {most:g} {unit}, or that are no numbers")
+                raise PlaybackError(f"a chunk has values beyond {most:g} {unit}, or that are not numbers")
 
     def __len__(self) -> int:
         return len(self.times)
@@ -77,26 +77,26 @@ class Piece:
 
 
 class Playback:
-    """The pose at every moment of a clock that may stop or jump, from pieces that may be late, lost or doubled.
+    """The pose at any time of a clock that may stop or jump, from pieces that may be late, lost or duplicated.
 
-    Between points each keypoint follows the cubic Hermite curve through their positions and velocities. What holds:
-        - the pose is always one of finite numbers, and moves without a jump whatever the pieces and the clock do;
-        - after the last point that has come, unless the motion ended at rest there, the figure goes back to rest on a
-          minimum-jerk path (see ``transition``): who commands a robot by these poses leaves it standing;
-        - a piece that does not follow the one before, within ``STEP`` and near it, replaces what it overlaps. The way
-          to it, again a minimum-jerk one, begins early enough to be there in time, or else now, and then arrives as
-          soon as a person would; what the piece shows before that is lost;
-        - a jump of the clock back ends what was buffered, which belongs to a time that is over; one forward skips to
-          the present. A clock that stands makes the pose stand.
+    Between points each keypoint follows the cubic Hermite curve through their positions and velocities. Invariants:
+        - The pose is always finite and moves without jumps, whatever the pieces and the clock do.
+        - After the last received point, unless the motion ended at rest there, the figure returns to rest along a
+          minimum-jerk path (see ``transition``): a robot that follows these poses ends up standing still.
+        - A piece that does not continue the one before (within ``STEP`` and nearby) replaces what it overlaps. The
+          path to it, again a minimum-jerk one, starts early enough to arrive in time; if that is no longer possible, it
+          starts now and arrives as soon as a person would, and what the piece shows before that is lost.
+        - A backward jump of the clock discards what was buffered, which belongs to the past; a forward jump skips to
+          the present. While the clock is stopped, so is the pose.
 
-    Not thread-safe. Memory: at most ``capacity`` points (of 3.8 kB) and one path of ours.
+    Not thread-safe. Memory: at most ``capacity`` points (of 3.8 kB) and one path generated here.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         rest = np.zeros((2, skeleton.NUM_KEYPOINTS, 3))
         rest[0] = skeleton.REST_POSE
-        # Knots of the curve; those after _received are a way to rest of our own making.
+        # Knots of the curve; those after _received are a generated return to rest.
         self._times: list[int] = [_EVER]
         self._knots: list[np.ndarray] = [rest]  # each position and velocity, (2, 79, 3)
         self._received = _EVER
@@ -106,28 +106,28 @@ class Playback:
 
     @property
     def breaks(self) -> int:
-        """How many motions have broken off."""
+        """Number of motions that have broken off."""
         return self._breaks
 
     @property
     def broken_off(self) -> bool:
-        """Whether the figure goes, or has gone, to rest because its motion broke off; until the next piece."""
+        """Whether the figure is or has been returning to rest after its motion broke off; until the next piece."""
         return self._broken_off
 
     def ahead(self, now: int) -> float:
-        """Seconds of motion that have come and are not played at ``now`` nanoseconds."""
+        """Seconds of motion received but not yet played at ``now`` nanoseconds."""
         return max(self._received - now, 0) / _SECOND
 
     def at_rest(self, now: int) -> bool:
-        """Whether the figure stands in the rest pose and no motion waits; ask as for ``pose``."""
+        """Whether the figure stands in the rest pose and no motion is buffered; call in order of time, as ``pose``."""
         return self.ahead(now) == 0 and _stands(self.knot(now))
 
     def pose(self, now: int) -> np.ndarray:
-        """(79, 3) metres at ``now`` nanoseconds; ask in the order of time, jumps of the clock excepted."""
+        """(79, 3) metres at ``now`` nanoseconds; call in order of time, except for jumps of the clock."""
         return self.knot(now)[0]
 
     def knot(self, now: int) -> np.ndarray:
-        """The same, and the velocity there: (2, 79, 3) metres and metres per second."""
+        """Pose and velocity: (2, 79, 3) metres and metres per second."""
         if self._now is not None and not -BACK <= now - self._now <= FORWARD:
             self._leap(now)
         self._now = now
@@ -141,20 +141,20 @@ class Playback:
         return self._at(now)
 
     def add(self, piece: Piece, now: int) -> None:
-        """Play ``piece`` at its time; it came at ``now``.
+        """Schedule ``piece``, which arrived at ``now``, to be played at its time.
 
         Raises:
-            PlaybackError: it is over, or too far ahead, or there is no room for it; all stays as it was.
+            PlaybackError: it is in the past, too far ahead, or there is no room for it; nothing changes then.
         """
         self.pose(now)
         if piece.end < now:
             raise PlaybackError(
-                f"a chunk came {(now - piece.end) / 1e9:.3f} s after its end; is the connection slow, or does the "
-                "signer go by another clock (use_sim_time)?"
+                f"a chunk arrived {(now - piece.end) / 1e9:.3f} s after its end; is the connection slow, or does the "
+                "signer use another clock (use_sim_time)?"
             )
         if piece.start > now + HORIZON:
             raise PlaybackError(
-                f"a chunk is stamped {(piece.start - now) / 1e9:.0f} s from now; does the signer go by another clock "
+                f"a chunk is stamped {(piece.start - now) / 1e9:.0f} s from now; does the signer use another clock "
                 "(use_sim_time)?"
             )
         if bisect_left(self._times, piece.start) + len(piece) > self._capacity:
@@ -169,7 +169,7 @@ class Playback:
         self._broken_off = False
 
     def interrupts(self, piece: Piece, now: int) -> bool:
-        """Whether ``piece`` would take the place of a motion that is going on: another signer's, or a new beginning."""
+        """Whether ``piece`` would replace a motion in progress: it is from another signer, or starts a new motion."""
         if self._continues(piece) or now >= self._received:
             return False
         return piece.start <= self._received or not _stands(self._knots[-1])
@@ -179,7 +179,7 @@ class Playback:
         if self._homeward or not 0 < after <= STEP:
             return False
         way = np.linalg.norm(piece.positions[0] - self._knots[-1][0], axis=-1).max()
-        return bool(way <= _FAST * after / _SECOND)  # else it is in time, but of another motion
+        return bool(way <= _FAST * after / _SECOND)  # else the time fits, but it belongs to another motion
 
     def _at(self, time: int) -> np.ndarray:
         """Position and velocity, (2, 79, 3), by the cubic Hermite polynomials."""
@@ -198,18 +198,18 @@ class Playback:
         return np.stack((p + s * (v + s * (b + s * c)), (v + s * (2 * b + 3 * s * c)) / long))
 
     def _extend(self, times: list[int], knots: np.ndarray) -> None:
-        """Received knots (n, 2, 79, 3)."""
+        """Append received knots (n, 2, 79, 3)."""
         self._times += times
         self._knots += list(knots)
         self._received, self._homeward = self._times[-1], False
 
     def _cut(self, time: int) -> None:
-        """Forget the curve from ``time`` on."""
+        """Delete the curve from ``time`` on."""
         here = bisect_left(self._times, time)
         del self._times[here:], self._knots[here:]
 
     def _go_home(self) -> None:
-        """Let the curve go on to rest after the last knot received, if it does not yet."""
+        """Extend the curve from the last received knot to rest, unless it is already."""
         if not self._homeward and not _stands(self._knots[-1]):
             position, velocity = self._knots[-1]
             path = to_rest(position, velocity, _FPS, Limits()).astype(float)
@@ -221,7 +221,7 @@ class Playback:
         self._homeward = True
 
     def _join(self, times: list[int], knots: np.ndarray, now: int) -> None:
-        """Go over to received knots (n, 2, 79, 3) that do not follow what is there."""
+        """Switch to received knots (n, 2, 79, 3) that do not continue the present curve."""
         self._go_home()
         leave = max(now, times[0] - _duration(self._at(times[0])[0], knots[0, 0]))
         here = self._at(leave)
@@ -241,7 +241,7 @@ class Playback:
         self._extend(times[met:], knots[met:])
 
     def _leap(self, now: int) -> None:
-        """The clock has jumped to ``now``: go on from the pose that is shown."""
+        """The clock has jumped to ``now``: continue from the current pose."""
         assert self._now is not None
         here = self._at(self._now)
         here[1] = 0.0

@@ -1,15 +1,15 @@
-"""Smooths a stream of generated motion: hands that are held come to rest, and seams between pieces are not felt.
+"""Smooths a stream of generated motion: held hands become still, and seams between pieces disappear.
 
-A generated hand that should be still trembles by 1 to 2 mm a frame, and the codes of two pieces do not meet exactly.
-Each keypoint is averaged over ``REACH`` frames to either side, so that nothing is delayed, with two kinds of weights:
+A generated hand that should be still trembles by 1 to 2 mm per frame, and the codes of two pieces do not fit exactly.
+Each keypoint is averaged over ``REACH`` frames on either side, so that nothing is delayed, with two kinds of weights:
 
-- those of the bilateral filter (Tomasi & Manduchi, ICCV 1998): a frame counts by how near it is in time and how near
-  the keypoint is there. While a keypoint is held all frames are near, and the tremble averages out; while it moves its
-  places are far apart, and it is left alone;
-- a narrow Gaussian in time, which takes the noise of single frames out of movements.
+- those of the bilateral filter (Tomasi & Manduchi, ICCV 1998), which decrease with the distance in time and in space.
+  While a keypoint is held, all frames are near, and the tremble averages out; while it moves, its positions are far
+  apart, and it is hardly changed;
+- a narrow Gaussian in time, which removes the noise of single frames from movements.
 
-Around a seam the bilateral weights fade away and the Gaussian widens, the more the greater the keypoint's acceleration
-is there: the step of its velocity is spread over the frames on both sides.
+Around a seam the bilateral weights fade out and the Gaussian widens, the more so the greater the keypoint's
+acceleration there: the step in its velocity is spread over the frames on both sides.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from text2sign_ros.motion import kinematics
 from text2sign_ros.skeleton import NUM_KEYPOINTS
 
 REACH = 6
-"""Frames before and after a frame that it is averaged over; so many are held back until the next piece comes."""
+"""Frames on either side that a frame is averaged over; this many are held back until the next piece arrives."""
 _HELD_FRAMES, _HELD_METRES = 3.0, 0.010
-"""Standard deviations of the bilateral weights, in time and in space: holds wander less, movements go further."""
+"""Standard deviations of the bilateral weights, in time and in space: holds drift less, movements more."""
 _MOVING_FRAMES, _SEAM_FRAMES = 0.7, 3.0
 """Standard deviation of the Gaussian in time: in movements, and at a seam that is smoothed in full."""
 _SEAM_ACCELERATION = 20.0
-"""Acceleration at a seam, m/s², from which it is smoothed in full: nine frames in ten inside pieces are below."""
+"""Acceleration at a seam, m/s², from which it is smoothed fully: nine in ten frames within pieces are below it."""
 
 
 def smooth(pieces: Iterable[np.ndarray], fps: float) -> Iterator[np.ndarray]:
     """Smooth a motion piece by piece; every bone has its canonical length afterwards.
 
-    Each piece that comes in lets one out: all that is there but the last ``REACH`` frames, which wait for the next
-    piece, or come out as one more when there is none. The first and the last frame of the motion stay exactly as they
-    are. But for the smoothing of seams the result does not depend on where the motion is cut.
+    Each input piece yields one piece: everything received except the last ``REACH`` frames, which wait for the next
+    piece, or are yielded as one more at the end. The first and the last frame of the motion stay exactly as they are.
+    Apart from the smoothing of seams, the result does not depend on where the motion is cut.
 
     Args:
         pieces: each (n, 79, 3) metres, n >= 1, consecutive frames, a seam between every two.
         fps: frames per second.
 
     Yields:
-        (m, 79, 3) float32 metres, one more than pieces came in, with as many frames in all.
+        (m, 79, 3) float32 metres, one piece more than the input, with the same number of frames in total.
     """
-    frames = np.empty((0, NUM_KEYPOINTS, 3), np.float32)  # from REACH before the next to come out
+    frames = np.empty((0, NUM_KEYPOINTS, 3), np.float32)  # from REACH before the next to be yielded
     strength = np.zeros((REACH, NUM_KEYPOINTS), np.float32)  # of seams, at each of these and REACH more
-    begun = False
+    started = False
     for number, piece in enumerate(pieces, 1):
         piece = np.asarray(piece, np.float32)
         if number == 1:
@@ -58,15 +58,15 @@ def smooth(pieces: Iterable[np.ndarray], fps: float) -> Iterator[np.ndarray]:
             _mark(strength, seam, frames, fps)
         ready = max(0, len(frames) - 2 * REACH)
         smoothed = _average(frames, strength[REACH : REACH + ready])
-        if ready and not begun:
-            smoothed[0], begun = frames[REACH], True
+        if ready and not started:
+            smoothed[0], started = frames[REACH], True
         frames, strength = frames[ready:], strength[ready:]
         yield smoothed
     if len(frames):
         smoothed = _average(
             np.concatenate((frames, np.repeat(frames[-1:], REACH, axis=0))), strength[REACH : len(frames)]
         )
-        if not begun:
+        if not started:
             smoothed[0] = frames[REACH]
         smoothed[-1] = frames[-1]
         yield smoothed
@@ -76,7 +76,7 @@ def _mark(strength: np.ndarray, seam: int, frames: np.ndarray, fps: float) -> No
     """Raise ``strength`` (n, 79) to that of the seam before frame ``seam``; at full strength it is 1 there."""
     acceleration = np.linalg.norm(np.diff(frames[seam - 2 : seam + 2], n=2, axis=0), axis=-1).max(axis=0) * fps**2
     full = np.minimum(1.0, acceleration / _SEAM_ACCELERATION)
-    # A seam may not reach the frames that had come out before it was known.
+    # A seam must not affect frames that had been yielded before it was known.
     away = np.arange(0.5 - REACH, REACH) / REACH
     around = slice(seam - REACH + 1, seam + REACH - 1)
     strength[around] = np.maximum(strength[around], np.cos(np.pi / 2 * away[1:-1, None]) ** 2 * full)

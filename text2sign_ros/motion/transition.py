@@ -11,9 +11,9 @@ _MOVERS = [i for name in ("left_hand", "right_hand") for i in range(*skeleton.GR
 
 
 def frames_between(start: np.ndarray, end: np.ndarray, fps: float) -> int:
-    """Number of frames in between that a person would take from pose to pose, growing with the way the hands go.
+    """Number of frames that a person would take between two poses, growing with the distance of the hands.
 
-    Duration 0.12 s + 0.5 s * sqrt(d / 1 m), d the longest way of any hand keypoint: longer movements are faster
+    Duration 0.12 s + 0.5 s * sqrt(d / 1 m), d the greatest distance of any hand keypoint: longer movements are faster
     (constant peak acceleration gives the square root), and even a small change of hand shape takes a moment.
     """
     distance = np.linalg.norm(end[_MOVERS] - start[_MOVERS], axis=-1).max()
@@ -28,8 +28,8 @@ def transition(
     start_step: np.ndarray | None = None,
     end_step: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Frames strictly between two poses: every bone turns from its old direction to the new with the
-    least jerk (Flash & Hogan 1985: the quintic with the given end velocities and no acceleration at the ends).
+    """Frames strictly between two poses: every bone turns from its old direction to the new one with
+    minimum jerk (Flash & Hogan 1985: the quintic with the given end velocities and no acceleration at the ends).
 
     Bone lengths stay constant because arms and hands are interpolated as directions; head and face move in space.
 
@@ -37,8 +37,8 @@ def transition(
         start: (79, 3) metres, the pose before the first frame returned.
         end: (79, 3) metres, the pose after the last.
         frames: number of frames to return, at least 0.
-        start_step: (79, 3) metres, the motion from the frame before ``start`` to ``start``; None is standing still.
-        end_step: (79, 3) metres, the motion from ``end`` to the frame after it; None is standing still.
+        start_step: (79, 3) metres, the motion from the frame before ``start`` to ``start``; None means standing still.
+        end_step: (79, 3) metres, the motion from ``end`` to the frame after it; None means standing still.
 
     Returns:
         (frames, 79, 3) float32 metres.
@@ -62,9 +62,9 @@ def transition(
 
 
 def _swing(start: np.ndarray, end: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Unit vectors on the way from ``start`` to ``end``, turning evenly; half turns go round the signer's front."""
+    """Unit vectors from ``start`` to ``end``, turning evenly; half turns pass in front of the signer."""
     opposed = (1 - (start * end).sum(axis=-1, keepdims=True)) / 2
-    # Square to the way, or a bone that turns from straight ahead to straight back would have nothing to go round.
+    # Perpendicular to the turn, or it would be undefined for a bone that turns from straight ahead to straight back.
     way = kinematics.unit(start - end)
     front = kinematics.unit(np.array((1.0, 0.0, 0.0)) - way[..., :1] * way)
     middle = kinematics.unit(start + end + 0.3 * opposed * front)

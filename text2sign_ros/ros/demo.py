@@ -15,7 +15,7 @@ from text2sign_ros.clip import write_whole
 from text2sign_ros.drawing import contact_sheet, video
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.signer import Signer
-from text2sign_ros.resources import share
+from text2sign_ros.resources import default_bundle
 from text2sign_ros.ros import environment
 from text2sign_ros.ros.child import start_signer
 from text2sign_ros.ros.client import Diagnostics, Goal, SignerClient, WaitError
@@ -82,7 +82,7 @@ def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(start_signer(bundle, lead_time=LEAD_TIME))
         # While the node starts, plan what it has to send. The node loads the bundle itself.
-        signer = Signer(bundle or share() / "models" / "asl_cafe")
+        signer = Signer(bundle or default_bundle())
         plan = signer.plan(text)
         captions = signer.timeline(plan)
         client = stack.enter_context(SignerClient("/signer", name="signer_demo", check=process.check))

@@ -21,7 +21,7 @@ from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.engine import SigningEngine
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.limits import Limits, LimitsError
-from text2sign_ros.resources import share
+from text2sign_ros.resources import default_bundle
 from text2sign_ros.ros import diagnostics, parameters, process, qos
 from text2sign_ros.ros.executor import SideExecutor, SideGroup
 from text2sign_ros.ros.lifecycle import ManagedNode
@@ -99,7 +99,7 @@ class SignerNode(ManagedNode):
     def configure(self) -> ExitStack:
         """Load the bundle, open the backend, warm up; create topics and services."""
         with capture_logs(lambda record: self._advance(record.getMessage()), logging.INFO), ExitStack() as stack:
-            self._bundle = str(self._value("bundle") or share() / "models" / "asl_cafe")
+            self._bundle = str(self._value("bundle") or default_bundle())
             self._advance(f"loading {self._bundle}")
             signer = Signer(
                 self._bundle,

@@ -51,7 +51,7 @@ class Speech:
         if not final:
             engine = self._intake.engine
             if engine is not None and self._value("speech") == "incremental" and is_understood(locale):
-                self._transcript.hear(plain(message.incremental), now)
+                self._transcript.update(plain(message.incremental), now)
                 # While the engine is signing, words are collected, to be signed together.
                 if engine.idle and (words := self._transcript.take(self._value("speech_results"))):
                     self._intake.submit(words)
@@ -61,8 +61,8 @@ class Speech:
             refusal = f"its locale is {quote(locale)}; this node signs {LANGUAGE}"
         elif least > 0 and not message.confidence >= least:
             refusal = f"its confidence is {message.confidence:.2f}, and speech_confidence {least:g}"
-        rest = self._transcript.end(final, now)
+        rest = self._transcript.finish(final, now)
         if rest.revised:
             self._reports.revised(final)
         if rest.text:  # the rest of an utterance never replaces what was already signed of it
-            self._intake.submit(rest.text, policy=Policy.QUEUE if rest.begun else None, refusal=refusal)
+            self._intake.submit(rest.text, policy=Policy.QUEUE if rest.partly_signed else None, refusal=refusal)

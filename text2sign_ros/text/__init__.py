@@ -1,4 +1,4 @@
-"""Text: normalising, the segmenters that cut a text for a model, and the sentence encoder."""
+"""Text: normalisation, the segmenters that cut a text for a model, and the sentence encoder."""
 
 from text2sign_ros.text.encoder import SentenceEncoder, TextEmbedding
 from text2sign_ros.text.errors import TextError

@@ -1,4 +1,4 @@
-"""SentenceEncoder: token and sentence embeddings of a text, by ONNX Runtime."""
+"""SentenceEncoder: token and sentence embeddings of a text, computed with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from text2sign_ros.runtime import session_options
 from text2sign_ros.text.errors import TextError
 
 MODEL, WORDS, TOKENIZER = FILES = ("text_encoder.onnx", "word_embeddings.npy", "tokenizer.json")
-"""What the encoder is made of: files of a bundle."""
+"""Files of a bundle that make up the encoder."""
 PHRASES = "phrases.npz"
-"""Embeddings of the texts that a bundle signs all the time, computed beforehand: a file that need not be there."""
+"""Optional file of precomputed embeddings, for the texts that a bundle signs all the time."""
 _UNKNOWN = ("[UNK]", "<unk>")
-"""What WordPiece and Unigram tokenizers make of a character that is not in their vocabulary."""
+"""Tokens that WordPiece and Unigram tokenizers return for a character outside their vocabulary."""
 CACHED_TEXTS = 256
-"""Texts whose embeddings are kept: a robot says the same things again and again. 1.5 kB a token at D = 384."""
+"""Texts whose embeddings are cached: a robot says the same things again and again. 1.5 kB per token at D = 384."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class TextEmbedding:
 
     Attributes:
         tokens: (B, L, D) float32, contextual embeddings of the word pieces in order, zero where padded.
-        mask: (B, L) bool, True at a text's own tokens; the encoder's [CLS] and [SEP] are left out of both.
-        sentence: (B, D) float32 at unit length.
+        mask: (B, L) bool, True at the tokens of a text; the encoder's [CLS] and [SEP] are left out of both.
+        sentence: (B, D) float32 of unit length.
     """
 
     tokens: np.ndarray
@@ -43,12 +43,12 @@ class TextEmbedding:
 class SentenceEncoder:
     """A Sentence-BERT (arXiv 1908.10084) exported by ``text2sign_ros.export.text_encoder``.
 
-    A text's embedding does not depend on the texts beside it: each runs alone at its true length, which on a CPU costs
-    no more than a padded batch. Safe to share between threads. The model is loaded when a text comes that ``PHRASES``
-    does not have, or by ``load``: it takes 65 MB, and a bundle that signs one sign or letter at a time never needs it.
+    A text's embedding does not depend on the other texts of a call: each runs alone at its true length, which on a CPU
+    costs no more than a padded batch. Safe to share between threads. The model is loaded by ``load``, or with the
+    first text not in ``PHRASES``: it takes 65 MB, and a bundle that signs one sign or letter at a time never needs it.
 
     Args:
-        folder: holds ``FILES``, perhaps ``PHRASES`` (see ``save_phrases``).
+        folder: holds ``FILES`` and optionally ``PHRASES`` (see ``save_phrases``).
         max_tokens: L, the number of tokens that every embedding is padded to.
         threads: threads that one run may use.
 
@@ -60,7 +60,7 @@ class SentenceEncoder:
         if max_tokens < 1 or threads < 1:
             raise ValueError(f"max_tokens is {max_tokens} and threads {threads}; both must be at least 1")
         self._folder, self._threads, self.max_tokens = folder, threads, max_tokens
-        # Left on disk: of 30,000 rows a text needs a few, and all of them would take 45 MB.
+        # Memory-mapped: a text needs a few of the 30,000 rows, which would take 45 MB.
         self._words = np.load(folder / WORDS, mmap_mode="r", allow_pickle=False)
         self._phrases = _read_phrases(folder / PHRASES)
         self._cached = lru_cache(CACHED_TEXTS)(self._embed)
@@ -81,17 +81,17 @@ class SentenceEncoder:
         return all(text in self._phrases for text in texts)
 
     def close(self) -> None:
-        """Give back what is loaded and mapped; nothing can be encoded after that."""
-        # The cache holds this object, which without this would stay until the garbage collector comes by.
+        """Release what is loaded and mapped; nothing can be encoded after that."""
+        # The cache refers to this object: without this it would live until the garbage collector runs.
         del self._cached, self._words, self._phrases
         self.__dict__.pop("_model", None)
 
     def count(self, text: str) -> int:
-        """How many tokens of its own a text has."""
+        """Number of tokens in a text, special tokens excluded."""
         return len(self._model[1].encode(text, add_special_tokens=False).ids)
 
     def reads(self, char: str) -> bool:
-        """Whether the tokenizer has a token for a character, other than that for all that it does not know."""
+        """Whether the tokenizer has a token for a character other than the one for unknown characters."""
         tokens = self._model[1].encode(char, add_special_tokens=False).tokens
         return bool(tokens) and not any(token in _UNKNOWN for token in tokens)
 
@@ -102,7 +102,7 @@ class SentenceEncoder:
         return groups * size
 
     def encode(self, texts: Sequence[str]) -> TextEmbedding:
-        """Embed texts; "" has no tokens of its own, only a sentence embedding.
+        """Embed texts; "" has no tokens, only a sentence embedding.
 
         Raises:
             TextError: a text has more than ``max_tokens`` tokens.
@@ -126,8 +126,8 @@ class SentenceEncoder:
         own = np.array(encoding.special_tokens_mask) == 0
         if own.sum() > self.max_tokens:
             raise TextError(
-                f"{_shortened(text)} has {own.sum()} tokens, more than the {self.max_tokens} that the model takes at "
-                "once (max_tokens): cut it into shorter segments"
+                f"{_shortened(text)} has {own.sum()} tokens, more than the {self.max_tokens} that the model takes "
+                "(max_tokens): cut it into shorter segments"
             )
         rows = self._words[encoding.ids]
         words = (rows["weight"] * rows["scale"][..., None]).reshape(1, len(rows), -1)

@@ -1,10 +1,10 @@
-"""Markup: tags in a text that say how it is to be signed, and what its words and punctuation say where no tag does.
+"""Markup: tags in a text that say how to sign it, and the markers implied by its words and punctuation otherwise.
 
-The tags are described for authors in docs/markup.md. Which markers a sentence has by default follows what is known of
+The tags are described for authors in docs/markup.md. The default markers of a sentence follow what is known about
 American Sign Language (C. Baker-Shenk, "A microanalysis of the nonmanual components of questions in American Sign
 Language", 1983; Neidle, Kegl, MacLaughlin, Bahan & Lee, "The Syntax of American Sign Language", 2000): yes/no questions
-with raised, wh-questions with lowered brows, negation with a head shake. The words it is told by are English ones, and
-nobody who signs has validated the result.
+with raised brows, wh-questions with lowered brows, negation with a head shake. The words that trigger them are English,
+and nobody who signs has validated the result.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-SIGHT = 1000
-"""Characters of a sentence that are read ahead for its end; a longer one has no markers but those of its tags."""
+LOOKAHEAD = 1000
+"""Characters to read ahead for the end of a sentence; a longer sentence only has the markers of its tags."""
 PAUSE = 0.5
-"""Seconds of a pause whose length is not given."""
+"""Default length of a pause, seconds."""
 LONGEST_PAUSE = 10.0
 """Seconds."""
 
@@ -26,12 +26,12 @@ _PACES = {"slow": 0.7, "fast": 1.4}
 _EMPHASIS_PACE = 0.8
 _MARKERS = frozenset({"question", "wh", "negation", "affirmation", "plain"})
 _SPANS = (*_PACES, "emphasis", "spell", *sorted(_MARKERS))
-"""The tags that are opened and closed."""
+"""Tags that come in pairs: opened and closed."""
 
 TAG = r"\[/?[a-z]{1,16}(?: [a-z0-9.]{1,8})?\]" + rf"|\[/?(?:pause|{'|'.join(_SPANS)})(?![a-z])"
-"""What looks like a tag, in folded text: a known one, an unknown one, or the beginning of a malformed one."""
+"""What looks like a tag in folded text: known, unknown, or the start of a malformed one."""
 LONGEST_TAG = 28
-"""Characters that ``TAG`` matches at most, with those that it looks ahead."""
+"""Most characters that ``TAG`` can match, its lookahead included."""
 _PAUSE = re.compile(r"\[pause(?: (\d{1,2}(?:\.\d{1,3})?))?\]", re.ASCII)
 
 _WH = re.compile("(who|what|when|where|why|how)s?|whom|whose|which")
@@ -46,10 +46,10 @@ class Manner:
     """How a word is signed.
 
     Attributes:
-        pace: times the usual speed.
-        spell: spelled, also where there is a sign for it.
-        markers: what head and brows show over it: "question", "wh", "negation", "affirmation", "emphasis"; and "plain",
-            which shows nothing.
+        pace: factor of the usual speed.
+        spell: spell it even if there is a sign for it.
+        markers: what head and brows show meanwhile: "question", "wh", "negation", "affirmation", "emphasis"; and
+            "plain", which shows nothing.
     """
 
     pace: float = 1.0
@@ -57,12 +57,12 @@ class Manner:
     markers: frozenset[str] = frozenset()
 
 
-PLAINLY = Manner()
-"""As it is without any tag."""
+DEFAULT_MANNER = Manner()
+"""Without any tag."""
 
 
 class Fault(Enum):
-    """What is wrong with a tag: the words for it (one, several), and what to know."""
+    """What is wrong with a tag: its description (singular, plural), and an explanation."""
 
     UNKNOWN = (
         "unknown tag signed as text",
@@ -77,7 +77,7 @@ class Fault(Enum):
     REPEATED = ("tag signed as text", "tags signed as text", "opened again before it was closed")
     NOT_OPEN = ("tag signed as text", "tags signed as text", "closed without being open")
     NOT_CLOSED = ("tag never closed", "tags never closed", "held to the end of the text")
-    NOTHING_HELD = ("pause without effect", "pauses without effect", "no word comes before that could be held")
+    NOTHING_HELD = ("pause without effect", "pauses without effect", "there is no word before it to hold")
     NOTHING_SPELLED = (
         "tag without effect",
         "tags without effect",
@@ -86,7 +86,7 @@ class Fault(Enum):
 
 
 class Faults:
-    """Counts and a few examples of what is wrong with the tags of a text: the same small size whatever the text."""
+    """Counts and a few examples of what is wrong with the tags of a text: small whatever the length of the text."""
 
     _SHOWN = 3
 
@@ -106,34 +106,34 @@ class Faults:
         lines = []
         for fault in Fault:
             if total := self._totals[fault]:
-                one, many, mend = fault.value
+                one, many, hint = fault.value
                 examples = self._examples[fault]
                 shown = ", ".join(examples[: self._SHOWN]) + (", …" if len(examples) > self._SHOWN else "")
-                lines.append(f"{total} {one if total == 1 else many} ({shown}): {mend}")
+                lines.append(f"{total} {one if total == 1 else many} ({shown}): {hint}")
         return tuple(lines)
 
 
 class Markup:
-    """The tags that are open at a place of a text.
+    """The tags that are open at the current place in a text.
 
     Args:
-        faults: takes what is wrong with them.
+        faults: collects what is wrong with the tags.
         spells: whether the model has letters; without them ``spell`` does nothing.
 
     Attributes:
-        manner: of the next word.
+        manner: how the next word is signed.
     """
 
     def __init__(self, faults: Faults, *, spells: bool = True) -> None:
-        self.manner = PLAINLY
-        self._open: list[str] = []  # each at most once, the last opened last
+        self.manner = DEFAULT_MANNER
+        self._open: list[str] = []  # each at most once, in the order of opening
         self._faults, self._spells = faults, spells
 
     def read(self, tag: str) -> float | None:
-        """Take note of what ``TAG`` has matched.
+        """Process a match of ``TAG``.
 
         Returns:
-            Seconds for which the word before it is held, 0 for other tags than a pause; None if it remains text.
+            Seconds to hold the word before it, 0 for tags other than a pause; None if it is plain text after all.
         """
         if fault := self._fault(tag):
             self._faults.add(fault, tag)
@@ -151,7 +151,7 @@ class Markup:
         return 0.0
 
     def end(self) -> None:
-        """The text is at its end."""
+        """Mark the end of the text."""
         for name in self._open:
             self._faults.add(Fault.NOT_CLOSED, f"[{name}]")
 
@@ -178,7 +178,7 @@ def _seconds(pause: re.Match[str]) -> float:
 
 
 def default_markers(words: Iterable[tuple[str, Manner]], *, asks: bool) -> frozenset[str]:
-    """What a sentence shows by its words and its punctuation; nothing where its author has marked any of it.
+    """The markers implied by the words and punctuation of a sentence; none if its author marked any part of it.
 
     Args:
         words: of the sentence, in normal form (no apostrophes).

@@ -1,4 +1,4 @@
-"""Normalising: any Unicode text becomes plain words of a to z, each with the boundary that follows it."""
+"""Normalisation: any Unicode text becomes words of letters a to z, each with the boundary that follows it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from functools import lru_cache
 
 from num2words import num2words
 
-from text2sign_ros.text.markup import LONGEST_PAUSE, LONGEST_TAG, PLAINLY, TAG, Fault, Manner, Markup
+from text2sign_ros.text.markup import DEFAULT_MANNER, LONGEST_PAUSE, LONGEST_TAG, TAG, Fault, Manner, Markup
 from text2sign_ros.text.omissions import Kind, Omissions, kind
 
 PIECE = 1000
-"""Characters of a text that are folded at once."""
+"""Characters of a text that are folded in one go."""
 LONGEST_TOKEN = 2000
 """Letters of the longest word, or characters of the longest number, that is held in one piece."""
 
 
 class Boundary(IntEnum):
-    """What ends after a word or a sign; a greater one is the better place to pause."""
+    """What ends after a word or a sign; the greater, the better a place to pause."""
 
     NONE = 0
-    """Nothing: the letters of one word go on."""
+    """Nothing: the word continues."""
     WORD = 1
     CLAUSE = 2
     """A comma, semicolon, colon, dash or bracket."""
@@ -39,33 +39,33 @@ class Word:
 
     Attributes:
         text: one or more letters a to z.
-        boundary: what follows it. NONE only inside a word of more than ``LONGEST_TOKEN`` letters, which the next Word
-            goes on with.
-        manner: how it is signed, as the tags around it say.
-        pause: seconds for which it is held.
-        asks: whether a question mark ends its sentence there.
+        boundary: what follows it. NONE only inside a word of more than ``LONGEST_TOKEN`` letters, which continues in
+            the next Word.
+        manner: how it is signed, by the tags around it.
+        pause: seconds to hold it.
+        asks: whether a question mark ends its sentence here.
     """
 
     text: str
     boundary: Boundary
-    manner: Manner = PLAINLY
+    manner: Manner = DEFAULT_MANNER
     pause: float = 0.0
     asks: bool = False
 
 
 def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
-    """Fold case, accents and typography, read tags, read numbers and symbols out as words, find the boundaries.
+    """Fold case, accents and typography, parse tags, spell out numbers and symbols as words, and find the boundaries.
 
-    Lazy: reads little further than the word it yields, takes time proportional to the text and holds no more than a few
-    thousand characters of it, whatever it holds. What comes out does not depend on that, but for one thing: a number of
-    more than ``LONGEST_TOKEN`` characters is read as several, unless it is digits alone.
+    Lazy: reads little further than the word it yields, takes time proportional to the length of the text and holds at
+    most a few thousand characters of it. This does not affect the result, with one exception: a number of more than
+    ``LONGEST_TOKEN`` characters is read as several numbers, unless it consists of digits alone.
 
     Args:
         text: any string, lone surrogates included.
-        omissions: counts the characters that are left out and the faults of tags, as far as the text has been read.
+        omissions: counts the characters that are left out and the faulty tags, as far as the text has been read.
 
     Yields:
-        The words, the last of which ends a sentence; none where nothing can be signed.
+        The words, the last of which ends a sentence; none if nothing can be signed.
     """
     last: Word | None = None  # what follows it is not known yet
     markup = Markup(omissions.markup)
@@ -95,7 +95,7 @@ def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
 
 
 def hold(word: Word | None, seconds: float, tag: str, omissions: Omissions) -> Word | None:
-    """The last word, held for a pause longer; where there is none, ``omissions`` counts the tag."""
+    """The last word, held longer by a pause; if there is no word, ``omissions`` counts the tag."""
     if word is None:
         omissions.markup.add(Fault.NOTHING_HELD, tag)
         return None
@@ -103,7 +103,7 @@ def hold(word: Word | None, seconds: float, tag: str, omissions: Omissions) -> W
     return replace(word, boundary=boundary, pause=min(word.pause + seconds, LONGEST_PAUSE))
 
 
-# What single characters stand for, before and after their decomposition.
+# Replacements of single characters, before and after their decomposition.
 _LINE_BREAKS = "\n\r\v\f\x85\u2028\u2029"
 _MEANINGS = (
     dict.fromkeys("‘’‚‛′ʼ`´", "'")
@@ -126,18 +126,18 @@ _CURRENCIES = {
 }
 
 LONGEST_NUMBER = 9
-"""Digits of the longest whole number that is read as one; a longer one is read digit by digit, as people do."""
+"""Digits of the longest integer that is read as a number; a longer one is read digit by digit, as people do."""
 
 
 def characters(
     text: str, read: Callable[[str], str], why: Callable[[str], Kind | None], omissions: Omissions
 ) -> Iterator[str]:
-    """``text`` piece by piece, each character as ``read`` has it.
+    """``text`` piece by piece, each character replaced by ``read``.
 
     Args:
         text: any string, lone surrogates included.
-        read: what stands for a character; "" leaves it out.
-        why: a character is left out; None if it goes without saying.
+        read: returns the replacement of a character; "" leaves it out.
+        why: returns why a character is left out; None if no warning is needed.
         omissions: counts what is left out for a reason.
     """
     for start in range(0, len(text), PIECE):
@@ -154,9 +154,9 @@ def characters(
 
 @lru_cache(1024)
 def fold(char: str) -> str:
-    """One character as a to z, 0 to 9, ASCII punctuation, currency signs, space and line break; "" for none of them.
+    """One character as a to z, 0 to 9, ASCII punctuation, currency signs, space and line break; "" if it has none.
 
-    Character by character, since ``unicodedata.normalize`` takes quadratic time on long runs of combining marks.
+    Character by character because ``unicodedata.normalize`` takes quadratic time on long runs of combining marks.
     """
     if char in _LINE_BREAKS:
         return "\n"
@@ -187,22 +187,22 @@ PLAIN = re.compile(
     r"|(?P<clause>[,;:()\]{}]+|\[|(?<= )-(?= )|--+)",
     re.ASCII,
 )
-"""What folded text is made of: words, numbers and symbols, and by the names in ``BOUNDARIES`` what ends after them."""
-# A tag that is none after all is read as plain text.
+"""Tokens of folded text: words, numbers and symbols, and, named as in ``BOUNDARIES``, the punctuation after them."""
+# What turns out not to be a tag is read as plain text.
 _TOKEN = re.compile(rf"(?P<tag>{TAG})|{PLAIN.pattern}", re.ASCII)
 BOUNDARIES: dict[str | None, Boundary] = {"sentence": Boundary.SENTENCE, "clause": Boundary.CLAUSE}
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 _REACH = LONGEST_TAG
-"""Characters that may decide about a token from beyond its end ("st" and no letter, after a number; a tag after its
-bracket), or whether one begins at all (a minus, a currency sign and a space, before a number)."""
+"""Characters beyond a token that may affect how it is read ("st" and no letter after a number; a tag after its
+bracket), or whether a token starts there at all (a minus, a currency sign and a space before a number)."""
 _TAIL = LONGEST_NUMBER + 3
-"""Characters that a token cut in two leaves for the next: of a number with "th", still digits enough to read singly."""
+"""Characters left for the second part of a token cut in two: of a number with "th", enough digits to be read singly."""
 
 
 def _tokens(pieces: Iterable[str]) -> Iterator[tuple[re.Match[str], bool]]:
-    """The tokens of the joined ``pieces``, and whether each goes on in the next, since it is too long to be held.
+    """The tokens of the joined ``pieces``, and whether each continues in the next one because it is too long to hold.
 
-    What no token takes (quotes, slashes, hyphens) only parts words.
+    Characters that belong to no token (quotes, slashes, hyphens) only separate words.
     """
     held, start = "", 0  # read from ``start`` on; the character before it is for the tokens that look behind
     for piece in pieces:
@@ -227,7 +227,7 @@ def _tokens(pieces: Iterable[str]) -> Iterator[tuple[re.Match[str], bool]]:
 
 
 def _read(token: re.Match[str]) -> list[str]:
-    """The words that a token is read as; none for a boundary."""
+    """The words for a token; none for a boundary."""
     if token.lastgroup in BOUNDARIES:
         return []
     if letters := token["letters"]:

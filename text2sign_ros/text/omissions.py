@@ -1,4 +1,4 @@
-"""Omissions: what of a text cannot be signed as written, counted while the text is planned."""
+"""Omissions: the parts of a text that cannot be signed as written, counted while the text is planned."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from functools import lru_cache
 from text2sign_ros.text.markup import Faults
 
 _SHOWN = 5
-"""Characters of one kind that a warning shows."""
+"""Characters of each kind to show in a warning."""
 
 
 class Kind(Enum):
-    """Why a character is left out: what is said of it (one, several), and the reason."""
+    """Why a character is left out: its description (singular, plural), and the reason."""
 
     CONTROL = ("control or invisible character", "control or invisible characters", "they stand for nothing")
     SYMBOL = ("emoji or symbol", "emoji or symbols", "there is no sign for them")
@@ -24,7 +24,7 @@ class Kind(Enum):
 
 @lru_cache(1024)
 def kind(char: str) -> Kind | None:
-    """None for what only shapes the character beside it: accents, joiners, variation selectors, flag tags."""
+    """None for characters that only modify the one beside them: accents, joiners, variation selectors, flag tags."""
     category = unicodedata.category(char)
     if category[0] == "M" or char in "\u00ad\u200c\u200d" or "\U000e0020" <= char <= "\U000e007f":
         return None
@@ -34,18 +34,18 @@ def kind(char: str) -> Kind | None:
 
 
 class Omissions:
-    """Counts and a few examples of what was left out: the same small size whatever the text."""
+    """Counts and a few examples of what was left out: small whatever the length of the text."""
 
     def __init__(self) -> None:
         self._totals: Counter[Kind] = Counter()
         self._examples: dict[Kind, list[str]] = {each: [] for each in Kind}
         self.letters: Counter[str] = Counter()
-        """How often each letter of a spelled word was wanted that the vocabulary has no sign for."""
+        """Letters of spelled words that the vocabulary has no sign for, with their counts."""
         self.markup = Faults()
         """What is wrong with the tags."""
 
     def add(self, char: str, kind: Kind, count: int) -> None:
-        """``count`` more of a character that has no plain letters or digits."""
+        """Count ``count`` more occurrences of a character."""
         self._totals[kind] += count
         examples = self._examples[kind]
         if len(examples) <= _SHOWN and char not in examples:
@@ -53,7 +53,7 @@ class Omissions:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each kind of thing left out so far, and of fault in the markup."""
+        """One line for each kind of omission so far, and for each kind of fault in the markup."""
         lines = []
         for each in Kind:
             if total := self._totals[each]:

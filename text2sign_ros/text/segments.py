@@ -1,4 +1,4 @@
-"""Segments: a text cut into what a model generates at once, whatever segmenter its bundle names."""
+"""Segments: a text cut into what a model generates in one go, whichever segmenter its bundle names."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from itertools import islice
 from typing import Protocol, TypeVar
 
 from text2sign_ros.text.errors import TextError
-from text2sign_ros.text.markup import PLAINLY, SIGHT, Manner, default_markers
+from text2sign_ros.text.markup import DEFAULT_MANNER, LOOKAHEAD, Manner, default_markers
 from text2sign_ros.text.normalise import Boundary, Word
 from text2sign_ros.text.omissions import Omissions
 
 SHORT_TEXT = 1000
-"""Characters of the longest text that is planned to its end before it is signed, for the sake of its warnings."""
+"""Characters of the longest text that is planned completely before it is signed, so that its warnings are complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a text is made of, as far as the model tells apart.
+    """The smallest part of a text that the model distinguishes.
 
     Attributes:
         text: a vocabulary phrase ("thank you"), one letter ("g"), or a clause as it is written ("Thank you, Grace!").
-        kind: which of these: "sign", "letter" (of the manual alphabet) or "clause".
+        kind: "sign", "letter" (of the manual alphabet) or "clause".
         word: index of its word in the text (of the first word, for a phrase or clause); the letters of one spelled
             word share it.
         boundary: what ends after it; NONE between the letters of a word.
-        manner: how it is signed: as the tags in the text say, and the punctuation.
-        pause: seconds for which it is held.
+        manner: how it is signed, by the tags and the punctuation of the text.
+        pause: seconds to hold it.
     """
 
     text: str
     kind: str
     word: int
     boundary: Boundary
-    manner: Manner = PLAINLY
+    manner: Manner = DEFAULT_MANNER
     pause: float = 0.0
 
     @property
@@ -45,7 +45,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The units that are generated at once: all in the same manner, and only the last with a pause after it."""
+    """The units that are generated together: all in the same manner, and only the last with a pause after it."""
 
     units: tuple[Unit, ...]
 
@@ -63,9 +63,9 @@ class Segmenter(Protocol):
     """Cuts texts into segments for one model.
 
     Attributes:
-        texts: every text that a segment of it can have; None where they are too many to know beforehand.
-        phrases: words that make one sign together, and must not be parted by what cuts a text before it comes here.
-        example: a text to warm a model up with.
+        texts: all texts that a segment can have; None if there are too many to list.
+        phrases: words that form one sign together: callers that cut a text beforehand must not separate them.
+        example: a text to warm up a model with.
     """
 
     @property
@@ -78,15 +78,15 @@ class Segmenter(Protocol):
     def example(self) -> str: ...
 
     def segments(self, text: str, omissions: Omissions) -> Iterator[Segment]:
-        """The segments of a text, each when it is asked for; ``omissions`` counts what is left out on the way.
+        """The segments of a text, generated lazily; ``omissions`` counts what is left out on the way.
 
-        Holds the words of little more than one segment, or of ``SIGHT`` characters, whatever the length of the text.
+        Holds the words of little more than one segment, or ``LOOKAHEAD`` characters, whatever the length of the text.
         """
         ...
 
 
 class Segments(Iterable[Segment]):
-    """The segments of a text, planned anew on each pass, each when it is asked for. Not thread-safe."""
+    """The segments of a text, planned lazily and again on each pass. Not thread-safe."""
 
     def __init__(self, text: str, segmenter: Segmenter) -> None:
         self._text, self._segmenter = text, segmenter
@@ -102,33 +102,33 @@ class Segments(Iterable[Segment]):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is left out and why: of the whole text once a pass has come to its end, till then as far as one has."""
+        """What is left out and why: of the whole text once a pass is complete, until then as far as it has come."""
         return self._omissions.warnings
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A text as it will be signed: at least one segment, and what is left out of it and why."""
+    """A text as it will be signed: at least one segment, and warnings about what is left out."""
 
     text: str
     segments: Segments
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """See ``Segments.warnings``; complete from the beginning for a text of at most ``SHORT_TEXT`` characters."""
+        """See ``Segments.warnings``; complete from the start for a text of at most ``SHORT_TEXT`` characters."""
         return self.segments.warnings
 
 
 def plan(text: str, segmenter: Segmenter, *, max_characters: int) -> Plan:
-    """Cut a text into segments, a long one not before they are asked for.
+    """Cut a text into segments, lazily if it is long.
 
     Args:
-        text: what is to be signed.
-        segmenter: of the model that is to sign it.
-        max_characters: the longest text that is accepted.
+        text: what to sign.
+        segmenter: that of the model.
+        max_characters: length of the longest text that is accepted.
 
     Raises:
-        TextError: the text cannot be signed at all: not a string, too long, or nothing in it can be signed.
+        TextError: the text is not a string, is too long, or has nothing that can be signed.
     """
     if not isinstance(text, str):
         raise TextError(f"a text must be a str, not {type(text).__name__}")
@@ -166,11 +166,11 @@ def cut(
 
     Args:
         items: units, or words, in order.
-        size: what one takes, in each respect that is limited.
-        limits: what those of a segment may take together. One that takes more makes a segment of its own.
+        size: returns the size of an item in each limited dimension.
+        limits: the greatest total size of a segment. An item that exceeds it is a segment by itself.
 
     Yields:
-        what belongs to one segment: at least one item, all in one manner, none but the last with a pause.
+        the items of a segment: at least one, all in the same manner, only the last with a pause.
     """
     held: list[Item] = []
     nothing = (0.0,) * len(limits)
@@ -193,11 +193,11 @@ def cut(
 
 
 def marked(words: Iterable[Word], spoken: Callable[[Word], Iterable[str]]) -> Iterator[Word]:
-    """The words with the markers that they have by their sentence; none where it is longer than ``SIGHT``.
+    """The words with the default markers of their sentence; without them if it is longer than ``LOOKAHEAD``.
 
     Args:
-        words: the last of which ends a sentence.
-        spoken: the words in normal form that one of them holds.
+        words: the last one ends a sentence.
+        spoken: returns the words in normal form that one of them contains.
     """
     held: list[Word] = []
     length = 0  # of the sentence so far
@@ -205,11 +205,11 @@ def marked(words: Iterable[Word], spoken: Callable[[Word], Iterable[str]]) -> It
         length += len(word.text) + 1
         held.append(word)
         ended = word.boundary == Boundary.SENTENCE
-        if ended and length <= SIGHT:
+        if ended and length <= LOOKAHEAD:
             pairs = ((form, each.manner) for each in held for form in spoken(each))
             if found := default_markers(pairs, asks=word.asks):
                 held = [replace(w, manner=replace(w.manner, markers=w.manner.markers | found)) for w in held]
-        if ended or length > SIGHT:
+        if ended or length > LOOKAHEAD:
             yield from held
             held = []
         if ended:

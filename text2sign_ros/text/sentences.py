@@ -1,4 +1,4 @@
-"""The segmenter `sentences`: clauses go to the model as they are written, and nothing is looked up."""
+"""The segmenter `sentences`: clauses go to the model as written, without a vocabulary."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from text2sign_ros.text.omissions import Kind, Omissions, kind
 from text2sign_ros.text.segments import Segment, Unit, cut, marked
 
 LONGEST_WORD = 64
-"""Characters without a space between them that are held in one piece; BERT's tokenizer gives up at 100."""
+"""Characters without a space that are kept in one piece; BERT's tokenizer gives up at 100."""
 EXAMPLES = ("hello", "coffee", "please", "where", "tomorrow", "many", "people", "between", "house", "question")
-"""Words to try out a model with that has no vocabulary to take them from."""
+"""Words to try out a model with that has no vocabulary."""
 
 
 class Tokenizer(Protocol):
-    """What is asked of the text encoder, see ``encoder.SentenceEncoder``."""
+    """What a segmenter needs of the text encoder, see ``encoder.SentenceEncoder``."""
 
     def count(self, text: str) -> int: ...
 
@@ -32,20 +32,20 @@ class Tokenizer(Protocol):
 class SentenceSegmenter:
     """Cuts a text into clauses; see ``segments.Segmenter``.
 
-    A segment is a sentence as it is written. One that is longer than a segment may be is cut at the last comma,
-    semicolon, colon, dash or bracket that fits, else between two words. Case, punctuation and numbers stay, as they do
-    in the texts of a corpus without units: what is made of them is the encoder's business. White space becomes one
-    space. Punctuation that stands alone belongs to the word before it; before the first word it is left out.
+    A segment is a sentence as written. One that is too long for a segment is cut at the last comma, semicolon, colon,
+    dash or bracket that fits, else between two words. Case, punctuation and numbers stay, as they do in the texts of a
+    corpus without units: the encoder deals with them. White space becomes one space. Punctuation that stands alone
+    belongs to the word before it; before the first word it is left out.
 
-    Any word can be signed, whatever comes of it. What no word is made of is left out with a warning, as with ``units``:
-    emoji and other symbols, control characters, and letters that the encoder's tokenizer has no token for. Characters
-    with a plain form (full-width letters, ligatures) are replaced by it where the tokenizer knows only that.
+    Any word is signed, with whatever result. Characters that are not part of words are left out with a warning, as with
+    ``units``: emoji and other symbols, control characters, and letters that the encoder's tokenizer has no token for.
+    Characters with a plain form (full-width letters, ligatures) are replaced by it if the tokenizer knows only that.
 
     Attributes:
         tokenizer: the model's text encoder.
-        max_tokens: tokens that a segment may have.
-        max_frames: frames that a segment is expected to take at most.
-        frames_per_character: frames that a text is expected to take for each of its characters.
+        max_tokens: most tokens in a segment.
+        max_frames: most frames that a segment may be expected to take.
+        frames_per_character: expected frames for each character of a text.
     """
 
     tokenizer: Tokenizer
@@ -55,12 +55,12 @@ class SentenceSegmenter:
 
     @property
     def texts(self) -> tuple[str, ...] | None:
-        """Too many to know."""
+        """None: too many to list."""
         return None
 
     @property
     def phrases(self) -> frozenset[tuple[str, ...]]:
-        """None: a cut between two words costs context, and no sign."""
+        """Empty: a cut between two words loses context but splits no sign."""
         return frozenset()
 
     @property
@@ -85,7 +85,7 @@ class SentenceSegmenter:
         """The words as written, each with the punctuation around it; the last one ends a sentence."""
         last: Word | None = None  # what follows it is not known yet
         markup = Markup(omissions.markup, spells=False)
-        gap, goes_on = "", False  # what stands between the last run and this one; whether nothing does, not even a tag
+        gap, goes_on = "", False  # between the last run and this one; whether there is nothing, not even a tag
         for token in _tokens(characters(text, self._written, _why, omissions)):
             tag = (token["tag"] or "").lower()
             if tag and (pause := markup.read(tag)) is not None:
@@ -116,7 +116,7 @@ class SentenceSegmenter:
             yield replace(last, boundary=Boundary.SENTENCE)
 
     def _written(self, char: str) -> str:
-        """What stands for a character in the clause; "" where it is left out."""
+        """The replacement of a character in the clause; "" if it is left out."""
         plain = fold(char)
         if plain in ("\n", " "):
             return plain
@@ -128,7 +128,7 @@ class SentenceSegmenter:
         return char if kind(char) is Kind.SCRIPT and self.tokenizer.reads(char) else ""
 
     def _torn(self, run: str) -> list[str]:
-        """The words in parts that the model takes, which a run of characters is; it is one as a rule."""
+        """A run of characters split into parts that the model takes; usually one."""
         if len(run) == 1 or self._fits(run):
             return [run] if _run(run).is_word else []
         middle = len(run) // 2
@@ -143,7 +143,7 @@ def _why(char: str) -> Kind | None:
     return Kind.UNREADABLE if why is Kind.SCRIPT else why
 
 
-# Some scripts have no spaces, and punctuation of their own, after which a word ends.
+# Scripts without spaces have their own punctuation, after which a word ends.
 _ENDS = "。｡！？，、；："
 _MOST_ENDS = 8
 _MOST_OTHERS = LONGEST_WORD - _MOST_ENDS - 1  # a bracket may stand before them
@@ -155,7 +155,7 @@ _TOKEN = re.compile(
 
 
 def _tokens(pieces: Iterable[str]) -> Iterator[re.Match[str]]:
-    """Tags, spaces and runs of anything else, which together are the joined ``pieces``."""
+    """Split the joined ``pieces`` into tags, spaces and runs of anything else."""
     held = ""
     for piece in pieces:
         held += piece
@@ -170,14 +170,14 @@ def _tokens(pieces: Iterable[str]) -> Iterator[re.Match[str]]:
 
 
 class _Run(NamedTuple):
-    """What a run of characters without a space is.
+    """Properties of a run of characters without a space.
 
     Attributes:
-        is_word: whether there is anything but punctuation in it.
-        spoken: its words in normal form, by which markers are told.
-        before: what its punctuation ends before its first word; WORD where it ends nothing.
-        after: and after its last.
-        asks_before, asks: whether a question mark is among that.
+        is_word: whether it contains anything but punctuation.
+        spoken: its words in normal form, which determine markers.
+        before: the boundary that its punctuation before its first word makes; WORD if none.
+        after: the same after its last word.
+        asks_before, asks: whether that punctuation has a question mark.
     """
 
     is_word: bool
@@ -190,8 +190,8 @@ class _Run(NamedTuple):
 
 @lru_cache(1024)
 def _run(run: str) -> _Run:
-    """Boundaries are those that normalised text has: both segmenters agree on where a sentence ends."""
-    # Letters without a plain form are letters all the same.
+    """Boundaries are found as in normalised text: both segmenters agree on where a sentence ends."""
+    # Letters without a plain form still count as letters.
     tokens = list(PLAIN.finditer(f" {''.join(fold(char) or 'x' * char.isalnum() for char in run)} "))
     words = [index for index, token in enumerate(tokens) if token.lastgroup not in BOUNDARIES]
     first, end = (words[0], words[-1] + 1) if words else (len(tokens), len(tokens))

@@ -17,7 +17,7 @@ from text2sign_ros.text.segments import Segment, Unit, cut, marked
 
 
 class VocabularyError(Text2SignError):
-    """A vocabulary holds what no normalised text could match."""
+    """A vocabulary has an entry that no normalised text could match."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Vocabulary:
     """What a model can sign.
 
     Attributes:
-        signs: words and phrases in normal form: lower-case letters a to z, one space between words ("thank you").
+        signs: words and phrases in their normal form: lower-case letters a to z, one space between words ("thank you").
         letters: the single letters that words outside ``signs`` are spelled with.
 
     Raises:
@@ -50,7 +50,7 @@ class Vocabulary:
 
     @cached_property
     def longest(self) -> int:
-        """Words of the longest phrase."""
+        """Number of words in the longest phrase."""
         return max(map(len, self.phrases), default=0)
 
 
@@ -59,10 +59,10 @@ class UnitSegmenter:
     """Cuts the signs and letters of a text into segments; see ``segments.Segmenter``.
 
     Attributes:
-        vocabulary: what the model can sign; other words are spelled, letters outside it left out with a warning.
-        max_units: signs and letters that a segment holds at most.
-        max_frames: frames that a segment is expected to take at most.
-        frames_per_sign: frames that a sign of the vocabulary is expected to take, with the way to it.
+        vocabulary: what the model can sign; other words are spelled, letters outside it are left out with a warning.
+        max_units: most signs and letters in a segment.
+        max_frames: most frames that a segment may be expected to take.
+        frames_per_sign: expected frames for a sign of the vocabulary and the movement to it.
         frames_per_letter: the same for a letter.
 
     Raises:
@@ -84,7 +84,7 @@ class UnitSegmenter:
 
     @property
     def texts(self) -> tuple[str, ...] | None:
-        """Every sign and letter, where a segment holds but one."""
+        """Every sign and letter if a segment holds only one; else None."""
         return (*self.vocabulary.signs, *self.vocabulary.letters) if self.max_units == 1 else None
 
     @property
@@ -113,7 +113,7 @@ def _units(words: Iterator[Word], vocabulary: Vocabulary, omissions: Omissions) 
     """The signs of ``words``; ``omissions`` counts the letters that the vocabulary lacks."""
     letters = frozenset(vocabulary.letters)
     ahead = deque(islice(words, max(vocabulary.longest, 1)))
-    number, goes_on = 0, False  # of the word that is next, and whether it began before
+    number, goes_on = 0, False  # of the next word; whether it is the continuation of one
     last: Unit | None = None  # what ends after it is not known yet
     while ahead:
         length = 0 if goes_on else _match(ahead, vocabulary)
@@ -129,7 +129,7 @@ def _units(words: Iterator[Word], vocabulary: Vocabulary, omissions: Omissions) 
                 yield last
             last = Unit(sign, "sign" if length else "letter", number, Boundary.NONE, taken[0].manner)
         boundary, pause = taken[-1].boundary, taken[-1].pause
-        if last:  # also when no letter of the word is known: its boundary then falls to the unit before
+        if last:  # even if no letter of the word is known: its boundary then applies to the unit before
             last = replace(last, boundary=max(last.boundary, boundary), pause=max(last.pause, pause))
         goes_on = boundary == Boundary.NONE
         number += 0 if goes_on else len(taken)
@@ -138,13 +138,13 @@ def _units(words: Iterator[Word], vocabulary: Vocabulary, omissions: Omissions) 
 
 
 def _match(words: Iterable[Word], vocabulary: Vocabulary) -> int:
-    """How many of the next ``words`` make the longest sign; 0 when there is none."""
+    """How many of the next ``words`` make the longest sign; 0 if there is none."""
     longest = 0
     phrase: tuple[str, ...] = ()
     manner: Manner | None = None
     for word in words:
         if word.boundary == Boundary.NONE:
-            break  # it is only the beginning of a word
+            break  # it is only the start of a word
         manner = manner or word.manner
         if word.manner.spell or word.manner != manner:
             break

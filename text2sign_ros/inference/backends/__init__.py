@@ -28,23 +28,23 @@ from text2sign_ros.text import TextEmbedding
 __all__ = ["NAMES", "Backend", "BackendError", "open_backend"]
 
 NAMES = ("auto", "cpu", "cuda", "onnxruntime_tensorrt", "tensorrt")
-AGREE = 0.02
-"""Metres by which a device may differ from the CPU; half precision and other orders of summing stay far below."""
+TOLERANCE = 0.02
+"""Metres by which a device may differ from the CPU; half precision and another order of summation stay far below."""
 
 _log = logging.getLogger(__name__)
 
 
 def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, cache: Path | None = None) -> Backend:
-    """The backend of that name, tried out and warm, or the best of ONNX Runtime's with one warning.
+    """The backend of that name, tested and warmed up; if it is unavailable, the best of ONNX Runtime's, with a warning.
 
-    "auto" takes the first that works of tensorrt, cuda and cpu. A device works when it gives what the CPU gives.
+    "auto" takes the first of tensorrt, cuda and cpu that works: on a device, if its results agree with the CPU's.
 
     Args:
         name: one of ``NAMES``.
         folder: the bundle's, or a copy.
-        bundle: what its description says, verified.
+        bundle: its description, verified.
         threads: threads of a run on the CPU.
-        cache: folder for engines that are built for this machine; None is ``default_cache()``.
+        cache: folder for engines built for this machine; None is ``default_cache()``.
 
     Raises:
         BackendError: an unknown name, or not even the CPU can run the bundle.
@@ -71,11 +71,11 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
     def attempt(choice: str) -> Backend | None:
         try:
             backend = make(choice)
-            _try_out(backend, bundle, lambda: make("cpu"))
+            _check(backend, bundle, lambda: make("cpu"))
         except BackendError as error:
-            # What was asked for is missed; what "auto" or the way down merely tried is not.
+            # Warn only about the backend that was requested, not about those tried by "auto" or as a fallback.
             level = logging.WARNING if choice == name else logging.DEBUG
-            _log.log(level, "backend %s can't be used: %s", choice, error)
+            _log.log(level, "backend %s is unavailable: %s", choice, error)
             return None
         return backend
 
@@ -84,7 +84,7 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
         if (backend := attempt(choice)) is not None:
             return backend
     backend = make("cpu")
-    _try_out(backend, bundle, lambda: backend)
+    _check(backend, bundle, lambda: backend)
     return backend
 
 
@@ -94,7 +94,7 @@ def default_cache() -> Path:
 
 
 def _require_driver() -> None:
-    """Without a GPU ONNX Runtime would fill the screen before it gives up.
+    """Check for a driver first: without one, ONNX Runtime prints many errors before it gives up.
 
     Raises:
         BackendError: NVIDIA's driver is not installed.
@@ -102,22 +102,22 @@ def _require_driver() -> None:
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError as error:
-        raise BackendError(f"NVIDIA's driver can't be loaded ({error}): install it, or take the CPU") from error
+        raise BackendError(f"NVIDIA's driver can't be loaded ({error}): install it, or use the CPU") from error
 
 
 def _cpu(folder: Path, bundle: Bundle, threads: int) -> Backend:
     try:
         return FusedBackend(folder, bundle, threads=threads)
     except BackendError as error:
-        _log.warning("the fused graph can't be used, signing goes step by step: %s", error)
+        _log.warning("the fused graph can't be used, signing step by step: %s", error)
         return StepwiseBackend(folder, bundle, provider=CPU, threads=threads)
 
 
-def _try_out(backend: Backend, bundle: Bundle, reference: Callable[[], Backend]) -> None:
-    """Sign something in every length, which warms the backend up; a device must give what the CPU gives.
+def _check(backend: Backend, bundle: Bundle, reference: Callable[[], Backend]) -> None:
+    """Run every length once, which warms up the backend; a device's results must agree with the CPU's.
 
     Raises:
-        BackendError: what comes out is not what must.
+        BackendError: the results are wrong.
     """
     on_cpu = backend.name == f"onnxruntime {CPU}"
     wanted = None if on_cpu else reference()
@@ -125,18 +125,18 @@ def _try_out(backend: Backend, bundle: Bundle, reference: Callable[[], Backend])
         example = _example(bundle, frames // bundle.stride)
         _, positions = backend.sample(example)
         if not np.isfinite(positions).all():
-            raise BackendError(f"{backend.name} gives numbers that are not finite; update its driver, or use the CPU")
+            raise BackendError(f"{backend.name} returns numbers that are not finite; update its driver, or use the CPU")
         if wanted is not None:
             difference = float(np.abs(positions - wanted.sample(example)[1]).max())  # every code exists in the example
-            if not difference <= AGREE:
+            if not difference <= TOLERANCE:
                 raise BackendError(
-                    f"{backend.name} is {1e3 * difference:.0f} mm away from what the CPU gives; update its driver, or "
+                    f"{backend.name} differs from the CPU by {1e3 * difference:.0f} mm; update its driver, or "
                     "use the CPU"
                 )
 
 
 def _example(bundle: Bundle, codes: int) -> Feed:
-    """An input of ``codes`` codes after the rest pose, with a text of two tokens."""
+    """Inputs for ``codes`` codes that start from the rest pose, with a text of two tokens."""
     rng = np.random.default_rng(0)
     text = TextEmbedding(
         tokens=rng.standard_normal((1, bundle.max_tokens, bundle.text_dim), np.float32),

@@ -1,4 +1,4 @@
-"""What a backend is: it runs the sampling and the decoding of one segment."""
+"""The interface of a backend, which runs the sampling and decoding of one segment."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from text2sign_ros.inference.feed import Feed
 
 
 class BackendError(Text2SignError):
-    """A backend can't be had on this machine, or failed; the message says why and what helps."""
+    """A backend is unavailable on this machine or failed; the message names the cause and the remedy."""
 
 
 class Backend(Protocol):
     """Runs the networks of a bundle. Not thread-safe: one caller at a time.
 
     Attributes:
-        name: what really runs, for people: "onnxruntime CPUExecutionProvider".
+        name: what actually runs, for people to read: "onnxruntime CPUExecutionProvider".
     """
 
     name: str
@@ -27,8 +27,8 @@ class Backend(Protocol):
         """Run every step of ``feed["table"]`` and decode.
 
         Returns:
-            codes (1, D, N), the given ones as given, and positions (1, T, 79, 3) in metres; the caller's to keep. What
-            is beyond the codes that exist means nothing and may be left out.
+            codes (1, D, N), those of the prefix unchanged, and positions (1, T, 79, 3) in metres; the caller owns both.
+            Values beyond the codes that exist are meaningless and may be left out.
 
         Raises:
             BackendError: the device failed.
@@ -36,5 +36,5 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what the backend holds; it can't be used after that."""
+        """Release what the backend holds; it can't be used after that."""
         ...

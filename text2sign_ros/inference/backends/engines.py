@@ -1,4 +1,4 @@
-"""TensorRT engines: built from an ONNX graph with one profile per length, kept on disk for the next start."""
+"""TensorRT engines: built from an ONNX graph with one profile per length, and cached on disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 Shapes = dict[str, tuple[int, ...]]
 """Shape of every input of a graph, by name."""
 OLDEST = 10
-"""The first major version of TensorRT that this works with: the one of JetPack 6.1."""
+"""The oldest major version of TensorRT that is supported: that of JetPack 6.1."""
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -30,19 +30,19 @@ def load_tensorrt() -> Any:
     """The module ``tensorrt``.
 
     Raises:
-        BackendError: it is not installed, is one of the stub packages that hold nothing, or is too old.
+        BackendError: it is not installed, is an empty stub package, or is too old.
     """
-    mend = (
-        "pip install 'text2sign_ros[tensorrt]' (on a Jetson: apt install python3-libnvinfer), or take another backend"
+    remedy = (
+        "pip install 'text2sign_ros[tensorrt]' (on a Jetson: apt install python3-libnvinfer), or use another backend"
     )
     try:
         trt = importlib.import_module("tensorrt")
-    except (ImportError, OSError) as error:  # its libraries can be missing too
-        raise BackendError(f"TensorRT can't be loaded ({error}): {mend}") from error
+    except (ImportError, OSError) as error:  # its libraries may be missing
+        raise BackendError(f"TensorRT can't be loaded ({error}): {remedy}") from error
     if not hasattr(trt, "Builder"):
-        raise BackendError(f"the installed package tensorrt is empty, its libraries are missing: {mend}")
+        raise BackendError(f"the installed package tensorrt is empty, its libraries are missing: {remedy}")
     if int(trt.__version__.split(".")[0]) < OLDEST:
-        raise BackendError(f"TensorRT {trt.__version__} is too old, {OLDEST} is needed: {mend}")
+        raise BackendError(f"TensorRT {trt.__version__} is too old, {OLDEST} is needed: {remedy}")
     return trt
 
 
@@ -56,7 +56,7 @@ def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any, home: Path | Non
         graph: ONNX file, its external weights beside it.
         profiles: shapes of the inputs.
         trt: the module ``tensorrt``, or ``tensorrt_rtx``, which has the same interface and builds without a GPU.
-        home: folder of the bundle, which messages name, where that of ``graph`` is a copy.
+        home: folder of the bundle to name in messages if ``graph`` is in a copy.
 
     Raises:
         BackendError: TensorRT can't read or build the graph.
@@ -66,14 +66,14 @@ def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any, home: Path | Non
     log.errors.clear()
     _log.info("building a TensorRT %s engine of %s for %d lengths", trt.__version__, graph.name, len(profiles))
     builder = trt.Builder(log)
-    typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)  # versions without it know nothing else
+    typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)  # versions without the flag always do so
     network = builder.create_network(0 if typed is None else 1 << int(typed))
     parser = trt.OnnxParser(network, log)  # owns the weights: it must live until the engine is built
     if not parser.parse_from_file(str(graph)):
         errors = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
         raise BackendError(
             f"TensorRT {trt.__version__} can't read {shown}: {errors or log.cause()}; export the bundle "
-            "anew with this version of text2sign_ros, or take another backend"
+            "again with this version of text2sign_ros, or use another backend"
         )
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
@@ -86,7 +86,7 @@ def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any, home: Path | Non
                 profile.set_shape(tensor.name, shape, shape, shape)
         if config.add_optimization_profile(profile) < 0:
             raise BackendError(
-                f"TensorRT {trt.__version__} refuses {shown} for {shapes}: {log.cause()}; export it anew"
+                f"TensorRT {trt.__version__} refuses {shown} for {shapes}: {log.cause()}; export it again"
             )
     monitor = _monitor(trt, graph.name)
     if monitor is not None:
@@ -97,7 +97,7 @@ def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any, home: Path | Non
     if plan is None:
         raise BackendError(
             f"TensorRT {trt.__version__} can't build {shown}: {log.cause()}; free memory of the GPU, "
-            "update TensorRT, or take another backend"
+            "update TensorRT, or use another backend"
         )
     return bytes(plan)
 
@@ -105,21 +105,21 @@ def build(graph: Path, profiles: Sequence[Shapes], *, trt: Any, home: Path | Non
 def cached(
     graph: Path, profiles: Sequence[Shapes], *, home: Path, sources: Sequence[str], gpu: str, cache: Path, trt: Any
 ) -> Any:
-    """The engine of ``build``, loaded: from ``cache`` if it lies there, else built and put there.
+    """Load the engine of ``build`` from ``cache``; build and store it if it is not there.
 
-    An engine is of use only to the graph, weights, shapes, TensorRT and GPU that it was built for, so all of them are
-    in its file's name, as a hash. (The precision is the graph's own.) A copy of a bundle finds the original's engine; a
-    new engine replaces those that were built of the same bundle's folder for the same GPU. Processes that build at the
-    same time each write a whole file, and the last one stays.
+    An engine is only valid for the graph, weights, shapes, TensorRT version and GPU that it was built for, so its file
+    name has a hash of them all. (The precision is that of the graph.) A copy of a bundle finds the original's engine; a
+    new engine replaces those built from the same bundle folder for the same GPU. If processes build at the same time,
+    each writes a complete file, and the last one stays.
 
     Args:
         graph, profiles, home, trt: see ``build``.
         sources: sha256 of the ONNX file and of its weights.
         gpu: name and compute capability of the GPU.
-        cache: folder; one that can't be written is warned of, and the engine is built anew at each start.
+        cache: folder; if it can't be written, a warning is logged, and the engine is built at each start.
 
     Raises:
-        BackendError: the engine can't be built, or not even a new one can be loaded.
+        BackendError: the engine can't be built, or a newly built one can't be loaded.
     """
     place = short_hash([str((home / graph.name).resolve()), gpu])
     key = short_hash([list(sources), trt.__version__, gpu, list(profiles)])
@@ -129,15 +129,15 @@ def cached(
         engine = runtime.deserialize_cuda_engine(plan) if plan else None
         if engine is not None:
             return engine
-        _log.warning("%s %s; it is built anew", path, "was made with another driver" if plan else "is damaged")
-        with suppress(OSError):  # someone else's, or gone
+        _log.warning("%s %s; rebuilding it", path, "was built with another driver" if plan else "is damaged")
+        with suppress(OSError):  # it belongs to another user, or is gone
             path.unlink()
     plan = build(graph, profiles, trt=trt, home=home)
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         raise BackendError(
             f"TensorRT {trt.__version__} can't load the engine of {graph.name} that it has just built for {gpu}: "
-            f"{_logger(trt).cause()}; update the GPU's driver, or take another backend"
+            f"{_logger(trt).cause()}; update the GPU's driver, or use another backend"
         )
     path = cache / f"{graph.stem}-{key}-{place}.engine"
     try:
@@ -147,12 +147,12 @@ def cached(
             if old != path:
                 old.unlink(missing_ok=True)
     except OSError as error:
-        _log.warning("the engine of %s can't be kept, the next start builds it again: %s", graph.name, error)
+        _log.warning("the engine of %s can't be cached, the next start will build it again: %s", graph.name, error)
     return engine
 
 
 def _read(path: Path) -> bytes:
-    """The engine in a file of ``cached``; empty if the file is not what was written: TensorRT might crash on that."""
+    """The engine in a file written by ``cached``; empty if the file is damaged, on which TensorRT might crash."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -162,13 +162,13 @@ def _read(path: Path) -> bytes:
 
 
 def short_hash(values: Sequence[object]) -> str:
-    """Of values that JSON knows, to name a file by."""
+    """A hash of JSON values for use in a file name."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-@functools.cache  # TensorRT keeps the first one that it is given for the life of the process
+@functools.cache  # TensorRT keeps its first logger for the lifetime of the process
 def _logger(trt: Any) -> Any:
-    """Sends what TensorRT says to ``logging``, and remembers errors, which its calls report by False or None only."""
+    """Forwards TensorRT's messages to ``logging`` and keeps errors, which its calls report only as False or None."""
     severities = trt.ILogger.Severity
     levels = {
         severities.INTERNAL_ERROR: logging.ERROR,
@@ -188,17 +188,17 @@ def _logger(trt: Any) -> Any:
                 return
             if level == logging.ERROR:
                 self.errors.append(message.strip())
-                level = logging.INFO  # the exception that follows says it; one that doesn't is no error of ours
+                level = logging.INFO  # the exception that follows reports it; without one it is not an error for us
             _log.log(level, "TensorRT: %s", message.strip())
 
         def cause(self) -> str:
-            return "; ".join(self.errors) or "it gives no reason"
+            return "; ".join(self.errors) or "no reason given"
 
     return Logger()
 
 
 def _monitor(trt: Any, name: str) -> Any:
-    """Logs every tenth part of a build; None for a TensorRT that has no such thing."""
+    """Logs the progress of a build in steps of 10 %; None if TensorRT has no progress monitor."""
     if not hasattr(trt, "IProgressMonitor"):
         return None
 
@@ -206,9 +206,9 @@ def _monitor(trt: Any, name: str) -> Any:
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.interrupted = False
-            self._lock = threading.Lock()  # TensorRT calls from threads of its own
+            self._lock = threading.Lock()  # TensorRT calls from its own threads
             self._phases: dict[str, list[int]] = {}  # name -> steps, steps done; the outermost phase first
-            self._told = 0
+            self._logged = 0
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             with self._lock:
@@ -220,7 +220,7 @@ def _monitor(trt: Any, name: str) -> Any:
                     if phase_name in self._phases:
                         self._phases[phase_name][1] = step + 1
                     self._tell()
-            except KeyboardInterrupt:  # must not pass through TensorRT, which stops when told so
+            except KeyboardInterrupt:  # must not propagate through TensorRT, which stops on False
                 self.interrupted = True
             return not self.interrupted
 
@@ -230,10 +230,10 @@ def _monitor(trt: Any, name: str) -> Any:
 
         def _tell(self) -> None:
             share = 0.0
-            for steps, done in reversed(self._phases.values()):  # a step under way is as far as the phase within it
+            for steps, done in reversed(self._phases.values()):  # a step in progress is as far as its inner phase
                 share = min(1.0, (done + share) / steps)
-            if (tenth := int(10 * share)) > self._told:
-                self._told = tenth
+            if (tenth := int(10 * share)) > self._logged:
+                self._logged = tenth
                 _log.info("building the TensorRT engine of %s: %d %%", name, 10 * tenth)
 
     return Monitor()

@@ -29,17 +29,17 @@ def session(
     options: Mapping[str, str] | None = None,
     home: Path | None = None,
 ) -> onnxruntime.InferenceSession:
-    """A session that runs on ``provider``, and on nothing less.
+    """A session that runs on ``provider``, without falling back to another.
 
     Args:
         path: the ONNX file.
         threads: threads of one run on the CPU.
-        provider: ONNX Runtime's name of what is to run it.
+        provider: ONNX Runtime's name of the execution provider.
         options: of the provider.
-        home: folder of the bundle, which messages name, where that of ``path`` is a copy.
+        home: folder of the bundle to name in messages if ``path`` is in a copy.
 
     Raises:
-        BackendError: ONNX Runtime can't load the file, or has not got the provider.
+        BackendError: ONNX Runtime can't load the file, or does not have the provider.
     """
     providers: list[tuple[str, dict[str, str]]] = [(provider, dict(options or {}))]
     if provider == TENSORRT:
@@ -61,7 +61,7 @@ def session(
         home = home or path.parent
         cause = str(error).replace(str(path.parent), str(home))
         raise BackendError(f"ONNX Runtime can't load {home / path.name}: {cause}") from error
-    if made.get_providers()[0] != provider:  # a provider that fails to load is left out without an exception
+    if made.get_providers()[0] != provider:  # a provider that fails to load is skipped without an exception
         raise BackendError(
             f"ONNX Runtime runs {path.name} on {made.get_providers()[0]} instead of {provider}: install "
             "onnxruntime-gpu in place of onnxruntime, and the CUDA (and TensorRT) libraries that its release notes name"
@@ -70,11 +70,11 @@ def session(
 
 
 class FusedBackend:
-    """The fused graph in one session: one call a segment. For CPUs, where a Loop costs nothing.
+    """The fused graph in one session: one call per segment. For CPUs, where a Loop costs nothing.
 
     Args:
         folder: the bundle's, or a copy.
-        bundle: what its description says.
+        bundle: its description.
         threads: threads of a run.
 
     Raises:
@@ -88,7 +88,7 @@ class FusedBackend:
 
     def sample(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
         """See ``Backend``."""
-        # Padding changes nothing but the time that it takes.
+        # Padding would only take time: it does not change the result.
         codes = -(-int(feed["roles"][0, 0].sum()) // self._multiple) * self._multiple
         tokens = max(1, int(feed["mask"].sum()))
         short = {name: feed[name][:, :, :codes] for name in ("noise", "prefix", "roles")}
@@ -101,20 +101,20 @@ class FusedBackend:
 
 
 class StepwiseBackend:
-    """Step by step with everything on the device: inputs copied once a segment, steps between two pairs of buffers.
+    """Step by step with everything on the device: inputs copied once per segment, steps between two pairs of buffers.
 
-    For GPUs, where a Loop waits for the device at every turn and can't be captured as a CUDA graph. With CUDA every
+    For GPUs, where a Loop waits for the device in every iteration and can't be captured as a CUDA graph. With CUDA each
     bucket's step is captured at its first run and replayed from then on.
 
     Args:
         folder: the bundle's, or a copy.
-        bundle: what its description says.
-        provider: ONNX Runtime's name of what is to run it.
+        bundle: its description.
+        provider: ONNX Runtime's name of the execution provider.
         threads: threads of what stays on the CPU.
         options: of the provider, for "step" and for "decoder".
 
     Raises:
-        BackendError: the provider can't be had here.
+        BackendError: the provider is unavailable.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class StepwiseBackend:
             try:
                 self._step = load("step", enable_cuda_graph="1")
             except BackendError as error:
-                _log.warning("CUDA graphs can't be used, signing is somewhat slower: %s", error)
+                _log.warning("CUDA graphs can't be used, signing is slightly slower: %s", error)
                 self._graphs = False
         if not self._graphs:
             self._step = load("step")
@@ -171,7 +171,7 @@ class _Bucket:
         step, decoder: sessions.
         feed: any input of that length.
         device: "cpu" or "cuda".
-        first_graph: number of the first of the two CUDA graphs to capture; None captures none.
+        first_graph: ID of the first of the two CUDA graphs to capture; None captures none.
     """
 
     def __init__(
@@ -228,13 +228,13 @@ _TENSORRT_GRAPHS = ("step", "decoder")
 
 
 def engine_options(bundle: Bundle, cache: Path) -> dict[str, dict[str, str]]:
-    """Options of the TensorRT provider for each graph: one engine for every length, kept in a folder in ``cache``.
+    """Options of the TensorRT provider for each graph: one engine for all lengths, cached in a folder in ``cache``.
 
-    ONNX Runtime names an engine by its graph alone and would load it for a bundle with other weights. So the folder is
-    named by what its engines are made of, and replaces that of an earlier state of the same bundle.
+    ONNX Runtime names an engine by its graph alone and would load it for a bundle with other weights. So the folder
+    name has a hash of what its engines are built from, and it replaces that of an earlier state of the same bundle.
 
     Raises:
-        BackendError: the folder can't be made.
+        BackendError: the folder can't be created.
     """
     made_of = [bundle.files[name] for name in ("step.onnx", "unet.weights", "decoder.onnx", "decoder.weights")]
     lengths = [frames // bundle.stride for frames in bundle.buckets]
@@ -249,7 +249,7 @@ def engine_options(bundle: Bundle, cache: Path) -> dict[str, dict[str, str]]:
                 shutil.rmtree(stale)
     except OSError as error:
         raise BackendError(
-            f"{cache}, the folder of engines, can't be used: {error}; free some space, or name another by "
+            f"{cache}, the folder of engines, can't be used: {error}; free some space, or choose another with "
             "XDG_CACHE_HOME"
         ) from error
     options = {}

@@ -28,22 +28,22 @@ _GRAPHS = {
 }
 """File of the weights and inputs of each graph."""
 _ALIGNMENT = 256
-"""Bytes; TensorRT asks it of every tensor's address (``setTensorAddress``), so each row of the table stands so too."""
+"""Bytes; TensorRT requires it for tensor addresses (``setTensorAddress``), so each row of the table is aligned too."""
 _FLOAT = 4
-"""Bytes of a float32, which everything that goes in and comes out is."""
+"""Bytes of a float32, the type of all inputs and outputs."""
 
 
 class TensorRTBackend:
     """Runs a bundle with NVIDIA's ``tensorrt`` and ``cuda-bindings`` alone. Not thread-safe: one caller at a time.
 
-    For each length and number of steps there is one block of inputs and one of outputs, each copied at once, and the
-    copies, steps and decoder between them are captured at the first run as one CUDA graph, which later runs replay.
+    For each length and number of steps there is one block of inputs and one of outputs, each copied in one go.
+    The copies, steps and decoder are captured at the first run as one CUDA graph, which later runs replay.
     (A Loop inside an engine can't be captured, hence the chain.)
 
     Args:
         folder: the bundle's, or a copy.
-        bundle: what its description says, verified.
-        cache: folder to keep built engines in (see ``engines.cached``).
+        bundle: its description, verified.
+        cache: folder for built engines (see ``engines.cached``).
 
     Raises:
         BackendError: there is no GPU, TensorRT or cuda-bindings, or the engines can't be built.
@@ -82,24 +82,22 @@ class TensorRTBackend:
         )
 
     def _context(self, engine: Any, profile: int, shapes: Shapes) -> Any:
-        """An execution context for one profile, every tensor of which is known to be as ``shapes`` says."""
+        """An execution context for one profile; its tensors are checked to have the given shapes."""
         context = engine.create_execution_context()
         if context is None:
-            raise BackendError(
-                f"{self.name} has no memory for an execution context; free some, or take another backend"
-            )
+            raise BackendError(f"{self.name} has no memory for an execution context; free some, or use another backend")
         if not context.set_optimization_profile_async(profile, int(self._stream)):
             raise BackendError(f"{self.name} refuses its own profile {profile}; delete the cached engines")
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
         for name in names:
             is_input = engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT
             if is_input and not context.set_input_shape(name, shapes[name]):
-                raise BackendError(f"{self.name} refuses {name} of shape {shapes[name]}; export the bundle anew")
-        for name in names:  # what is not so would be written beyond the end of its buffer
+                raise BackendError(f"{self.name} refuses {name} of shape {shapes[name]}; export the bundle again")
+        for name in names:  # another shape or type would overrun its buffer
             shape, kind = tuple(context.get_tensor_shape(name)), engine.get_tensor_dtype(name)
             if shape != shapes[name] or kind != self._trt.float32:
                 raise BackendError(
-                    f"{self.name}: {name} is {kind} {shape} and must be float32 {shapes[name]}; export the bundle anew"
+                    f"{self.name}: {name} is {kind} {shape} and must be float32 {shapes[name]}; export the bundle again"
                 )
         return context
 
@@ -118,7 +116,7 @@ class TensorRTBackend:
                 sequence.capture()
             except BackendError as error:
                 self._use_graphs = False
-                _log.warning("%s can't capture a CUDA graph, signing is somewhat slower: %s", self.name, error)
+                _log.warning("%s can't capture a CUDA graph, signing is slightly slower: %s", self.name, error)
         return result
 
     def close(self) -> None:
@@ -127,15 +125,15 @@ class TensorRTBackend:
 
 
 class _Sequence:
-    """Buffers for one length and one number of steps, and what is done with them.
+    """Buffers for one length and one number of steps, and the operations on them.
 
     Args:
         cuda: the CUDA runtime.
-        stream: where it runs.
+        stream: the CUDA stream to run on.
         step, decoder: execution contexts for that length, shared with sequences of other numbers of steps.
         shapes: of all tensors.
         steps: rows of the table.
-        held: takes what is to be freed.
+        held: takes what has to be freed.
     """
 
     def __init__(
@@ -173,12 +171,12 @@ class _Sequence:
         return self._outputs.host["codes"].copy(), self._outputs.host["positions"].copy()
 
     def capture(self) -> None:
-        """Make a CUDA graph of what a run does. To be called after a run, in which TensorRT did what it does once.
+        """Capture a run as a CUDA graph. Call it after a first run, in which TensorRT initialises itself.
 
         Raises:
             BackendError: something in it can't be captured; runs go on without the graph.
         """
-        # Other threads of the process may go on using CUDA meanwhile.
+        # Other threads of the process may continue to use CUDA meanwhile.
         mode = self._cuda.api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         self._cuda("cudaStreamBeginCapture", self._stream, mode)
         try:
@@ -196,7 +194,7 @@ class _Sequence:
         self._held.callback(self._cuda.free, "cudaGraphExecDestroy", self._graph)
 
     def _enqueue(self) -> None:
-        """Put everything of a run on the stream. The steps write in turn to the scratch and back to the inputs."""
+        """Put a complete run on the stream. The steps alternate between writing to the scratch and to the inputs."""
         self._inputs.copy(self._stream, to_device=True)
         fixed = {name: self._inputs.address(name) for name in _COPIED}
         x, previous = self._inputs.address("x"), self._inputs.address("previous")
@@ -217,19 +215,19 @@ class _Sequence:
     def _execute(self, context: Any, addresses: dict[str, int]) -> None:
         for name, address in addresses.items():
             if not context.set_tensor_address(name, address):
-                raise BackendError(f"TensorRT has no tensor {name}; export the bundle anew with this version")
+                raise BackendError(f"TensorRT has no tensor {name}; export the bundle again with this version")
         if not context.execute_async_v3(int(self._stream)):
             raise BackendError("TensorRT can't run its engine; the log says more. Restart the node, or use the CPU")
 
 
 class _Block:
-    """Arrays of float32 in one piece of the GPU's memory, and with ``host`` in one of pinned memory as well.
+    """Arrays of float32 in one block of GPU memory, and with ``host`` also in one of pinned memory.
 
     Args:
         cuda: the CUDA runtime.
         shapes: of the arrays.
-        held: takes what is to be freed.
-        host: whether there is a counterpart in the machine's memory, of the same layout.
+        held: takes what has to be freed.
+        host: whether there is a counterpart of the same layout in host memory.
     """
 
     def __init__(self, cuda: _Cuda, shapes: Shapes, held: ExitStack, *, host: bool = False) -> None:
@@ -252,7 +250,7 @@ class _Block:
                 self.host[name] = memory[start : start + math.prod(shape)].reshape(shape)
 
     def address(self, name: str) -> int:
-        """Of an array on the GPU."""
+        """Address of an array on the GPU."""
         return self._device + self._offsets[name]
 
     def copy(self, stream: Any, *, to_device: bool) -> None:
@@ -275,23 +273,23 @@ class _Cuda:
             from cuda.bindings import runtime as api
         except ImportError:
             try:
-                from cuda import cudart as api  # its name before CUDA 12.6
+                from cuda import cudart as api  # the name before CUDA 12.6
             except ImportError as error:
                 raise BackendError(
                     f"NVIDIA's Python package cuda-bindings can't be loaded ({error}): "
-                    "pip install 'text2sign_ros[tensorrt]', or take another backend"
+                    "pip install 'text2sign_ros[tensorrt]', or use another backend"
                 ) from error
         self.api: Any = api
 
     def __call__(self, function: str, *arguments: Any) -> Any:
-        """What a function returns beside the error.
+        """Call a function; returns its result without the error code.
 
         Raises:
             BackendError: the function reports one.
         """
         try:
             error, *values = getattr(self.api, function)(*arguments)
-        except RuntimeError as problem:  # the driver's library is not there
+        except RuntimeError as problem:  # the driver's library is missing
             raise BackendError(f"CUDA's {function} failed: {problem}; {_NO_DRIVER}") from problem
         if int(error):
             _, text = self.api.cudaGetErrorString(error)
@@ -300,7 +298,7 @@ class _Cuda:
         return values[0] if values else None
 
     def free(self, function: str, handle: Any) -> None:
-        """Give something back; a device that failed before is past complaining about."""
+        """Free something; errors are only logged at debug level, since the device may have failed before."""
         try:
             self(function, handle)
         except BackendError as error:
@@ -318,7 +316,7 @@ class _Cuda:
         return properties.name.rstrip(b"\0").decode(), f"{properties.major}.{properties.minor}"
 
 
-_NO_DRIVER = "see with nvidia-smi whether the GPU and its driver work, or take another backend"
+_NO_DRIVER = "check with nvidia-smi whether the GPU and its driver work, or use another backend"
 
 
 def _shapes(bundle: Bundle, codes: int) -> Shapes:
