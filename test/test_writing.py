@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -158,3 +159,46 @@ def test_u_nets_of_any_depth_sign_every_length(bundle: Path, exported: Path, tmp
         np.testing.assert_allclose(codes[..., :existing], want_codes[..., :existing], atol=1e-4)
         frames = existing * about.stride
         np.testing.assert_allclose(positions[:, :frames], want_positions[:, :frames], atol=1e-4)
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError])
+def test_an_older_bundle_survives_a_swap_that_fails(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[BaseException]
+) -> None:
+    out = tmp_path / "bundle"
+    shutil.copytree(exported, out)
+    before, rename = _content(tmp_path), os.rename
+
+    def fail(source: Path, target: Path) -> None:
+        if Path(target) == out and Path(source).parent != tmp_path:
+            raise fault
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(fault), write_bundle(out, source=exported, card=exported / "MODEL_CARD.md") as folder:
+        _copy(exported, folder)
+    assert _content(tmp_path) == before
+
+
+def test_what_else_lies_in_a_bundle_s_folder_is_not_lost(exported: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    shutil.copytree(exported, out)
+    (out / "run").mkdir()
+    (out / "run" / "sign_vae.checkpoint.pt").write_bytes(b"hours")
+    before = _content(tmp_path)
+    with (
+        pytest.raises(ExportError, match="holds run, which belongs to no bundle"),
+        write_bundle(out, source=exported, card=exported / "MODEL_CARD.md"),
+    ):
+        pass
+    assert _content(tmp_path) == before
+
+
+def test_what_a_link_points_to_is_replaced(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path / "bundle")
+    (tmp_path / "bundle" / "old.onnx").write_bytes(b"")
+    (tmp_path / "link").symlink_to(tmp_path / "bundle")
+    with write_bundle(tmp_path / "link", source=exported, card=exported / "MODEL_CARD.md") as folder:
+        _copy(exported, folder)
+    assert (tmp_path / "link").is_symlink() and not (tmp_path / "bundle" / "old.onnx").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "link"]

@@ -33,7 +33,8 @@ def write_bundle(out: Path, *, source: Path, card: Path) -> Iterator[Path]:
     Raises:
         ExportError: ``out`` is something else, or holds ``source``; or what was written can't be loaded.
     """
-    _refuse_to_replace(out, source)
+    check_target(out, source)
+    out = out.resolve()  # of a link, what it points to is replaced
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
         folder = Path(temporary) / out.name
@@ -50,9 +51,7 @@ def write_bundle(out: Path, *, source: Path, card: Path) -> Iterator[Path]:
             (folder / CARD).write_text(beginning(bundle), encoding="utf-8")
         for path in folder.iterdir():
             path.chmod(0o644)
-        if out.exists():
-            os.rename(out, Path(temporary) / "replaced")
-        os.rename(folder, out)
+        _swap(folder, out)
 
 
 def describe(folder: Path, about: Bundle) -> None:
@@ -62,7 +61,30 @@ def describe(folder: Path, about: Bundle) -> None:
     replace(about, files=hashes, evaluation_files=evaluation).save(folder)
 
 
-def _refuse_to_replace(out: Path, source: Path) -> None:
+def _swap(folder: Path, out: Path) -> None:
+    """Put ``folder`` in the place of ``out``; where that fails, ``out`` is as it was.
+
+    The older one lies beside it meanwhile: a process that is killed in between leaves it there.
+    """
+    older = out.with_name(f".{out.name}.older")
+    if out.exists():
+        shutil.rmtree(older, ignore_errors=True)
+        os.rename(out, older)
+    try:
+        os.rename(folder, out)
+    except BaseException:
+        if older.exists():
+            os.rename(older, out)
+        raise
+    shutil.rmtree(older, ignore_errors=True)
+
+
+def check_target(out: Path, source: Path) -> None:
+    """Check that a bundle made of ``source`` may be written to ``out``, before anything is made.
+
+    Raises:
+        ExportError: ``out`` holds ``source``, or is neither empty nor a bundle alone.
+    """
     target, kept = out.resolve(), source.resolve()
     if target == kept or target in kept.parents:
         relation = "is" if target == kept else "holds"
@@ -71,3 +93,5 @@ def _refuse_to_replace(out: Path, source: Path) -> None:
         raise ExportError(
             f"{out} exists and is no bundle (it has no {DESCRIPTION} of one); remove it, or name another folder"
         )
+    if out.is_dir() and (folders := [path.name for path in out.iterdir() if path.is_dir()]):
+        raise ExportError(f"{out} holds {folders[0]}, which belongs to no bundle; move it, or name another folder")

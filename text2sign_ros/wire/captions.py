@@ -106,7 +106,7 @@ class Captions:
             return cls(**_known(cls, {**values, "parts": parts, "fps": float(values["fps"])}))
         except CaptionsError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise CaptionsError(f"not the captions of a text: {type(error).__name__}: {error}") from error
 
 

@@ -71,5 +71,5 @@ class Layout:
                 tuple((int(a), int(b)) for a, b in values["bones"]),
                 np.array(values["rest_pose"], np.float32).reshape(len(values["keypoints"]), 3),
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise LayoutError(f"a layout that can't be read: {type(error).__name__}: {error}") from error
