@@ -35,7 +35,7 @@ def test_what_results_agree_on_is_given_early_and_the_rest_at_the_end() -> None:
     assert (rest.text, rest.begun, rest.revised) == ("tea, please?", True, False)
 
 
-def test_a_sign_of_several_words_is_not_parted() -> None:
+def test_a_sign_of_several_words_is_not_split() -> None:
     pieces, rest = follow(
         ["no thank", "no thank", "no thank", "no thank you a", "no thank you a"], "No thank you. A tea."
     )
@@ -127,12 +127,12 @@ def test_whatever_is_recognised_nothing_is_given_twice(results: list[list[str]],
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=60), max_size=4))
-def test_any_text_is_borne(final: str, results: list[str]) -> None:
+def test_any_text_is_accepted(final: str, results: list[str]) -> None:
     _, rest = follow([plain(result) for result in results], plain(final), 1)
     assert plain(final).endswith(rest.text)
 
 
-def test_an_endless_result_costs_no_time() -> None:
+def test_an_endless_result_takes_no_time() -> None:
     began, text = time.process_time(), "a " * 500_000
     transcript = Transcript(PHRASES)
     for now in (0.0, 1.0):
