@@ -515,7 +515,7 @@ def test_a_text_that_gets_no_goal(stand_in: StandIn, client: SignerClient) -> No
         refused.result(0.3)
     assert error.value.cause is Cause.BUSY
     stand_in.caption(uuid.uuid4(), "two")
-    with pytest.raises(RefusedError, match=r"no notice of 'one': texts come faster than max_rate"):
+    with pytest.raises(RefusedError, match=r"has ignored 'one': texts come faster than max_rate"):
         refused.result(5.0)
     assert taken.id is not None and not taken.done
 
