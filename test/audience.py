@@ -45,7 +45,7 @@ class Audience(Companion):
 
     @property
     def goals(self) -> dict[str, list[Status]]:
-        """How the texts of each stand."""
+        """Status of the texts of each."""
         return {name: [goal.status for goal in client.goals] for name, client in self.clients.items()}
 
     def submit(self, namespace: str, text: str) -> Goal:

@@ -121,7 +121,7 @@ def peak_memory(items: Iterable[object]) -> int:
 
 
 class Companion:
-    """A node of the test's own, which a thread spins: it publishes texts and the clock. Subclasses listen."""
+    """A node of the test, spun in a thread, that publishes texts and the clock. Subclasses subscribe."""
 
     def __init__(self, name: str) -> None:
         self.context = Context()

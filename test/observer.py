@@ -19,7 +19,7 @@ SUCCEEDED, CANCELED, ABORTED = Status.SUCCEEDED, Status.CANCELED, Status.ABORTED
 
 
 class Observer(Companion):
-    """Has a ``client`` of the signer ``name``, which does not receive the motion; ``said`` is what diagnostics said."""
+    """Has a ``client`` of the signer ``name``, which does not receive the motion; ``said`` has all diagnostics."""
 
     def __init__(self, own_name: str, name: str = "/signer") -> None:
         super().__init__(own_name)
@@ -33,7 +33,7 @@ class Observer(Companion):
 
     @property
     def goals(self) -> list[Status]:
-        """How the texts stand."""
+        """Status of the texts."""
         return [goal.status for goal in self.client.goals]
 
     @property
@@ -43,7 +43,7 @@ class Observer(Companion):
 
     @property
     def values(self) -> dict[str, str]:
-        """The figures in the last diagnostics."""
+        """The values of the latest diagnostics."""
         return dict(self.client.diagnostics.values) if self.client.diagnostics else {}
 
     def situation(self) -> str:

@@ -186,7 +186,7 @@ def test_cancel_in_mid_sentence(run_signer: Callable[..., Process], reader: Read
     assert reader.goals.keys() == {captions.id, waiting.id}
 
 
-def test_a_newer_text_takes_its_place(run_signer: Callable[..., Process], reader: Reader) -> None:
+def test_a_newer_text_replaces_it(run_signer: Callable[..., Process], reader: Reader) -> None:
     reader.connect(run_signer(policy="replace"))
     reader.say(TEXT)
     reader.until(lambda: len(reader.chunks) >= 3, "chunks")
@@ -198,7 +198,7 @@ def test_a_newer_text_takes_its_place(run_signer: Callable[..., Process], reader
     assert_fits(newer, reader.chunks[first:])
 
 
-def test_pause_and_resume_begin_again(run_signer: Callable[..., Process], reader: Reader) -> None:
+def test_pause_and_resume_start_again(run_signer: Callable[..., Process], reader: Reader) -> None:
     reader.connect(run_signer())
     reader.say(TEXT)
     reader.until(lambda: len(reader.chunks) >= 4, "chunks")
@@ -218,7 +218,7 @@ def test_pause_and_resume_begin_again(run_signer: Callable[..., Process], reader
     assert [part.text for part in hands(captions)] == ["hello", "b", "o", "b", "tea", ""]
 
 
-def test_a_motion_that_moves_is_corrected(run_signer: Callable[..., Process], reader: Reader) -> None:
+def test_stamps_of_a_rescheduled_motion_are_corrected(run_signer: Callable[..., Process], reader: Reader) -> None:
     process = run_signer(use_sim_time="true")
     reader.connect(process)
     reader.say(TEXT)
@@ -241,7 +241,7 @@ def test_a_motion_that_moves_is_corrected(run_signer: Callable[..., Process], re
     assert max(np.diff([chunk.stamp_ns for chunk in reader.chunks])) > 900 * 10**9
 
 
-def test_what_is_refused_says_why(run_signer: Callable[..., Process], reader: Reader) -> None:
+def test_refused_texts_have_a_reason(run_signer: Callable[..., Process], reader: Reader) -> None:
     reader.connect(run_signer(lead_time=ALL_AT_ONCE, max_characters=2000))
     long, spelled = "tea " * 600, "bo \U0001f642"
     reader.say("", long, spelled)

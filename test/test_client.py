@@ -72,7 +72,7 @@ def spinning() -> set[str]:
 # With a real signer
 
 
-def test_a_text_from_begin_to_end(run_signer: Callable[..., Process], client: SignerClient, bundle: Path) -> None:
+def test_a_text_from_start_to_end(run_signer: Callable[..., Process], client: SignerClient, bundle: Path) -> None:
     run_signer()
     client.wait_until_ready()
     assert client.state == "active" and client.diagnostics is not None and client.connected
@@ -279,7 +279,7 @@ def test_a_signer_that_is_killed(run_signer: Callable[..., Process], client: Sig
     assert error.value.cause in (Cause.SILENT, Cause.NOT_FOUND)
 
 
-def test_a_child_that_can_not_start_is_named(tmp_path: Path, client: SignerClient) -> None:
+def test_a_child_that_can_not_start_is_reported(tmp_path: Path, client: SignerClient) -> None:
     with start_signer(tmp_path / "nothing") as process:
         client.check = process.check
         with pytest.raises(ChildError, match=r"the node ended with code 1(.|\n)*FATAL(.|\n)*nothing"):
@@ -287,7 +287,7 @@ def test_a_child_that_can_not_start_is_named(tmp_path: Path, client: SignerClien
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_node_of_the_users(run_signer: Callable[..., Process], threads: int) -> None:
+def test_with_the_users_own_node(run_signer: Callable[..., Process], threads: int) -> None:
     """Also from a callback of that node, where several threads spin it."""
     run_signer(lead_time=ALL_AT_ONCE)
     context, said = Context(), []
@@ -380,7 +380,7 @@ def test_a_shutdown_ends_the_wait(client: SignerClient) -> None:
         client.wait_until_ready(20.0)
 
 
-def test_what_check_raises_ends_the_wait(client: SignerClient) -> None:
+def test_an_exception_of_check_ends_the_wait(client: SignerClient) -> None:
     def check() -> None:
         raise RuntimeError("a wire came off")
 
@@ -390,12 +390,12 @@ def test_what_check_raises_ends_the_wait(client: SignerClient) -> None:
 
 
 @pytest.mark.parametrize("data", ["", "[]", "{}", '{"fps": "fast"}', '{"frame": "signer", "fps": 25.0}', "\x00"])
-def test_what_is_no_layout_is_refused(data: str) -> None:
+def test_invalid_layouts_are_refused(data: str) -> None:
     with pytest.raises(LayoutError):
         Layout.parse(data)
 
 
-def test_the_layout_is_read_as_it_was_written() -> None:
+def test_layout_round_trip() -> None:
     read = Layout.parse(layout(25.0))
     assert (read.frame, read.fps, read.keypoints, read.groups) == ("signer", 25.0, KEYPOINTS, GROUPS)
     assert read.bones == tuple(map(tuple, BONES))
@@ -515,12 +515,12 @@ def test_a_text_that_gets_no_goal(stand_in: StandIn, client: SignerClient) -> No
         refused.result(0.3)
     assert error.value.cause is Cause.BUSY
     stand_in.caption(uuid.uuid4(), "two")
-    with pytest.raises(RefusedError, match=r"no notice of 'one': texts come faster than max_rate"):
+    with pytest.raises(RefusedError, match=r"has ignored 'one': texts come faster than max_rate"):
         refused.result(5.0)
     assert taken.id is not None and not taken.done
 
 
-def test_another_process_takes_its_place(stand_in: StandIn, client: SignerClient) -> None:
+def test_the_signer_is_replaced_by_another_process(stand_in: StandIn, client: SignerClient) -> None:
     client.wait_until_ready()
     goal, id = client.submit("hello"), uuid.uuid4()
     stand_in.caption(id, "hello")
@@ -532,7 +532,7 @@ def test_another_process_takes_its_place(stand_in: StandIn, client: SignerClient
         goal.result(5.0)
 
 
-def test_a_motion_that_was_cut_off_is_waited_for_no_longer(stand_in: StandIn, client: SignerClient) -> None:
+def test_a_motion_that_was_cut_off_is_not_waited_for(stand_in: StandIn, client: SignerClient) -> None:
     client.wait_until_ready()
     goal, id = client.submit("hello"), uuid.uuid4()
     stand_in.caption(id, "hello")
@@ -563,7 +563,7 @@ def test_waiting_in_a_callback_is_an_error(stand_in: StandIn, client: SignerClie
     client.wait_for(lambda: "from the callback" in stand_in.received, 5.0, "the text, which need not wait")
 
 
-def test_who_only_sends_texts(run_signer: Callable[..., Process]) -> None:
+def test_a_client_that_only_sends_texts(run_signer: Callable[..., Process]) -> None:
     run_signer(lead_time=ALL_AT_ONCE)
     with SignerClient(motion=False) as client:
         client.wait_until_ready()

@@ -103,7 +103,7 @@ def test_a_text_is_queued_as_the_settings_say(house: House) -> None:
         ("tea", "", "the node is inactive; activate it before"),
     ],
 )
-def test_what_is_refused_has_a_goal_and_a_reason(house: House, text: str, refusal: str, reason: str) -> None:
+def test_refused_texts_have_a_goal_and_a_reason(house: House, text: str, refusal: str, reason: str) -> None:
     if "inactive" in reason:
         house.intake.engine = None
     if "waiting" in reason:
@@ -160,7 +160,7 @@ def test_speech_that_is_not_understood_is_refused(house: House) -> None:
     ]
 
 
-def test_final_results_alone_where_only_they_are_wanted(house: House) -> None:
+def test_only_final_results_if_configured_so(house: House) -> None:
     house.settings["speech"] = "final"
     for _ in range(4):
         house.receive(incremental="no tea")

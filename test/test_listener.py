@@ -68,7 +68,7 @@ def test_a_motion_is_played_from_rest_to_rest(consumer: Consumer) -> None:
     assert values["chunks played"] == "5" and values["motions broken off"] == "0"
 
 
-def test_each_motion_that_breaks_off_is_told_once(consumer: Consumer) -> None:
+def test_each_broken_motion_is_reported_once(consumer: Consumer) -> None:
     consumer.receive(*motion()[:2])
     assert consumer.watch(10) == 0
     assert consumer.watch(60) == 1 and consumer.listener.broken_off
@@ -80,7 +80,7 @@ def test_each_motion_that_breaks_off_is_told_once(consumer: Consumer) -> None:
     assert consumer.listener.values(consumer.now, 1)["motions broken off"] == "2"
 
 
-def test_a_break_is_told_though_the_next_motion_has_come_before_anyone_looked(consumer: Consumer) -> None:
+def test_a_break_is_reported_even_if_the_next_motion_has_arrived_before_the_next_sample(consumer: Consumer) -> None:
     consumer.receive(*motion()[:2])
     consumer.watch(10)
     consumer.now += 20 * FRAME
@@ -88,7 +88,7 @@ def test_a_break_is_told_though_the_next_motion_has_come_before_anyone_looked(co
     assert consumer.watch(1) == 1 and consumer.watch(60) == 0
 
 
-def test_what_is_refused_is_counted_and_told_for_a_while(consumer: Consumer) -> None:
+def test_refusals_are_counted_and_reported_for_a_while(consumer: Consumer) -> None:
     assert "garbled" in consumer.listener.receive(b"\0\1\0\0" + bytes(4), START, 1)
     swapped = trajectory.encode(motion()[0], START).replace(b"left_eye\0", b"left_ear\0", 1)
     assert "joint_names" in consumer.listener.receive(swapped, START, 1)
@@ -101,7 +101,7 @@ def test_what_is_refused_is_counted_and_told_for_a_while(consumer: Consumer) -> 
     assert consumer.assessment() == (Level.OK, "at rest: waiting for motion")
 
 
-def test_of_two_publishers_the_motion_that_is_going_on_is_played(consumer: Consumer) -> None:
+def test_of_two_publishers_the_motion_in_progress_is_played(consumer: Consumer) -> None:
     first, *others = motion()
     assert consumer.receive(first, publishers=2) == [""]
     (refusal,) = consumer.receive(first, publishers=2, origin=START + 2 * FRAME)
@@ -110,7 +110,7 @@ def test_of_two_publishers_the_motion_that_is_going_on_is_played(consumer: Consu
     assert consumer.receive(first, publishers=1, origin=START + 5 * FRAME) == [""], "alone a signer may begin anew"
 
 
-def test_what_is_missing_is_said_first(consumer: Consumer) -> None:
+def test_diagnostics_name_what_is_missing_first(consumer: Consumer) -> None:
     level, message = consumer.assessment(publishers=0)
     assert level is Level.WARN and message.startswith("nobody publishes /signer/trajectory")
     consumer.now = 0

@@ -114,7 +114,7 @@ def test_plays_at_its_rate_what_the_chunks_say(run_player: Callable[..., Process
     assert not [line for line in process.log if "WARN" in line]
 
 
-def test_who_joins_late_sees_the_figure(run_player: Callable[..., Process], client: Client) -> None:
+def test_late_joiners_see_the_figure(run_player: Callable[..., Process], client: Client) -> None:
     process = run_player(use_sim_time="true")  # no clock: the node publishes once, before anyone is there
     process.wait_for("ready: ")
     client.until(lambda: client.shown)

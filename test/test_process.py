@@ -37,7 +37,7 @@ def test_stop_while_starting(run_node: Callable[..., Process], node: str, delay:
 
 
 @pytest.mark.parametrize("node", ["signer", "player"])
-def test_parameters_file_that_is_not_there(run_node: Callable[..., Process], node: str) -> None:
+def test_missing_parameters_file(run_node: Callable[..., Process], node: str) -> None:
     assert_refused(run_node(node, "--params-file", "/no/such/file.yaml"), f"{node}: .*/no/such/file.yaml")
 
 
@@ -55,7 +55,7 @@ def test_parameters_file_that_is_not_there(run_node: Callable[..., Process], nod
         ("player", QOS, "sometimes"),
     ],
 )
-def test_broken_parameters_are_named(run_node: Callable[..., Process], node: str, name: str, value: object) -> None:
+def test_invalid_parameters_are_named(run_node: Callable[..., Process], node: str, name: str, value: object) -> None:
     assert_refused(run_node(node, **{name: value}), f"FATAL.*{name.rsplit('.', 1)[-1]}")
 
 
@@ -111,7 +111,7 @@ def subject(
     ("text", "named"),
     [("a number", "invalid literal"), ("bad input", "this is bad input"), ("a time", "must not be negative")],
 )
-def test_a_value_error_of_the_nodes_own_ends_it_with_a_traceback(
+def test_a_value_error_raised_by_the_node_ends_it_with_a_traceback(
     subject: tuple[Process, Companion], text: str, named: str
 ) -> None:
     process, companion = subject

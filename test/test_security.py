@@ -103,7 +103,7 @@ def test_every_node_has_its_enclave() -> None:
     assert enclaves == {f"/{path.stem.removesuffix('_node')}" for path in PACKAGE.glob("ros/*_node.py")}
 
 
-def test_a_node_that_is_told_to_be_secure_does_not_run_without(
+def test_a_node_with_enforced_security_does_not_run_without_keys(
     run_module: Callable[..., Process], tmp_path: Path
 ) -> None:
     """Without keys here; with keys, the wheels' Fast DDS says that it was built without security, and that is fatal."""
@@ -127,7 +127,7 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-def test_a_flood_is_counted_and_neither_stops_the_motion_nor_fills_the_log(
+def test_a_flood_of_texts_is_counted_and_neither_stops_the_motion_nor_fills_the_log(
     flood: str, run_signer: Callable[..., Process], companion: Auditor
 ) -> None:
     process = run_signer(lead_time=3.0)
@@ -157,7 +157,7 @@ def test_a_flood_is_counted_and_neither_stops_the_motion_nor_fills_the_log(
     assert len(lines) < LINES + 60 and max(map(len, process.log)) < 500
 
 
-def test_texts_beyond_the_rate_are_counted_and_said_once(local_node: Callable[..., Node], capfd) -> None:
+def test_texts_beyond_max_rate_are_counted_and_logged_once(local_node: Callable[..., Node], capfd) -> None:
     node = local_node(signer_node.SignerNode, "-p", "max_rate:=0.001")
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     for _ in range(BURST + 500):
@@ -169,7 +169,7 @@ def test_texts_beyond_the_rate_are_counted_and_said_once(local_node: Callable[..
     assert said.count("max_rate") == 1 and said.count("the node is inactive") == BURST
 
 
-def test_fifty_at_once_are_no_flood(run_signer: Callable[..., Process], companion: Auditor) -> None:
+def test_a_burst_of_fifty_is_not_rate_limited(run_signer: Callable[..., Process], companion: Auditor) -> None:
     process = run_signer(queue_size=50)
     process.wait_for("ready: ")
     companion.say(*["hello"] * 50)
@@ -178,7 +178,7 @@ def test_fifty_at_once_are_no_flood(run_signer: Callable[..., Process], companio
     companion.until(lambda: len(companion.goals) == 50, "a goal for each")
 
 
-def test_a_text_too_long_is_refused_before_its_turn(run_signer: Callable[..., Process], companion: Auditor) -> None:
+def test_a_text_that_is_too_long_is_refused_immediately(run_signer: Callable[..., Process], companion: Auditor) -> None:
     process = run_signer()
     process.wait_for("ready: ")
     companion.say(LONG, "a" * 100_001)

@@ -148,7 +148,7 @@ def test_a_chunk_that_can_not_be_sent_is_reported_and_the_next_is_sent(
     assert stand.reported[2:] == [("sent", "no", 0, False), ("ended", "no")]
 
 
-def test_the_end_of_the_process_is_no_failure(sender: Sender, stand: Stand, engine: Ready) -> None:
+def test_the_end_of_the_process_is_not_a_failure(sender: Sender, stand: Stand, engine: Ready) -> None:
     stand.failing = stand.ending = True
     engine.put("tea", frames=8)
     sender.start()
@@ -156,7 +156,9 @@ def test_the_end_of_the_process_is_no_failure(sender: Sender, stand: Stand, engi
     assert stand.reported == [("ended", "tea")]
 
 
-def test_finish_waits_for_all_and_gives_up_where_the_clock_stands(sender: Sender, stand: Stand, engine: Ready) -> None:
+def test_finish_waits_for_all_and_gives_up_if_the_clock_has_stopped(
+    sender: Sender, stand: Stand, engine: Ready
+) -> None:
     engine.put("tea")
     sender.start()
     stand.until(1)

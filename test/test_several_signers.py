@@ -21,7 +21,7 @@ def audience() -> Iterator[Audience]:
     audience.close()
 
 
-def test_each_signs_its_own_texts(run_signer: Callable[..., Process], audience: Audience) -> None:
+def test_each_signer_signs_its_own_texts(run_signer: Callable[..., Process], audience: Audience) -> None:
     processes = {}
     for namespace in NAMESPACES:
         audience.attend(namespace)

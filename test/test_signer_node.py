@@ -121,7 +121,7 @@ def test_bad_texts_are_refused_one_by_one_and_the_next_is_signed(
     client.wait_for_frames(_frames(signer, "hello"))
 
 
-def test_what_is_left_out_is_warned_of(run_signer: Callable[..., Process], client: Client, signer: Signer) -> None:
+def test_omissions_are_warned_about(run_signer: Callable[..., Process], client: Client, signer: Signer) -> None:
     process = run_signer(lead_time=ALL_AT_ONCE)
     client.connect(process)
     client.say("hello \U0001f642")
@@ -160,7 +160,7 @@ def test_full_queue_and_stop_in_mid_sentence(
     assert not [line for line in process.log if "Traceback" in line or "ERROR" in line or "Error" in line]
 
 
-def test_cancel_leads_to_rest_within_a_chunk(run_signer: Callable[..., Process], client: Client) -> None:
+def test_cancel_returns_to_rest_within_a_chunk(run_signer: Callable[..., Process], client: Client) -> None:
     process = run_signer()
     client.connect(process)
     client.say("can i get a large coffee please", "thank you")
@@ -224,7 +224,7 @@ def test_simulated_time(run_signer: Callable[..., Process], client: Client, sign
     assert 5.0 <= chunks[jumps[0]].stamp_ns / 1e9 < 7.0
 
 
-def test_broken_bundle_is_named(run_signer: Callable[..., Process], bundle: Path, tmp_path: Path) -> None:
+def test_broken_bundle_is_reported_once(run_signer: Callable[..., Process], bundle: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(bundle, tmp_path / "broken")
     victim = max(broken.glob("*.onnx*"), key=lambda file: file.stat().st_size)
     data = bytearray(victim.read_bytes())
@@ -265,7 +265,7 @@ def test_qos_is_what_is_documented_and_can_be_overridden(run_signer: Callable[..
     assert process.wait() == 1
 
 
-def test_who_joins_late_gets_layout_and_status(run_signer: Callable[..., Process], client: Client) -> None:
+def test_late_joiners_get_layout_and_status(run_signer: Callable[..., Process], client: Client) -> None:
     process = run_signer(lead_time=ALL_AT_ONCE)
     client.connect(process)
     client.say("hello")
@@ -296,7 +296,7 @@ def test_parameters_file_works_in_a_namespace(local_node, tmp_path: Path) -> Non
     assert node.get_parameter("seed").value == 7
 
 
-def test_parameters_are_described_and_guarded(local_node) -> None:
+def test_parameters_are_described_and_checked(local_node) -> None:
     node = local_node(signer_node.SignerNode)
     assert all(node.describe_parameter(setting.name).description for setting in parameters.SIGNER)
     results = node.set_parameters(

@@ -131,7 +131,7 @@ def test_it_can_be_switched_off(run_signer: Callable[..., Process], recogniser: 
 
 
 @pytest.mark.skipif(INSTALLED, reason="hri_msgs is installed")
-def test_without_hri_msgs_the_node_signs_and_says_what_it_lacks(run_signer: Callable[..., Process]) -> None:
+def test_without_hri_msgs_the_node_signs_and_logs_what_is_missing(run_signer: Callable[..., Process]) -> None:
     process, listener = run_signer(lead_time=ALL_AT_ONCE), Observer("listener")
     try:
         assert "INFO" in process.wait_for("there is no ~/speech: hri_msgs is not installed")

@@ -178,7 +178,7 @@ def test_captions_say_how_it_ended() -> None:
     assert track.has_outcome and track.captions.reason == "a reason" and track.complete
 
 
-def test_a_text_that_begins_again() -> None:
+def test_a_text_that_starts_again() -> None:
     signer, tracker = Signer(), Tracker()
     tracker.status(())
     track = tracker.send("a", captioned=True)
@@ -213,7 +213,7 @@ def test_a_motion_that_is_cut_off_and_the_next() -> None:
     assert (stamps(track), stamps(following)) == (signer.sent[id], signer.sent[next_id])
 
 
-def test_another_process_in_its_place() -> None:
+def test_a_restarted_signer() -> None:
     signer, tracker = Signer(), Tracker()
     tracker.status(())
     track, ended = (tracker.send(text, captioned=True) for text in "ab")

@@ -33,15 +33,15 @@ def witness() -> Iterator[Witness]:
 @pytest.fixture
 def progress() -> Callable[[str], None]:
     """Says how far a test is, every ten seconds of the long form."""
-    told = time.monotonic()
+    printed_at = time.monotonic()
 
-    def tell(words: str) -> None:
-        nonlocal told
-        if LONG and time.monotonic() - told > 10.0:
-            told = time.monotonic()
+    def show(words: str) -> None:
+        nonlocal printed_at
+        if LONG and time.monotonic() - printed_at > 10.0:
+            printed_at = time.monotonic()
             print(f"  {words}", flush=True)
 
-    return tell
+    return show
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A subscriber in a process of its own: one line for each chunk, and the goals that a late joiner is told of."""
+"""A subscriber in a process of its own: one line for each chunk, and the goals that a late joiner receives."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ def test_the_clock_jumps_back_and_forth(
         running.clear()
         thread.join()
     assert row.signed == row.sent
-    told = [line for line in process.log if "the motion continues at" in line]
-    assert len(told) == row.late >= JUMPS / 2, "on a busy machine a text may have ended before the jump"
+    warnings = [line for line in process.log if "the motion continues at" in line]
+    assert len(warnings) == row.late >= JUMPS / 2, "on a busy machine a text may have ended before the jump"
     signer = Signer(bundle)
     wanted = [sum(frames for _, frames in signer.timeline(signer.plan(text))) for text in ("hello", TEXT)]
     assert witness.frames == wanted[0] + JUMPS * wanted[1], "every frame was sent once"

@@ -28,7 +28,7 @@ def _overwrite(path: Path) -> None:
         file.write(np.random.default_rng(0).bytes(size))
 
 
-def test_a_running_node_needs_its_bundle_no_more(
+def test_a_running_node_no_longer_needs_its_bundle(
     run_signer: Callable[..., Process],
     witness: Witness,
     close_books: Callable,

@@ -116,7 +116,7 @@ def test_a_megabyte_is_signed_until_it_is_canceled(
     assert row.growth < 60.0
 
 
-def test_what_rclpy_itself_does_not_expect(
+def test_messages_that_rclpy_can_not_convert(
     run_signer: Callable[..., Process],
     run_module: Callable[..., Process],
     witness: Witness,
@@ -147,7 +147,7 @@ def test_what_rclpy_itself_does_not_expect(
     close_books("a clock below zero and a parameter of no type", witness, process, before)
 
 
-def test_bytes_that_are_no_message(
+def test_bytes_that_are_not_a_message(
     run_signer: Callable[..., Process], witness: Witness, close_books: Callable, ledger: Ledger
 ) -> None:
     process = run_signer(lead_time=AT_ONCE, preset="fastest", max_rate=0.0)

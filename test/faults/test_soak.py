@@ -1,4 +1,4 @@
-"""The soak: all kinds of texts, pauses, cancels and parameters for as long as it is told to last."""
+"""The soak: all kinds of texts, pauses, cancels and parameters for a configured time."""
 
 from __future__ import annotations
 
