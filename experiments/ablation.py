@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from text2sign_ros import palette
 from text2sign_ros.clip import write_whole
 from text2sign_ros.evaluation import learnt
 from text2sign_ros.evaluation.evaluate import Budget, accuracy, alone, recogniser_of
 from text2sign_ros.evaluation.learnt import UndistilledSigner
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training import config as configuration
 from text2sign_ros.training import diffusion
 from text2sign_ros.training.config import SEMANTIC_FACTORS
@@ -63,7 +63,7 @@ def ablate(
     }
     recogniser = recogniser_of(sentences["train"], out, recogniser_steps)
     figures: dict[str, Any] = {}
-    bar = tqdm([(kind, seed) for kind in SEMANTIC_FACTORS for seed in seeds], desc="kinds and seeds")
+    bar = progress_bar([(kind, seed) for kind in SEMANTIC_FACTORS for seed in seeds], desc="kinds and seeds")
     for kind, seed in bar:
         folder = out / f"{kind}_{seed}"
         one = replace(base, seed=seed, diffusion_stage=replace(stage, semantic_factor=kind))

@@ -1,6 +1,6 @@
 """The aligner's shared space, to look at: retrieval on held-out sentences, similarities of texts and poses, and maps.
 
-``python -m experiments.aligner --data ../shared/data/asl_cafe``
+``python -m experiments.aligner --data data/asl_cafe``
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How good the lift from MediaPipe to metres is: bone lengths before and after, what it moved, and a picture.
 
-``python -m experiments.lift --data ../shared/data/asl_cafe --out docs/lift.png``
+``python -m experiments.lift --data data/asl_cafe --out docs/lift.png``
 """
 
 from __future__ import annotations

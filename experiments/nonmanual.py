@@ -15,6 +15,7 @@ import numpy as np
 from text2sign_ros import palette, skeleton
 from text2sign_ros.clip import write_whole
 from text2sign_ros.inference.signer import Signer
+from text2sign_ros.motion.timeline import MARKER, Timeline
 
 SHOWN = (
     "hello. You get coffee? Thank you.",
@@ -49,12 +50,10 @@ def draw(signer: Signer, texts: Sequence[str], path: Path, seed: int) -> None:
     rows = figure.subplots(len(texts), 4, width_ratios=(3, 3, 3, 2.2), squeeze=False)
     for row, text in zip(rows, texts, strict=True):
         bare = re.sub(r"\[/?\w+\]", "", text)
-        plan = signer.plan(text)
-        marked, plain = (
-            np.concatenate(list(signer.stream(signer.plan(each), seed=seed)))
-            for each in (text, f"[plain]{bare}[/plain]")
-        )
-        ends = np.cumsum([0, *(frames for _, frames in signer.timeline(plan))]) / signer.fps
+        timeline = Timeline()
+        marked = np.concatenate(list(signer.stream(signer.plan(text), seed=seed, timeline=timeline)))
+        plain = np.concatenate(list(signer.stream(signer.plan(f"[plain]{bare}[/plain]"), seed=seed)))
+        spans = {(part.start, part.end) for part in timeline.take() if part.kind == MARKER and part.end is not None}
         for axes, name, curves in zip(
             row,
             ("brows above the eyes, mm", "head to its left, degrees", "head downwards, degrees"),
@@ -63,8 +62,8 @@ def draw(signer: Signer, texts: Sequence[str], path: Path, seed: int) -> None:
         ):
             for curve, colour, label in zip(curves, (palette.GREY, palette.WARM), ("plain", "marked"), strict=True):
                 axes.plot(np.arange(len(curve)) / signer.fps, curve, color=colour, label=label)
-            for start, stop, segment in zip(ends, ends[1:], plan.segments, strict=False):
-                axes.axvspan(start, stop, color=palette.COOL, alpha=0.12 if segment.manner.markers else 0.0, lw=0)
+            for start, end in spans:
+                axes.axvspan(start / signer.fps, end / signer.fps, color=palette.COOL, alpha=0.12, lw=0)
             low, high = axes.get_ylim()
             least = 16.0 if "mm" in name else 30.0
             axes.set_ylim((low + high - least) / 2, (low + high + least) / 2) if high - low < least else None

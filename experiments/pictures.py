@@ -1,6 +1,6 @@
 """Generated signs beside real held-out takes, to look at: a sheet of moments, and the speed of the hands.
 
-``python -m experiments.pictures --data ../shared/data/asl_cafe``
+``python -m experiments.pictures --data data/asl_cafe``
 """
 
 from __future__ import annotations

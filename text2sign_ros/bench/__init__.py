@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from tqdm import tqdm
 
 from text2sign_ros.bench import peak, reference, signing, unet
 from text2sign_ros.inference.backends import NAMES, Backend, open_backend
 from text2sign_ros.inference.backends.onnx import CPU, StepwiseBackend
 from text2sign_ros.inference.bundle import Bundle, BundleError
 from text2sign_ros.inference.signer import Signer
+from text2sign_ros.progress import progress_bar
 
 STEPS = (1, 2, 4, 8)
 LENGTHS = tuple(32 << i for i in range(9))
@@ -78,7 +78,7 @@ def run(folder: Path, *, quick: bool = False, effort: Effort | None = None, prog
         backends, unavailable = _backends(folder, bundle)
         for backend in backends.values():
             held.callback(backend.close)
-        bar = held.enter_context(tqdm(total=7 + len(backends) * len(STEPS), disable=not progress))
+        bar = held.enter_context(progress_bar(total=7 + len(backends) * len(STEPS), show=progress))
 
         def part(name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             bar.set_description(name)

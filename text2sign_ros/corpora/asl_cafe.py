@@ -12,13 +12,13 @@ from pathlib import Path
 from string import ascii_lowercase
 
 import numpy as np
-from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind, Unit
 from text2sign_ros.corpora.mediapipe import lift
 from text2sign_ros.corpora.resampling import resample
+from text2sign_ros.progress import progress_bar
 
 SOURCE_FPS = 15.0
 """Assumed: the recorder noted no frame rate, its loop ran as fast as webcam and tracker allowed."""
@@ -101,7 +101,7 @@ def read(folder: Path, *, progress: bool = True) -> list[Example]:
             raise CorpusError(f"{path} is not an asl_cafe file: {error}") from error
         splits = _splits(source, labels, numbers)
         bodies = [take for take in takes if _kind(take.text) == Kind.LETTER] if "pose" not in arrays else []
-        for i in tqdm(range(len(labels)), desc=source.file, disable=not progress):
+        for i in progress_bar(range(len(labels)), desc=source.file, show=progress):
             label = str(labels[i])
             if label in _NOT_SIGNS:
                 continue

@@ -26,13 +26,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.clip import ClipError, SignClip
 from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind, Unit
 from text2sign_ros.corpora.resampling import resample
 from text2sign_ros.motion import kinematics
+from text2sign_ros.progress import progress_bar
 
 TABLE = "sentences.tsv"
 _COLUMNS = ("file", "text", "signer", "block", "split")
@@ -57,7 +57,7 @@ def read(folder: Path, *, progress: bool = True) -> list[Example]:
     """
     examples = []
     splits: dict[str, str] = {}
-    for path, row in tqdm(list(_rows(folder)), desc=folder.name, disable=not progress):
+    for path, row in progress_bar(list(_rows(folder)), desc=folder.name, show=progress):
         if splits.setdefault(row["block"], row["split"]) != row["split"]:
             raise CorpusError(
                 f"{folder / TABLE}: block {row['block']!r} is in {splits[row['block']]} and in {row['split']}; "

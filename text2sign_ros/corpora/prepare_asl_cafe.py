@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from text2sign_ros.corpora.base import CorpusError
+from text2sign_ros.progress import progress_bar
 
 _POSE, _UPPER_BODY, _HAND = (33, 4), 25, (21, 3)
 
@@ -80,7 +80,7 @@ def prepare(traduttore: Path, signwish: Path, out: Path, *, progress: bool = Tru
         made.mkdir()
         counts = {}
         for part in PARTS:
-            bar = tqdm(takes[part], desc=part.file, disable=not progress, mininterval=0.5)
+            bar = progress_bar(takes[part], desc=part.file, show=progress)
             arrays = _arrays(part, bar)
             counts[part.file] = len(arrays["take"])
             np.savez_compressed(made / f"{part.file}.npz", **arrays)  # type: ignore[arg-type]

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import asl_cafe
@@ -24,6 +23,7 @@ from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
 from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
 from text2sign_ros.networks.saving import save
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import CorpusConfig
 from text2sign_ros.training.sentences import Sentences, compose
 from text2sign_ros.training.train import segments_of
@@ -97,9 +97,7 @@ def evaluate(
     }
     texts = unseen(real, set(train.said), sentences, np.random.default_rng(1))
     performed = {
-        name: [
-            system(units, number) for number, units in enumerate(tqdm(texts, desc=f"{name}: sentences", mininterval=2))
-        ]
+        name: [system(units, number) for number, units in enumerate(progress_bar(texts, desc=f"{name}: sentences"))]
         for name, system in systems.items()
     }
     figures: dict[str, Any] = {
@@ -161,7 +159,7 @@ def alone(signer: Signer, labels: Sequence[str], takes: int) -> tuple[list[str],
     wanted = [(label, seed) for label in labels for seed in range(takes)]
     motions = [
         np.concatenate(list(signer.stream(signer.plan(_plain(label)), seed=seed)))[:-RETURN_FRAMES]
-        for label, seed in tqdm(wanted, desc="single signs", mininterval=2)
+        for label, seed in progress_bar(wanted, desc="single signs")
     ]
     return [label for label, _ in wanted], motions
 
@@ -249,7 +247,7 @@ def _read_singles(
         "single_signs": shares,
         "diversity": {
             name: metrics.diversity_ratio(made, real_motions, real_confidences=seen)
-            for name, made in tqdm(generated.items(), desc="diversity", mininterval=2)
+            for name, made in progress_bar(generated.items(), desc="diversity")
         },
     }
 
@@ -265,7 +263,7 @@ def _motion(whole: Reader, performed: dict[str, list[SignClip]], warped_sentence
     }
     jerk = {name: np.mean([metrics.jerk(p.positions, FPS, p.confidence) for p in ps]) for name, ps in performed.items()}
     warped: dict[str, dict[str, float]] = {"dtw_mje_mm": {}, "ndtw_hands": {}}
-    for name, motions in tqdm(performed.items(), desc="time warping", mininterval=2):
+    for name, motions in progress_bar(performed.items(), desc="time warping"):
         if name != "real":
             pairs = [
                 (a.positions, b.positions, a.confidence, b.confidence)

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.evaluation.recogniser import descend, features, interpolate
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.sentences import Sentences
 
 _DILATIONS = (1, 2, 4, 8)
@@ -157,7 +157,7 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 16) -> Re
     optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps, pct_start=0.1)
     chosen = _of_like_length(lengths, min(batch, len(lengths)), rng)
-    bar = tqdm(range(steps), desc="reader", mininterval=2.0)
+    bar = progress_bar(range(steps), desc="reader")
     model.train()
     for _ in bar:
         which = next(chosen)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from text2sign_ros import skeleton
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.sentences import Sentences
 
 _FRAMES = 32
@@ -61,7 +61,7 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 128) -> R
     model.std.copy_(seen.std(dim=(0, 1)).clamp(min=1e-3))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    bar = tqdm(range(steps), desc="recogniser", mininterval=2.0)
+    bar = progress_bar(range(steps), desc="recogniser")
     model.train()
     for _ in bar:
         chosen = rng.choice(len(target), batch, p=weight / weight.sum())

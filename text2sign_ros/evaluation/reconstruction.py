@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.corpora.base import Example, Kind
 from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.progress import progress_bar
 
 _AT_REST = 1e-3  # metres; no tracked hand stays this near the rest pose for a whole take
 _ACTIVE_VARIANCE = 0.01
@@ -76,7 +76,7 @@ def error_through(through: Callable[[np.ndarray], np.ndarray], takes: Sequence[E
     Raises:
         ValueError: as ``hand_error``.
     """
-    bar = tqdm(takes, desc="rebuilding takes", mininterval=2.0)
+    bar = progress_bar(takes, desc="rebuilding takes")
     return motion_error(takes, [through(take.clip.positions) for take in bar])
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from text2sign_ros.clip import write_whole
 from text2sign_ros.networks.saving import save
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import StageConfig
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -58,9 +58,7 @@ def fit(
     trained, optimizer = accelerator.prepare(model, optimizer)
     sums: dict[str, float] = {}
     main = accelerator.is_main_process
-    bar = tqdm(
-        range(first, config.steps), desc=name, initial=first, total=config.steps, mininterval=2.0, disable=not main
-    )
+    bar = progress_bar(range(first, config.steps), desc=name, initial=first, total=config.steps, show=main)
     for step in bar:
         torch.manual_seed((seed * 1_000_003 + step) * 1_009 + accelerator.process_index)
         for group in optimizer.param_groups:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
 from text2sign_ros.corpora.base import FPS, CorpusError, Kind
 from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.text import SentenceEncoder, TextError
 from text2sign_ros.training.sentences import Sentences
 
@@ -173,7 +173,7 @@ def _embed(encoder: SentenceEncoder, texts: list[str]) -> dict[str, tuple[np.nda
     """Tokens (tokens of the text, D) float16 and sentence (D,) of each text; those that the encoder refuses as too long
     are missing."""
     embedded = {}
-    for text in tqdm(texts, desc="embedding texts", mininterval=2.0):
+    for text in progress_bar(texts, desc="embedding texts"):
         try:
             one = encoder.encode([text])
         except TextError:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from text2sign_ros import clip, skeleton
 from text2sign_ros.clip import write_whole
@@ -20,6 +19,7 @@ from text2sign_ros.corpora import base, composition, mediapipe, registry, resamp
 from text2sign_ros.corpora.base import SPLITS, CorpusError, Example, Kind
 from text2sign_ros.corpora.composition import Composed, Composer, whole
 from text2sign_ros.motion import kinematics, transition
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import REST_FRAMES, CorpusConfig
 
 
@@ -86,7 +86,7 @@ def _kept(corpus: CorpusConfig, split: str, count: int, seed: int, folder: Path)
         rng = np.random.default_rng((seed, SPLITS.index(split)))
         sentences = itertools.chain(_composed(units, count, rng) if units else (), map(whole, recorded))
         total = count * bool(units) + len(recorded)
-        laid = _laid(tqdm(sentences, desc=f"composing {split}", total=total, mininterval=2.0))
+        laid = _laid(progress_bar(sentences, desc=f"composing {split}", total=total))
         with write_whole(path) as file:
             np.savez(file, **vars(laid))
     with np.load(path, allow_pickle=False) as data:
