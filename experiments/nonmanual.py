@@ -1,4 +1,4 @@
-"""What head and brows do in marked texts, to look at: their curves over time, and the face at its fullest.
+"""Head and brows in marked texts: curves over time, and the face at its largest deviation from the plain statement.
 
 ``python -m experiments.nonmanual``
 """
@@ -23,13 +23,13 @@ SHOWN = (
     "hello. No coffee. Thank you.",
     "hello. [affirmation]You get coffee.[/affirmation] Thank you.",
 )
-"""What is shown by default, each beside itself as a plain statement."""
+"""The texts shown by default, each compared with itself as a plain statement."""
 
 _NOSE = skeleton.INDEX["nose"]
 
 
 def _angles(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Yaw to the left and pitch downwards of the way from between the ears to the nose, degrees."""
+    """Yaw to the left and pitch downwards of the vector from between the ears to the nose, degrees."""
     ears = motion[:, skeleton.EARS].mean(axis=1)
     x, y, z = (motion[:, _NOSE] - ears).T
     return np.degrees(np.arctan2(y, x)), -np.degrees(np.arctan2(z, np.hypot(x, y)))
@@ -43,7 +43,7 @@ def _brows(motion: np.ndarray) -> np.ndarray:
 
 
 def draw(signer: Signer, texts: Sequence[str], path: Path, seed: int) -> None:
-    """A row a text: curves of brows, yaw and pitch beside those of the plain statement, and the face at its fullest."""
+    """Draw a row for each text: brows, yaw and pitch against the plain statement; the face where they differ most."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 3.2 * len(texts)), layout="constrained")
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("models/asl_cafe"))
     parser.add_argument("--pictures", type=Path, default=Path("docs"), help="folder to write into")
-    parser.add_argument("--texts", nargs="+", default=SHOWN, help="to show")
+    parser.add_argument("--texts", nargs="+", default=SHOWN, help="texts to show")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     draw(Signer(options.bundle), options.texts, options.pictures / "nonmanual.png", options.seed)

@@ -69,7 +69,7 @@ def evaluate(
         budget: of everything else.
 
     Returns:
-        figures by name. Rows are systems: "real" is held-out real takes (test blocks) composed as the training data
+        results by name. Rows are systems: "real" is held-out real takes (test blocks) composed as the training data
         are, "stitched" one validation take a sign composed likewise (what a dictionary does, another dictionary for
         each sentence), "many_steps" the undistilled network, "1", "2", "4" the bundle in so many steps, "generated"
         that of them which it chooses itself.
@@ -100,7 +100,7 @@ def evaluate(
         name: [system(units, number) for number, units in enumerate(progress_bar(texts, desc=f"{name}: sentences"))]
         for name, system in systems.items()
     }
-    figures: dict[str, Any] = {
+    results: dict[str, Any] = {
         "bundle": networks.config.name,
         "guidance": about.guidance,
         "steps": best,
@@ -110,7 +110,7 @@ def evaluate(
     }
     by_row = _read_sentences(whole, texts, performed, str(best), real.letters)
     by_row |= _read_singles(single, real, test, signers, takes) | _motion(whole, performed, budget.warped_sentences)
-    return _rounded(figures | {name: _with_choice(rows, str(best)) for name, rows in by_row.items()})
+    return _rounded(results | {name: _with_choice(rows, str(best)) for name, rows in by_row.items()})
 
 
 def _with_choice(rows: dict[str, Any], best: str) -> dict[str, Any]:
@@ -207,13 +207,13 @@ def _read_sentences(
         name: whole.read([p.positions for p in motions]) for name, motions in performed.items() if name != "real_again"
     }
     scores = {name: asdict(translation.score(texts, read, letters)) for name, read in rows.items()}
-    figures: dict[str, Any] = {metric: {name: row[metric] for name, row in scores.items()} for metric in scores["real"]}
+    results: dict[str, Any] = {metric: {name: row[metric] for name, row in scores.items()} for metric in scores["real"]}
     rates = ("word_error_rate", "letter_error_rate")
-    figures["interval_95"] = {
+    results["interval_95"] = {
         metric: {name: translation.bootstrap(texts, read, metric, letters) for name, read in rows.items()}
         for metric in rates
     }
-    figures["difference_interval_95"] = {
+    results["difference_interval_95"] = {
         metric: {
             f"{name} - {other}": translation.bootstrap_difference(texts, rows[first], rows[other], metric, letters)
             for name, first, other in (
@@ -223,7 +223,7 @@ def _read_sentences(
         }
         for metric in rates
     }
-    return figures
+    return results
 
 
 def _read_singles(
