@@ -18,7 +18,7 @@ import torch
 from text2sign_ros import palette
 from text2sign_ros.clip import write_whole
 from text2sign_ros.evaluation import learnt
-from text2sign_ros.evaluation.evaluate import Budget, accuracy, alone, recogniser_of
+from text2sign_ros.evaluation.evaluate import Budget, accuracy, recogniser_of, single_signs
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.training import config as configuration
@@ -74,7 +74,7 @@ def ablate(
         kept["val_ddpm"].append(round(history[-1]["val_ddpm"], 4))
         for guidance in guidances:
             signer = UndistilledSigner(bundle, networks, denoiser=denoiser, steps=steps, guidance=guidance)
-            labels, windows = alone(signer, recogniser.labels, takes)
+            labels, windows = single_signs(signer, recogniser.labels, takes)
             shares = accuracy(recogniser, windows, labels, segments["train"].letters)
             row = kept.setdefault(f"guidance_{guidance:g}", {"words": [], "letters": []})
             for part, values in row.items():

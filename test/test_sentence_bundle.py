@@ -54,10 +54,10 @@ def test_the_bundle_says_how_its_texts_are_cut_and_what_becomes_of_any_word(sent
 
 def test_a_model_is_of_units_or_of_sentences(bundle: Path, tmp_path: Path) -> None:
     trained = model(SENTENCES, bundle)
-    with pytest.raises(ExportError, match="this model learnt whole sentences: leave it out"):
+    with pytest.raises(ExportError, match="this model learnt whole sentences: omit it"):
         export_bundle(trained, tmp_path / "bundle", max_units=1)
     both = replace(UNITS, kinds=np.array(["sign", "sentence", "letter", "letter", "sign"]))
-    with pytest.raises(ExportError, match="letter, sentence, sign at once"):
+    with pytest.raises(ExportError, match="letter, sentence, sign together"):
         export_bundle(replace(trained, examples=both), tmp_path / "bundle")
 
 
