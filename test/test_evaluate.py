@@ -11,7 +11,7 @@ import pytest
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import FPS, Example, Kind, Unit
 from text2sign_ros.evaluation import learnt
-from text2sign_ros.evaluation.evaluate import Budget, _dictionary, accuracy, alone, evaluate
+from text2sign_ros.evaluation.evaluate import Budget, _dictionary, accuracy, evaluate
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.tables import tables
 from text2sign_ros.evaluation.translation import bootstrap
@@ -42,9 +42,9 @@ def test_words_and_letters_are_counted_apart() -> None:
     assert results == {"words": 0.75, "letters": 0.5, "signs": 6, "worst": {"a": 0.5, "hello": pytest.approx(2 / 3)}}
 
 
-def test_a_sign_alone_goes_from_rest_to_where_the_way_back_begins(bundle: Path) -> None:
+def test_a_single_sign_lasts_from_rest_to_the_start_of_the_return(bundle: Path) -> None:
     signer = Signer(bundle, steps=1)
-    labels, motions = alone(signer, ["hello", "c"], 2)
+    labels, motions = single_signs(signer, ["hello", "c"], 2)
     assert labels == ["hello", "hello", "c", "c"]
     for label, motion in zip(labels, motions, strict=True):
         (_, frames), back = signer.timeline(signer.plan(label))

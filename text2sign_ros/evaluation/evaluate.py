@@ -157,7 +157,7 @@ def unseen(
 
 
 def single_signs(signer: Signer, labels: Sequence[str], takes: int) -> tuple[list[str], list[np.ndarray]]:
-    """Sign every label ``takes`` times alone: labels, and motions (T, 79, 3) from rest until the return to rest starts."""
+    """Sign every label ``takes`` times alone: labels, and motions (T, 79, 3) from rest to the start of the return."""
     wanted = [(label, seed) for label in labels for seed in range(takes)]
     motions = [
         np.concatenate(list(signer.stream(signer.plan(_plain(label)), seed=seed)))[:-RETURN_FRAMES]
@@ -311,7 +311,7 @@ def _by_label(labels: Sequence[str], things: Sequence[Thing]) -> dict[str, list[
 
 
 def _rounded(value: Any) -> Any:
-    """All numbers as plain floats with four decimals, recursively."""
+    """Numbers as plain Python ones, rounded to four decimals, recursively."""
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,8 @@
 """Motion metrics: distances after time warping, travelled distance, frozen share, jerk and diversity.
 
-A motion is positions (T, 79, 3) in metres, frame ``signer``, with a confidence (T, 79); without one, every keypoint counts
-as observed. Where confidence is 0 the position is neither used nor interpolated: what cannot be measured is left out.
+A motion is positions (T, 79, 3) in metres, frame ``signer``, with a confidence (T, 79); without one, every keypoint
+counts as observed. Where confidence is 0 the position is neither used nor interpolated: what cannot be measured is left
+out.
 
 Do not report a distance alone: a stick figure that stands still in the middle of a sign is close to every frame of it.
 ``travelled`` and ``frozen_share`` expose that.
@@ -70,10 +71,10 @@ def ndtw_hands(
     """Hands-only nDTW-MJE: as ``dtw_mje`` but of the 42 hand keypoints, and in shoulder widths instead of millimetres.
 
     nDTW-MJE (Ham2Pose, Arkushin et al. 2023, arXiv 2211.13613) measures signers in one normalised space: the origin
-    midway between the shoulders, the distance between them 1. Frame ``signer`` is that space except for the unit, so the
-    result is divided by ``skeleton.SHOULDER_WIDTH``. Hands are compared where they are, not relative to their wrists,
-    because the location of a sign is part of it. Unlike Ham2Pose, which warps each keypoint separately and sums, all
-    hand keypoints share one warping and the result is a mean; a keypoint missing in one motion does not count.
+    midway between the shoulders, the distance between them 1. Frame ``signer`` is that space except for the unit, so
+    the result is divided by ``skeleton.SHOULDER_WIDTH``. Hands are compared where they are, not relative to their
+    wrists, because the location of a sign is part of it. Unlike Ham2Pose, which warps each keypoint separately and
+    sums, all hand keypoints share one warping and the result is a mean; a keypoint missing in one motion does not count.
 
     Args and errors: as for ``dtw_mje``.
     """
@@ -112,8 +113,8 @@ def frechet(features_a: np.ndarray, features_b: np.ndarray) -> float:
 def travelled(positions: np.ndarray, confidence: np.ndarray | None = None) -> float:
     """Path length of a hand keypoint, mean over the 42, metres.
 
-    The distance ratio is the sum over generated motions divided by the sum over real ones. A step to or from an unobserved
-    position adds nothing, so for a real motion with gaps this is a lower bound.
+    The distance ratio is the sum over generated motions divided by the sum over real ones. A step to or from an
+    unobserved position adds nothing, so for a real motion with gaps this is a lower bound.
 
     Args:
         positions: (T, 79, 3) metres.
@@ -237,7 +238,7 @@ def _differences(positions: np.ndarray, confidence: np.ndarray | None, order: in
 
 
 def _dtw(reference: _Observed, other: _Observed) -> float:
-    """Mean along the best path of the mean distance of the keypoints observed in both frames, in the unit of the input."""
+    """Mean along the best path of the mean distance of the keypoints observed in both frames, in the input's unit."""
     (a, seen_a), (b, seen_b) = reference, other
     common = seen_a @ seen_b.T  # (T, U) number of keypoints observed in both
     if not common.any():
@@ -258,8 +259,8 @@ def _dtw(reference: _Observed, other: _Observed) -> float:
 def _cheapest_path(cost: np.ndarray) -> np.ndarray:
     """Flat indices of the cells of the best warping (Sakoe & Chiba 1978), last to first.
 
-    This is the shortest path through the graph of frame pairs in which one motion, the other or both advance by one frame
-    and entering a pair costs its distance.
+    This is the shortest path through the graph of frame pairs in which one motion, the other or both advance by one
+    frame and entering a pair costs its distance.
     """
     cells = np.arange(cost.size, dtype=np.int32).reshape(cost.shape)  # older SciPy accepts no other index type
     steps = ((cells[:-1], cells[1:]), (cells[:, :-1], cells[:, 1:]), (cells[:-1, :-1], cells[1:, 1:]))

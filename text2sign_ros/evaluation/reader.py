@@ -149,7 +149,7 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 16) -> Re
         signed = sentences.unit_stops[ends[i + 1] - 1] - sentences.unit_starts[ends[i]]
         if signed < _LEAST_FRAMES * len(target):
             raise ReaderError(
-                f"sentence {i} signs {len(target)} units in {signed} frames; give at least {_LEAST_FRAMES} for each unit"
+                f"sentence {i} signs {len(target)} units in {signed} frames; give at least {_LEAST_FRAMES} per unit"
             )
     lengths = np.diff(sentences.starts)
     _set_statistics(model, sentences, ends, rng)

@@ -33,9 +33,9 @@ class Scores:
             consecutive letters; "a" and "i" are words there. None if there is no such sentence.
         letter_error_rate: over the units of the sentences that are only spelled: at least two letters, no sign. None if
             there is no such sentence.
-        bleu1: BLEU of the texts (``to_text``) with unigrams only; ``bleu2`` to ``bleu4`` with n-grams up to that length.
-            Corpus level, by sacreBLEU (Post, WMT 2018). Sentences shorter than n have no n-grams, so that the BLEU-4 of
-            single words is 0 even if all are read.
+        bleu1: BLEU of the texts (``to_text``) with unigrams only; ``bleu2`` to ``bleu4`` with n-grams up to that
+            length. Corpus level, by sacreBLEU (Post, WMT 2018). Sentences shorter than n have no n-grams, so that the
+            BLEU-4 of single words is 0 even if all are read.
         chrf: chrF2 of the texts, by sacreBLEU.
         rouge_l: F1 of the longest common subsequence of words (Lin, 2004), the mean over sentences.
     """
@@ -138,7 +138,7 @@ def _resampled(
     resamples: int,
     seed: int,
 ) -> list[np.ndarray]:
-    """(resamples,) scores of each system. A resample weights each sentence by a count; all metrics are sums over them."""
+    """(resamples,) scores of each system. A resample gives each sentence a count; all metrics are made of sums."""
     if metric not in _METRICS:
         raise TranslationError(f"there is no interval of {metric!r}; there is one of {', '.join(_METRICS)}")
     for hypotheses in systems:
