@@ -74,7 +74,8 @@ def ndtw_hands(
     midway between the shoulders, the distance between them 1. Frame ``signer`` is that space except for the unit, so
     the result is divided by ``skeleton.SHOULDER_WIDTH``. Hands are compared where they are, not relative to their
     wrists, because the location of a sign is part of it. Unlike Ham2Pose, which warps each keypoint separately and
-    sums, all hand keypoints share one warping and the result is a mean; a keypoint missing in one motion does not count.
+    sums, all hand keypoints share one warping and the result is a mean; a keypoint missing in one motion is not
+    counted.
 
     Args and errors: as for ``dtw_mje``.
     """

@@ -105,8 +105,8 @@ def fuse(unet_path: Path, decoder_path: Path, config: UNetConfig, folder: Path) 
 
     ``step.onnx`` is one row of a solver's table (``samplers.solver_table``) on codes, some of which may be given.
     Inputs: x and previous (1, D, N), row (6,), prefix (1, D, N) and roles (1, 3, N), whose second channel marks the
-    given codes; tokens (1, L, 384), mask (1, L), sentence (1, 384). Outputs: x_out and clean, the next step's x and previous.
-    The first x is the noise with the given codes inserted, the first previous is zeros.
+    given codes; tokens (1, L, 384), mask (1, L), sentence (1, 384). Outputs: x_out and clean, the next step's x and
+    previous. The first x is the noise with the given codes inserted, the first previous is zeros.
 
     ``fused.onnx`` is a Loop around it, followed by the decoder. Inputs: noise instead of x and previous, table (S, 6)
     instead of row. Outputs: codes (1, D, N) and positions (1, T, 79, 3). What is the same in every step is
