@@ -12,7 +12,7 @@ from text2sign_ros.ros.client import SignerClient
 
 def main() -> int:
     with SignerClient("/signer") as signer:
-        goal = signer.submit(sys.argv[1], timeout=30.0)
+        goal = signer.submit(" ".join(sys.argv[1:]) or "hello", timeout=30.0)
         for arrival in goal.follow():
             chunk = arrival.chunk  # decoded: positions (frames, 79, 3) in metres, and when the first frame is due
             print(f"{1e-9 * chunk.stamp_ns:.2f} s: {len(chunk.positions)} frames")

@@ -39,7 +39,7 @@ def main() -> None:
     folder = default_bundle()
     backend = TimedBackend(open_backend("cpu", folder, Bundle.load(folder)))
     signer = Signer(folder, backend=backend)
-    clip = signer.sign(sys.argv[1])
+    clip = signer.sign(" ".join(sys.argv[1:]) or "hello")
     print(f"{signer.backend}: {len(clip)} frames in {len(backend.milliseconds)} segments", end=", ")
     print(f"{np.median(backend.milliseconds):.1f} ms a segment (median)")
     signer.close()

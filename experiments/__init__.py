@@ -1,4 +1,4 @@
-"""What docs/results.md and the model card show besides `text2sign evaluate`, and what draws their pictures.
+"""The experiments in docs/results.md and the model card beyond `text2sign evaluate`, and the pictures there.
 
-Not installed: run from the repository's root, with ``python -m experiments.NAME`` (``--help`` says what can be set).
+They are not installed: run them from the repository's root with ``python -m experiments.NAME`` (see ``--help``).
 """

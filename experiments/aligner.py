@@ -1,6 +1,6 @@
-"""The aligner's shared space, to look at: retrieval on held-out sentences, similarities of texts and poses, and maps.
+"""The aligner's shared space: retrieval on held-out sentences, similarities of texts and poses, and maps.
 
-``python -m experiments.aligner --data ../shared/data/asl_cafe``
+``python -m experiments.aligner --data data/asl_cafe``
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def similarity_picture(aligner: Aligner, segments: Segments, labels: Collection[
 def map_picture(aligner: Aligner, segments: Segments, labels: Collection[str], path: Path) -> None:
     """Draw single signs on two maps by t-SNE (van der Maaten and Hinton 2008), coloured by word.
 
-    On the left each held-out sign as the mean of its codes over time; on the right in the shared space, the texts
-    with them as squares. Each word's name stands at the middle of its poses, just above it.
+    On the left each held-out sign as the mean of its codes over time; on the right the same signs and, as squares,
+    the texts in the shared space. Each word's name is written just above the median of its poses.
     """
     from matplotlib.figure import Figure
 
@@ -76,19 +76,19 @@ def map_picture(aligner: Aligner, segments: Segments, labels: Collection[str], p
 
 
 def _words_first(segments: Segments, poses: np.ndarray) -> np.ndarray:
-    """Numbers of the texts of these segments: words, then letters, each by the alphabet."""
+    """Indices of the texts of these segments: words, then letters, each in alphabetical order."""
     texts = np.unique(segments.text[poses])
     return np.array(sorted(texts, key=lambda text: (segments.texts[text] in segments.letters, segments.texts[text])))
 
 
 def _project(points: np.ndarray, metric: str) -> np.ndarray:
     """(n, D) -> (n, 2)."""
-    perplexity = min(30.0, (len(points) - 1) / 3)  # scikit-learn's default, where there are points enough
+    perplexity = min(30.0, (len(points) - 1) / 3)  # scikit-learn's default if there are enough points
     return TSNE(metric=metric, perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
 
 
 def _colours(count: int) -> np.ndarray:
-    """(count, 4): neighbours in the list far apart in hue, so that similar words' colours differ."""
+    """(count, 4) RGBA; neighbours in the list are far apart in hue, so that colours of similar words differ."""
     from matplotlib import colormaps
 
     golden = (np.arange(count) * 0.618034) % 1.0
@@ -96,7 +96,7 @@ def _colours(count: int) -> np.ndarray:
 
 
 def _name(axes, text: str, at: np.ndarray, colour: np.ndarray) -> None:
-    """Write the text just above the place, so that what lies there stays in sight."""
+    """Write the text just above a point, so that the point stays visible."""
     from matplotlib.patheffects import withStroke
 
     axes.annotate(
@@ -106,11 +106,11 @@ def _name(axes, text: str, at: np.ndarray, colour: np.ndarray) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure a bundle on sentences composed from the test split, print the figures as JSON, draw both pictures."""
+    """Measure a bundle on sentences composed from the test split, print the results as JSON, draw both pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("models/asl_cafe"))
     parser.add_argument("--data", type=Path, required=True, help="folder of asl_cafe")
-    parser.add_argument("--work", type=Path, default=Path("runs/evaluation"), help="what can be kept between runs")
+    parser.add_argument("--work", type=Path, default=Path("runs/evaluation"), help="what is kept between runs")
     parser.add_argument("--pictures", type=Path, default=Path("docs"), help="folder of the pictures")
     options = parser.parse_args(arguments)
     networks = learnt.load(options.bundle)

@@ -1,6 +1,6 @@
-"""How good the lift from MediaPipe to metres is: bone lengths before and after, what it moved, and a picture.
+"""Quality of the lift from MediaPipe to metres: bone lengths before and after, how far it moves keypoints, a picture.
 
-``python -m experiments.lift --data ../shared/data/asl_cafe --out docs/lift.png``
+``python -m experiments.lift --data data/asl_cafe --out docs/lift.png``
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _SOURCE = asl_cafe.SOURCES[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the figures as JSON and write a sheet of a take of each word."""
+    """Print the results as JSON and write a sheet of a take of each word."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--takes", type=int, default=400, help="takes to measure (default: 400)")
-    parser.add_argument("--words", nargs="+", default=WORDS, help="to show")
+    parser.add_argument("--words", nargs="+", default=WORDS, help="words to show")
     options = parser.parse_args(arguments)
     with np.load(options.data / f"{_SOURCE.file}.npz", allow_pickle=False) as data:
         hands = {side: data[f"{side}_hand"] for side in ("left", "right")}
@@ -47,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(pose: np.ndarray, hands: dict[str, np.ndarray], takes: int) -> dict[str, float]:
-    """Spread of bone lengths within takes (standard deviation over mean), percent, and what the lift moved.
+    """Spread of bone lengths within takes (standard deviation over mean, percent), and how far the lift moves points.
 
-    "landmarks" are MediaPipe's numbers as they are, x, y and z in their own units; "proportions" has the image's
-    aspect ratio and the hands' depth put right; "lifted" is the clip that the model learns from. Of all takes in which
-    body and right hand were seen throughout, ``takes`` are measured.
+    "landmarks" are MediaPipe's raw numbers, x, y and z in their own units; "proportions" has the image's aspect ratio
+    and the hands' depth corrected; "lifted" is the clip that the model is trained on. A random ``takes`` of the takes
+    in which body and right hand were always seen are measured.
     """
     rng, source = np.random.default_rng(0), _SOURCE
     right = skeleton.GROUPS["right_hand"]
@@ -66,12 +66,12 @@ def measure(pose: np.ndarray, hands: dict[str, np.ndarray], takes: int) -> dict[
         )  # fmt: skip
         across = (raw[:, 11, :2] - raw[:, 12, :2]) * (1.0, source.aspect)
         scale = skeleton.SHOULDER_WIDTH / np.median(np.linalg.norm(across, axis=-1))
-        figures = {
+        versions = {
             "landmarks": hand,
             "proportions": hand * (1.0, source.aspect, source.hand_depth),
             "lifted": clip.positions[:, right],
         }
-        for name, points in figures.items():
+        for name, points in versions.items():
             canvas = np.zeros((len(points), skeleton.NUM_KEYPOINTS, 3))
             canvas[:, right] = points
             lengths = bone_lengths(canvas)[:, -20:]

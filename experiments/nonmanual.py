@@ -1,4 +1,4 @@
-"""What head and brows do in marked texts, to look at: their curves over time, and the face at its fullest.
+"""Head and brows in marked texts: curves over time, and the face at its largest deviation from the plain statement.
 
 ``python -m experiments.nonmanual``
 """
@@ -15,6 +15,7 @@ import numpy as np
 from text2sign_ros import palette, skeleton
 from text2sign_ros.clip import write_whole
 from text2sign_ros.inference.signer import Signer
+from text2sign_ros.motion.timeline import MARKER, Timeline
 
 SHOWN = (
     "hello. You get coffee? Thank you.",
@@ -22,13 +23,13 @@ SHOWN = (
     "hello. No coffee. Thank you.",
     "hello. [affirmation]You get coffee.[/affirmation] Thank you.",
 )
-"""What is shown by default, each beside itself as a plain statement."""
+"""The texts shown by default, each compared with itself as a plain statement."""
 
 _NOSE = skeleton.INDEX["nose"]
 
 
 def _angles(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Yaw to the left and pitch downwards of the way from between the ears to the nose, degrees."""
+    """Yaw to the left and pitch downwards of the vector from between the ears to the nose, degrees."""
     ears = motion[:, skeleton.EARS].mean(axis=1)
     x, y, z = (motion[:, _NOSE] - ears).T
     return np.degrees(np.arctan2(y, x)), -np.degrees(np.arctan2(z, np.hypot(x, y)))
@@ -42,19 +43,17 @@ def _brows(motion: np.ndarray) -> np.ndarray:
 
 
 def draw(signer: Signer, texts: Sequence[str], path: Path, seed: int) -> None:
-    """A row a text: curves of brows, yaw and pitch beside those of the plain statement, and the face at its fullest."""
+    """Draw a row for each text: brows, yaw and pitch against the plain statement; the face where they differ most."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 3.2 * len(texts)), layout="constrained")
     rows = figure.subplots(len(texts), 4, width_ratios=(3, 3, 3, 2.2), squeeze=False)
     for row, text in zip(rows, texts, strict=True):
         bare = re.sub(r"\[/?\w+\]", "", text)
-        plan = signer.plan(text)
-        marked, plain = (
-            np.concatenate(list(signer.stream(signer.plan(each), seed=seed)))
-            for each in (text, f"[plain]{bare}[/plain]")
-        )
-        ends = np.cumsum([0, *(frames for _, frames in signer.timeline(plan))]) / signer.fps
+        timeline = Timeline()
+        marked = np.concatenate(list(signer.stream(signer.plan(text), seed=seed, timeline=timeline)))
+        plain = np.concatenate(list(signer.stream(signer.plan(f"[plain]{bare}[/plain]"), seed=seed)))
+        spans = {(part.start, part.end) for part in timeline.take() if part.kind == MARKER and part.end is not None}
         for axes, name, curves in zip(
             row,
             ("brows above the eyes, mm", "head to its left, degrees", "head downwards, degrees"),
@@ -63,8 +62,8 @@ def draw(signer: Signer, texts: Sequence[str], path: Path, seed: int) -> None:
         ):
             for curve, colour, label in zip(curves, (palette.GREY, palette.WARM), ("plain", "marked"), strict=True):
                 axes.plot(np.arange(len(curve)) / signer.fps, curve, color=colour, label=label)
-            for start, stop, segment in zip(ends, ends[1:], plan.segments, strict=False):
-                axes.axvspan(start, stop, color=palette.COOL, alpha=0.12 if segment.manner.markers else 0.0, lw=0)
+            for start, end in spans:
+                axes.axvspan(start / signer.fps, end / signer.fps, color=palette.COOL, alpha=0.12, lw=0)
             low, high = axes.get_ylim()
             least = 16.0 if "mm" in name else 30.0
             axes.set_ylim((low + high - least) / 2, (low + high + least) / 2) if high - low < least else None
@@ -85,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("models/asl_cafe"))
     parser.add_argument("--pictures", type=Path, default=Path("docs"), help="folder to write into")
-    parser.add_argument("--texts", nargs="+", default=SHOWN, help="to show")
+    parser.add_argument("--texts", nargs="+", default=SHOWN, help="texts to show")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     draw(Signer(options.bundle), options.texts, options.pictures / "nonmanual.png", options.seed)

@@ -1,6 +1,6 @@
-"""Generated signs beside real held-out takes, to look at: a sheet of moments, and the speed of the hands.
+"""Generated signs beside real held-out takes: a sheet of moments, and the speed of the hands.
 
-``python -m experiments.pictures --data ../shared/data/asl_cafe``
+``python -m experiments.pictures --data data/asl_cafe``
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
 
 SHOWN = ("hello", "thank you", "coffee", "father", "happy", "how much", "water", "g", "k", "j")
 MOMENTS = (0.4, 0.7, 1.0)
-"""Which moments of a sign to show, as parts of its length; before them the hands come up from rest."""
+"""The moments of a sign to show, as fractions of its length; before them the hands rise from rest."""
 
 
 def pairs(bundle: Path, data: Path, signs: Sequence[str], seed: int) -> dict[str, tuple[SignClip, SignClip]]:
@@ -41,7 +41,7 @@ def pairs(bundle: Path, data: Path, signs: Sequence[str], seed: int) -> dict[str
 
 
 def sheet(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
-    """A row a sign: three moments of the real take, then the same of the generated one."""
+    """Draw a row for each sign: three moments of the real take, then the same of the generated one."""
     captions, positions, confidence = [], [], []
     for label, two in shown.items():
         for clip, name in zip(two, ("real take", "generated"), strict=True):
@@ -54,7 +54,7 @@ def sheet(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
 
 
 def speeds(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
-    """Mean speed of the hand keypoints over time, of each sign."""
+    """Draw the mean speed of the hand keypoints over time for each sign."""
     from matplotlib.figure import Figure
 
     rows = -(-len(shown) // 5)
@@ -67,7 +67,7 @@ def speeds(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
         axes.set(title=label, xlabel="seconds")
     figure.axes[0].set_ylabel("hands, m/s")
     figure.axes[0].legend()
-    for axes in places:  # those left over
+    for axes in places:  # unused
         axes.remove()
     with write_whole(path) as file:
         figure.savefig(file, format="png", dpi=110)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--bundle", type=Path, default=Path("models/asl_cafe"))
     parser.add_argument("--data", type=Path, required=True, help="folder of asl_cafe")
     parser.add_argument("--pictures", type=Path, default=Path("docs"), help="folder to write into")
-    parser.add_argument("--signs", nargs="+", default=SHOWN, help="to show")
+    parser.add_argument("--signs", nargs="+", default=SHOWN, help="signs to show")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     shown = pairs(options.bundle, options.data, options.signs, options.seed)

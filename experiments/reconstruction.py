@@ -1,4 +1,4 @@
-"""How much of the motion a code keeps: SignVAEs of several sizes beside PCA of the same size, on held-out takes.
+"""How much of the motion the codes keep: SignVAEs of several sizes against PCA of the same size, on held-out takes.
 
 ``python -m experiments.reconstruction --steps 1000``
 """
@@ -38,10 +38,11 @@ from text2sign_ros.training.train import Run
 from text2sign_ros.training.vae import keypoint_weights
 
 SIZES = ((10, 2), (20, 2), (40, 2), (60, 2), (20, 1), (20, 4))
-"""(numbers of a code, frames it stands for) that are compared by default."""
+"""(numbers per code, frames per code) compared by default."""
 SHOWN = (20, 2)
 """The size whose HELLO is drawn by default: the paper's 20 numbers, at the stride of the bundle."""
-BAR_MM = 5.0
+TARGET_MM = 5.0
+"""The project's target for the mean hand keypoint error."""
 
 
 def pca_error(
@@ -58,16 +59,16 @@ def pca_error(
 class Projection:
     """PCA of motion: ``numbers`` numbers for every ``frames_per_code`` frames, fitted on takes.
 
-    To be the strongest baseline of its kind it minimises what the SignVAE's loss does, but squared: errors in metres
-    of the SignVAE's offsets and of places in space, a keypoint weighted as in training. On standardised features, or
-    offsets alone, PCA loses more: an error of the wrist, of little weight there, moves the whole hand.
+    To be the strongest baseline of its kind it minimises the squares of the errors in the SignVAE's loss: of its
+    offsets and of positions, in metres, with keypoints weighted as in training. On standardised features, or offsets
+    alone, PCA loses more: an error of the wrist, which has little weight there, moves the whole hand.
     """
 
     def __init__(self, takes: Sequence[Example], numbers: int, frames_per_code: int) -> None:
         self._frames = frames_per_code
-        self._layout = SignVAE(SignVAEConfig(channels=1, blocks=0))  # for its offsets; nothing of it is learnt
+        self._layout = SignVAE(SignVAEConfig(channels=1, blocks=0))  # only its offsets are used; it isn't trained
         weight = keypoint_weights(VAEStage.hand_weight).sqrt().repeat_interleave(3)
-        self._scale = torch.cat((weight, 0.5**0.5 * weight))  # places count half, as in training
+        self._scale = torch.cat((weight, 0.5**0.5 * weight))  # positions count half, as in training
         motion = torch.cat([whole_codes(take.clip.positions, frames_per_code) for take in takes], dim=1)
         self._pca = PCA(numbers, svd_solver="covariance_eigh").fit(self._features(motion))
 
@@ -75,13 +76,13 @@ class Projection:
         """(T, 79, 3) metres through the numbers and back."""
         numbers = self._pca.transform(self._features(whole_codes(positions, self._frames)))
         both = torch.from_numpy(self._pca.inverse_transform(numbers)).reshape(-1, len(self._scale)) / self._scale
-        # What PCA returns is an affine sum of training frames, so the places in it agree with the offsets in it.
+        # What PCA returns is an affine combination of training frames, so its positions agree with its offsets.
         places = both[: len(positions), len(self._scale) // 2 :]
         return places.reshape(-1, skeleton.NUM_KEYPOINTS, 3).numpy()
 
     def _features(self, motion: Tensor) -> np.ndarray:  # (1, T, 79, 3) -> (codes, frames_per_code * 474)
         both = torch.cat((self._layout.offsets(motion), motion.flatten(2)), dim=2) * self._scale
-        # In single precision the covariance is so rough that PCA would lose a fourth more.
+        # With a covariance in single precision the error of PCA would be a quarter larger.
         return both.reshape(-1, self._frames * len(self._scale)).double().numpy()
 
 
@@ -90,12 +91,12 @@ def experiment(
 ) -> dict[str, Any]:
     """Train a SignVAE of every size, measure it and PCA on the test split, and draw both.
 
-    Each size has its own folder, where a training that was stopped goes on and a finished one is loaded.
+    Each size has its own folder: an interrupted training resumes there, and a finished one is loaded.
 
     Args:
         config: of the networks; latent size and stride are those of ``sizes``.
-        sizes: (numbers of a code, frames it stands for).
-        shown: that of them whose HELLO is drawn.
+        sizes: (numbers per code, frames per code).
+        shown: the size whose HELLO is drawn.
 
     Raises:
         CorpusError: the recordings are not where the configuration says.
@@ -112,8 +113,8 @@ def experiment(
         vae_config = replace(config.sign_vae, latent_dim=numbers, stride=stride)
         run = Run(replace(config, sign_vae=vae_config), folder / f"{numbers}_per_{stride}")
         run.sentences = shared.sentences  # composed once for all sizes
-        figures = asdict(hand_error(run.sign_vae, held_out)) | asdict(posterior(run.sign_vae, held_out))
-        table["vae"].append(size | figures)
+        results = asdict(hand_error(run.sign_vae, held_out)) | asdict(posterior(run.sign_vae, held_out))
+        table["vae"].append(size | results)
         projection = Projection(fit, numbers, stride)
         table["pca"].append(size | asdict(error_through(projection.rebuild, held_out)))
         if (numbers, stride) == shown:
@@ -130,7 +131,7 @@ def experiment(
 
 
 def _typical(takes: Sequence[Example]) -> Example:
-    """The take whose hands travel the median way."""
+    """The take whose hands travel the median distance."""
     return sorted(takes, key=travelled)[len(takes) // 2]
 
 
@@ -139,7 +140,7 @@ _MARKERS = {1: "s", 2: "o", 4: "^"}
 
 
 def draw(table: dict[str, Any], hello: dict[str, np.ndarray], shown: tuple[int, int], path: Path) -> None:
-    """Draw hand error against numbers per frame, and a fingertip in HELLO, (T, 79, 3) metres by whose it is."""
+    """Draw hand error against numbers per frame, and a fingertip in HELLO, (T, 79, 3) metres by method."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.2), layout="constrained")
@@ -150,7 +151,7 @@ def draw(table: dict[str, Any], hello: dict[str, np.ndarray], shown: tuple[int, 
             points = [(row["numbers_per_frame"], row["mm"]) for row in rows if row["frames_per_code"] == stride]
             label = f"{name}, {stride} frames a code".replace("1 frames", "1 frame")
             axes["error"].plot(*zip(*points, strict=True), marker=marker, color=_COLOURS[name], label=label)
-    axes["error"].axhline(BAR_MM, color=palette.FAINT, linestyle=":", label=f"bar, {BAR_MM:g} mm")
+    axes["error"].axhline(TARGET_MM, color=palette.FAINT, linestyle=":", label=f"target, {TARGET_MM:g} mm")
     axes["error"].set(xlabel="numbers per frame", ylabel="mean hand keypoint error, mm", title="Held-out takes")
     axes["error"].set_ylim(bottom=0)
     axes["error"].legend(fontsize=8)
@@ -186,9 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--picture", type=Path, default=Path("docs/reconstruction.png"))
     parser.add_argument("--steps", type=int, default=1000, help="training steps of each SignVAE (default: 1000)")
     parser.add_argument(
-        "--sizes", type=_size, nargs="+", default=SIZES, metavar="NUMBERS/FRAMES", help="numbers of a code, and frames"
+        "--sizes", type=_size, nargs="+", default=SIZES, metavar="NUMBERS/FRAMES", help="numbers and frames per code"
     )
-    parser.add_argument("--shown", type=_size, default=SHOWN, metavar="NUMBERS/FRAMES", help="whose HELLO is drawn")
+    parser.add_argument("--shown", type=_size, default=SHOWN, metavar="NUMBERS/FRAMES", help="size to draw HELLO for")
     options = parser.parse_args(arguments)
     if options.shown not in options.sizes:
         parser.error("--shown must be one of --sizes")

@@ -70,7 +70,7 @@ def test_the_right_hand_signs_and_is_seen(corpus: list[Example]) -> None:
         assert len(take.clip) >= 15 and take.clip.fps == 25.0
 
 
-def test_letters_recorded_without_a_body_got_one_of_their_own_split(corpus: list[Example]) -> None:
+def test_letters_recorded_without_a_body_borrow_one_of_the_same_split(corpus: list[Example]) -> None:
     borrowed = [take for take in corpus if take.block.startswith("letters_hands/")]
     assert len({take.text for take in borrowed}) >= 10
     # Whose wrists these are: each borrowed movement is that of a take with body, of the same split and no other.
@@ -105,14 +105,14 @@ def _write(path: Path, **changed: np.ndarray | None) -> None:
 
 
 @pytest.mark.parametrize("left_out", ["label", "take", "right_hand"])
-def test_a_file_with_other_arrays_is_named(tmp_path: Path, left_out: str) -> None:
+def test_a_file_without_an_expected_array_is_named(tmp_path: Path, left_out: str) -> None:
     _write(tmp_path / "words_and_letters.npz", **{left_out: None})
     with pytest.raises(CorpusError, match=r"words_and_letters\.npz is not an asl_cafe file"):
         asl_cafe.read(tmp_path, progress=False)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip file", b"PK\x03\x04 cut short"])
-def test_a_file_that_is_no_npz_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_npz_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "words_and_letters.npz").write_bytes(content)
     with pytest.raises(CorpusError, match=r"words_and_letters\.npz"):
         asl_cafe.read(tmp_path, progress=False)

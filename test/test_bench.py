@@ -35,8 +35,8 @@ def described(bundle: Path) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def figures(bundle: Path) -> dict[str, Any]:
-    """All that the bench measures, each thing once or twice."""
+def results(bundle: Path) -> dict[str, Any]:
+    """Everything that the bench measures, each once or twice."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "LENGTHS", (32, 256, 512))
         return bench.run(bundle, effort=TINY, progress=False)
@@ -47,21 +47,21 @@ def test_is_imported_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_a_call_is_timed_as_often_as_told_after_the_warm_up() -> None:
+def test_a_call_is_timed_the_given_number_of_times_after_the_warm_up() -> None:
     calls = itertools.count()
     times = timing.milliseconds(lambda: next(calls), 5, warm_up=3)
     assert len(times) == 5 and next(calls) == 8 and (times >= 0).all()
     assert timing.percentiles(np.arange(101.0)) == {"p50": 50.0, "p99": 99.0}
 
 
-def test_texts_of_one_sign_are_new_to_the_encoder_each(described: Bundle) -> None:
+def test_every_text_of_one_sign_is_new_to_the_encoder(described: Bundle) -> None:
     single = texts.single(described)
     assert len(set(single)) == len(single) == len(described.segmenter.signs + described.segmenter.letters) - 1
     assert described.segmenter.signs[0] not in single  # what a signer warms up with
 
 
 @given(words=st.integers(1, 300))
-def test_a_long_text_has_as_many_words_as_told(described: Bundle, words: int) -> None:
+def test_a_long_text_has_the_given_number_of_words(described: Bundle, words: int) -> None:
     text = texts.long(described, words)
     most = max(len(sign.split()) for sign in described.segmenter.signs)
     assert words <= len(text.split()) < words + most
@@ -91,9 +91,7 @@ class Recorder:
 
 @settings(max_examples=10, deadline=None)
 @given(codes=st.integers(1, 600))
-def test_a_clip_is_as_long_as_told_and_goes_on_where_its_segments_meet(
-    bundle: Path, described: Bundle, codes: int
-) -> None:
+def test_a_clip_has_the_given_length_and_continues_across_segments(bundle: Path, described: Bundle, codes: int) -> None:
     backend = Recorder()
     made = signing.Clips(bundle, described, backend, 4).make(2 * codes)
     np.testing.assert_array_equal(made[:, 0, 0], np.arange(2 * codes))
@@ -104,10 +102,10 @@ def test_a_clip_is_as_long_as_told_and_goes_on_where_its_segments_meet(
         assert feed["noise"].shape[-1] * described.stride in described.buckets
         assert feed["table"].shape == (4, 6)
     sentences = {feed["sentence"].tobytes() for feed in backend.feeds}
-    assert len(sentences) == len(backend.feeds)  # a new text each
+    assert len(sentences) == len(backend.feeds)  # each has a new text
 
 
-def test_the_line_through_points() -> None:
+def test_a_line_is_fitted() -> None:
     straight = signing.line([32, 64, 128], [6.4 + 1, 12.8 + 1, 25.6 + 1])
     assert straight == pytest.approx({"ms_per_frame": 0.2, "ms_at_zero": 1.0, "r2": 1.0})
     assert signing.line([1, 2, 3, 4], [1, 4, 9, 16])["r2"] < 0.99
@@ -132,17 +130,17 @@ def test_arithmetic_is_counted_as_by_hand(tmp_path: Path) -> None:
     assert unet.flops(_graph(tmp_path / "product.onnx", product, w=(10, 6)), feed) == 2 * 3 * 6 * 10
 
 
-def test_arithmetic_of_the_unet_is_what_torch_counts(bundle: Path, figures: dict[str, Any]) -> None:
+def test_arithmetic_of_the_unet_is_what_torch_counts(bundle: Path, results: dict[str, Any]) -> None:
     described = Bundle.load(bundle)
     for frames in (256, described.buckets[1]):
         inputs = {k: torch.from_numpy(v) for k, v in signing.example(bundle, described, frames, 4).items()}
         text = [inputs[name] for name in ("roles", "tokens", "mask", "sentence")]
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
             learnt.load(bundle).denoiser.unet(inputs["noise"], torch.tensor([1.0]), *text, torch.ones(1))
-        assert figures["unet"][str(frames)]["gflop"] * 1e9 == pytest.approx(counter.get_total_flops(), rel=0.01)
+        assert results["unet"][str(frames)]["gflop"] * 1e9 == pytest.approx(counter.get_total_flops(), rel=0.01)
 
 
-def test_ddpm_is_that_of_diffusers_given_the_same_noise() -> None:
+def test_ddpm_equals_that_of_diffusers_for_the_same_noise() -> None:
     steps, start, end = 30, 0.00085, 0.3
     scheduler = DDPMScheduler(
         num_train_timesteps=steps,
@@ -177,28 +175,28 @@ def test_ddpm_can_be_stopped_early() -> None:
     assert times == [999.0, 998.0, 997.0]
 
 
-def test_everything_is_measured(figures: dict[str, Any], described: Bundle) -> None:
-    assert not figures["missing"]
-    assert set(figures["clip256_ms"]) == {"1", "2", "4", "8"}
+def test_everything_is_measured(results: dict[str, Any], described: Bundle) -> None:
+    assert not results["missing"]
+    assert set(results["clip256_ms"]) == {"1", "2", "4", "8"}
     numbers = (
-        *figures["first_chunk_ms"].values(),
-        *figures["clip256_ms"].values(),
-        *figures["speedup"].values(),
-        *figures["matmul_gflops"].values(),
-        *figures["encode_ms"].values(),
-        *(figures[name] for name in ("real_time_factor", "unet_ms_per_step", "unet_share_of_peak", "cold_start_s")),
-        *(figures[name] for name in ("rss_mb", "encode_chunk_ms")),
-        *(figures["stream"][name] for name in ("real_time_factor", "slowest_piece_ms", "pieces")),
+        *results["first_chunk_ms"].values(),
+        *results["clip256_ms"].values(),
+        *results["speedup"].values(),
+        *results["matmul_gflops"].values(),
+        *results["encode_ms"].values(),
+        *(results[name] for name in ("real_time_factor", "unet_ms_per_step", "unet_share_of_peak", "cold_start_s")),
+        *(results[name] for name in ("rss_mb", "encode_chunk_ms")),
+        *(results["stream"][name] for name in ("real_time_factor", "slowest_piece_ms", "pieces")),
     )
-    assert all(isinstance(number, float | int) and number > 0 for number in numbers), figures
+    assert all(isinstance(number, float | int) and number > 0 for number in numbers), results
     # The system counts a process's time in ticks of 10 ms: of a stream this short it may count none.
-    assert 0 <= figures["cpu_share_streaming"] < 1
-    assert figures["first_chunk_ms"]["p50"] <= figures["first_chunk_ms"]["p99"]
-    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+    assert 0 <= results["cpu_share_streaming"] < 1
+    assert results["first_chunk_ms"]["p50"] <= results["first_chunk_ms"]["p99"]
+    assert json.loads(json.dumps(results, allow_nan=False)) == results
 
 
-def test_the_figures_fit_together(figures: dict[str, Any], described: Bundle) -> None:
-    node, stream, eager = figures["node"], figures["stream"], figures["pytorch"]
+def test_the_results_are_consistent(results: dict[str, Any], described: Bundle) -> None:
+    node, stream, eager = results["node"], results["stream"], results["pytorch"]
     assert node["texts"] == TINY.starts * TINY.each
     assert not node["torch_in_node"] and node["streamed_frames"] > 0
     assert (
@@ -206,31 +204,31 @@ def test_the_figures_fit_together(figures: dict[str, Any], described: Bundle) ->
         and stream["velocity_step_seam"] > 0
         and stream["frames"] >= stream["words"] * 10
     )
-    assert figures["length"]["frames"] == [32, 256, 512]
-    clip = figures["clip256_ms"][str(described.presets[described.preset])]
-    assert figures["real_time_factor"] == pytest.approx(clip / 10240, rel=1e-3)
-    assert figures["extrapolated"] and eager["extrapolated"]
-    assert figures["speedup"]["ddpm1000"] == pytest.approx(eager["ddpm1000_ms"] / clip, rel=2e-3)
-    assert figures["speedup"]["ddim50"] == pytest.approx(eager["ddim50_ms"] / clip, rel=2e-3)
-    whole = figures["unet"]["256"]
-    best = max(figures["matmul_gflops"].values())
+    assert results["length"]["frames"] == [32, 256, 512]
+    clip = results["clip256_ms"][str(described.presets[described.preset])]
+    assert results["real_time_factor"] == pytest.approx(clip / 10240, rel=1e-3)
+    assert results["extrapolated"] and eager["extrapolated"]
+    assert results["speedup"]["ddpm1000"] == pytest.approx(eager["ddpm1000_ms"] / clip, rel=2e-3)
+    assert results["speedup"]["ddim50"] == pytest.approx(eager["ddim50_ms"] / clip, rel=2e-3)
+    whole = results["unet"]["256"]
+    best = max(results["matmul_gflops"].values())
     assert whole["share_of_peak"] == pytest.approx(1e3 * whole["gflop"] / whole["ms"] / best, rel=2e-3)
     assert 0 < whole["products_share"] < 1 and 0 < whole["products_calls"] < whole["calls"]
-    assert {figures["backend"], f"{figures['backend']}, step by step"} <= set(figures["backends"])
+    assert {results["backend"], f"{results['backend']}, step by step"} <= set(results["backends"])
 
 
-def test_the_page_says_it_all(figures: dict[str, Any], tmp_path: Path) -> None:
-    report.write(figures, tmp_path / "performance.md")
+def test_the_page_is_complete(results: dict[str, Any], tmp_path: Path) -> None:
+    report.write(results, tmp_path / "performance.md")
     page = (tmp_path / "performance.md").read_text(encoding="utf-8")
-    assert figures["machine"]["cpu"] in page and "(performance.png)" in page and "**extrapolated**" in page
+    assert results["machine"]["cpu"] in page and "(performance.png)" in page and "**extrapolated**" in page
     assert (tmp_path / "performance.png").read_bytes().startswith(b"\x89PNG")
-    assert report.table(figures).count("≥") == 3
+    assert report.table(results).count("≥") == 3
     assert not any(word in page for word in ("None", "nan", "{"))
     tables = [block for block in page.split("\n\n") if block.startswith("|")]
     assert all(len({line.count("|") for line in table.splitlines()}) == 1 for table in tables)
 
 
-def test_a_bundle_installed_without_its_networks_is_measured_all_the_same(
+def test_a_bundle_installed_without_its_networks_is_still_measured(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed = tmp_path / "bundle"
@@ -238,23 +236,23 @@ def test_a_bundle_installed_without_its_networks_is_measured_all_the_same(
     monkeypatch.setattr("text2sign_ros.bench._node", lambda *_: {})
     monkeypatch.setattr(bench, "STEPS", (4,))
     monkeypatch.setattr(bench, "LENGTHS", (32, 64))
-    figures = bench.run(installed, effort=TINY, progress=False)
-    assert figures["pytorch"] is None and "was installed without" in figures["missing"]["PyTorch"]
+    results = bench.run(installed, effort=TINY, progress=False)
+    assert results["pytorch"] is None and "was installed without" in results["missing"]["PyTorch"]
 
 
-def test_what_is_not_installed_is_left_out_and_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_is_skipped_and_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "STEPS", (4,))
     monkeypatch.setattr(bench, "LENGTHS", (32, 64))
     monkeypatch.setitem(sys.modules, "text2sign_ros.bench.node", None)
     monkeypatch.delattr(bench, "node", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
-    figures = bench.run(bundle, effort=TINY, progress=False)
-    assert set(figures["missing"]) == {"node", "PyTorch"}
+    results = bench.run(bundle, effort=TINY, progress=False)
+    assert set(results["missing"]) == {"node", "PyTorch"}
     nothing = ("cold_start_s", "rss_mb", "cpu_share_streaming", "node", "pytorch", "extrapolated")
-    assert all(figures[name] is None for name in nothing)
-    assert figures["first_chunk_ms"] == {"p50": None, "p99": None}
-    assert figures["speedup"] == {"ddpm1000": None, "ddim50": None}
-    page = report.table(figures)
-    assert "**Not measured: node**" in page and page.count("not measured |") == 6  # of the bars
+    assert all(results[name] is None for name in nothing)
+    assert results["first_chunk_ms"] == {"p50": None, "p99": None}
+    assert results["speedup"] == {"ddpm1000": None, "ddim50": None}
+    page = report.table(results)
+    assert "**Not measured: node**" in page and page.count("not measured |") == 6  # of the targets
     assert "| None" not in page and "nan" not in page
-    json.dumps(figures, allow_nan=False)
+    json.dumps(results, allow_nan=False)

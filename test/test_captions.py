@@ -313,6 +313,7 @@ GOOD = json.loads(Captions(uuid.uuid4(), "tea", 3, False, FPS).json())
     [
         ("", "JSON"),
         ("[]", "list"),
+        ("[" * 100_000, "RecursionError"),
         ("{}", "version"),
         (json.dumps(GOOD | {"version": 2}), "version 2; this program reads version 1"),
         (json.dumps(GOOD | {"id": "tea"}), "hexadecimal"),

@@ -29,12 +29,12 @@ from test_tracker import arrival
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 from unique_identifier_msgs.msg import UUID
 
+from text2sign_ros.child import ChildError, start_signer
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.engine import Outcome
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import Chunk
 from text2sign_ros.ros import client as client_module
-from text2sign_ros.ros.child import ChildError, start_signer
 from text2sign_ros.ros.client import (
     Cause,
     ClientError,
@@ -579,6 +579,8 @@ def test_a_text_that_no_message_can_hold(stand_in: StandIn, client: SignerClient
     client.wait_until_ready()
     with pytest.raises(ClientError, match="can't be sent"):
         client.submit("\ud800")
+    with pytest.raises(ClientError, match="NUL character"):
+        client.submit("hi\0there")
     client.submit("hello")
     client.wait_for(lambda: stand_in.received, 5.0, "the text")
     assert stand_in.received == ["hello"]

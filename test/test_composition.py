@@ -72,7 +72,7 @@ def test_spans_hold_the_frames_of_the_takes(composer: Composer, takes: list[Exam
         assert len(positions) == len(clip) if label != "g" else 10 <= len(positions) <= 15
 
 
-def test_transitions_were_not_observed_by_nobody(composer: Composer) -> None:
+def test_transitions_have_full_confidence(composer: Composer) -> None:
     composed = _compose(composer, ["hello", "coffee"])
     between = np.ones(len(composed.clip), bool)
     for start, stop in composed.spans:
@@ -80,7 +80,7 @@ def test_transitions_were_not_observed_by_nobody(composer: Composer) -> None:
     assert (composed.clip.confidence[between] == 1).all() and between.sum() >= 6
 
 
-def test_the_seed_decides(composer: Composer) -> None:
+def test_the_seed_determines_the_sentence(composer: Composer) -> None:
     labels = ["hello", "g", "o", "thank you"]
     one, same, other = (_compose(composer, labels, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.clip.positions, same.clip.positions)
@@ -91,12 +91,12 @@ def test_the_seed_decides(composer: Composer) -> None:
     assert sentences[0] == sentences[1] != sentences[2]
 
 
-def test_every_take_has_its_turn(composer: Composer) -> None:
+def test_every_take_is_used(composer: Composer) -> None:
     used = {_compose(composer, ["hello"], seed).clip.positions.tobytes() for seed in range(40)}
     assert len(used) == 3
 
 
-def test_no_step_is_longer_than_a_person_makes_it(corpus: list[Example]) -> None:
+def test_no_step_is_faster_than_a_person_moves(corpus: list[Example]) -> None:
     composer = Composer(take for take in corpus if take.split == "train")
     rng = np.random.default_rng(0)
     for _ in range(40):

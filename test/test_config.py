@@ -84,7 +84,7 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
         ("data: {sentences: 0}\n", "data: sentences"),
         ("sign_vae: {stride: 3}\n", "stride is 3"),
         ("unet: {latent_dim: 10}\n", "latent_dim must be the same"),
-        ("data: {corpora: []}\n", "data: corpora names no corpus"),
+        ("data: {corpora: []}\n", "data: corpora is empty"),
         ("data: {corpora: here}\n", "data: corpora must be a list"),
         ("data: {corpora: [{reader: asl_cafe}]}\n", "data: corpora: folder is missing"),
         ("data: {corpora: [{reader: x, folder: y}]}\n", "data: corpora: there is no reader 'x'; known are asl_cafe"),
@@ -124,13 +124,13 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
             "diffusion_stage: {prefix_codes: 9}\n",
             "prefix_codes is 9; with sign_vae: blocks 2 and stride 2 it must be 10",
         ),
-        ("diffusion_stage: {prefix_codes: 16}\n", "to 15 (so many fit)"),
-        ("sign_vae: {stride: 4}\n", "looks back 11 codes, more than the 7 that can be given: take fewer blocks"),
+        ("diffusion_stage: {prefix_codes: 16}\n", "to 15 (how many fit)"),
+        ("sign_vae: {stride: 4}\n", "looks back 11 codes, more than the 7 that fit: use fewer blocks"),
         ("vae_stage: {frames: 65}\n", "vae_stage: frames is 65; make it a multiple of sign_vae: stride, 2"),
         ("diffusion_stage: {timesteps: 6}\n", "timesteps is 6; sampling takes up to 8 steps"),
     ],
 )
-def test_values_that_do_not_go_together_are_named_with_the_mend(tmp_path: Path, text: str, named: str) -> None:
+def test_incompatible_values_are_named_with_the_mend(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ConfigError) as caught:
         _load(tmp_path, text)
     assert named in str(caught.value) and "train.yaml" in str(caught.value)

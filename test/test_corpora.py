@@ -65,7 +65,7 @@ def test_a_table_as_spreadsheets_write_it(folder: Path) -> None:
     assert [example.text for example in clips.read(folder, progress=False)] == before
 
 
-def test_bones_get_their_canonical_length_and_holes_are_filled(folder: Path) -> None:
+def test_bones_get_their_canonical_length_and_gaps_are_filled(folder: Path) -> None:
     clip = _clip()
     positions, confidence = clip.positions * 1.2, clip.confidence.copy()
     wrist, thumb = skeleton.INDEX["right_wrist"], skeleton.INDEX["right_thumb_tip"]
@@ -88,20 +88,27 @@ def test_bones_get_their_canonical_length_and_holes_are_filled(folder: Path) -> 
         (b"\xff\xfe", r"sentences\.tsv can't be read"),
         (b"", "has no column file, text, signer, block, split"),
         (b"file,text\n", "columns are separated by tabs"),
-        (HEAD.encode(), "names no clips"),
-        (f"{HEAD}anna/1.npz\t\ta\tb\ttrain\n".encode(), "line 2 says nothing under text"),
-        (f"{HEAD}anna/1.npz\thello\n".encode(), "line 2 says nothing under signer, block, split"),
+        (HEAD.encode(), "lists no clips"),
+        (f"{HEAD}anna/1.npz\t\ta\tb\ttrain\n".encode(), "line 2 has no value for text"),
+        (f"{HEAD}anna/1.npz\thello\n".encode(), "line 2 has no value for signer, block, split"),
         (f"{HEAD}anna/1.npz\thello\ta\tb\ttrain\tx\n".encode(), "line 2 has more columns"),
-        (f"{HEAD}anna/9.npz\thello\ta\tb\ttrain\n".encode(), r"9\.npz is missing; .*line 2 names it"),
+        (f"{HEAD}anna/9.npz\thello\ta\tb\ttrain\n".encode(), r"9\.npz is missing; .*line 2 refers to it"),
         (f"{HEAD}anna/1.npz\thello\ta\tb\ttraining\n".encode(), r"1\.npz: .*split is 'training'; .* train, val, test"),
         (
             f"{HEAD}anna/1.npz\thello\ta\tb\ttrain\nanna/2.pose\tbye\ta\tb\tval\n".encode(),
             "block 'b' is in train and in",
         ),
+        (f"{HEAD}/etc/passwd\thello\ta\tb\ttrain\n".encode(), "line 2: /etc/passwd must be a path within"),
+        (f"{HEAD}../1.npz\thello\ta\tb\ttrain\n".encode(), "line 2: ../1.npz must be a path within"),
+        (
+            b"file\ttext\tsigner\tblock\tsplit\tkind\ng.npz\tThank You\ta\tb\ttrain\tsign\n",
+            "'Thank You' can't be the label",
+        ),
+        (b"file\ttext\tsigner\tblock\tsplit\tkind\ng.npz\tch\ta\tb\ttrain\tletter\n", "'ch' can't be the label"),
         (b"file\ttext\tsigner\tblock\tsplit\tkind\ng.npz\tg\ta\tb\ttrain\tword\n", "kind is 'word'"),
     ],
 )
-def test_what_is_wrong_with_the_table_is_named(folder: Path, table: bytes | None, named: str) -> None:
+def test_a_faulty_table_is_refused_with_the_reason(folder: Path, table: bytes | None, named: str) -> None:
     (folder / "sentences.tsv").unlink()
     if table is not None:
         (folder / "sentences.tsv").write_bytes(table)
@@ -109,11 +116,11 @@ def test_what_is_wrong_with_the_table_is_named(folder: Path, table: bytes | None
         clips.read(folder, progress=False)
 
 
-def test_a_clip_that_cant_be_read_is_named_with_the_mend(folder: Path) -> None:
+def test_an_unreadable_clip_is_named_with_the_mend(folder: Path) -> None:
     bad = folder / "anna" / "1.npz"
     for content in (b"", b"PK\x03\x04", (folder / "g.npz").read_bytes()[:2000]):
         bad.write_bytes(content)
-        with pytest.raises(CorpusError, match=re.escape(str(bad)) + r".*mend the clip, or take its line out of"):
+        with pytest.raises(CorpusError, match=re.escape(str(bad)) + r".*mend the clip, or remove its line from"):
             clips.read(folder, progress=False)
     _clip(1).save(bad)
     with pytest.raises(CorpusError, match=r"1\.npz: .*has 1 frames; at least 2"):
@@ -144,13 +151,13 @@ def test_an_example_of_two_units_is_a_sentence() -> None:
     assert Example("hello", _clip(), units[:1], "", "b", "train", "", "").unit == units[0]
 
 
-def test_an_unknown_reader_is_refused_with_those_there_are() -> None:
+def test_an_unknown_reader_is_refused_with_the_known_ones() -> None:
     assert {"asl_cafe", "clips"} <= set(READERS)
     with pytest.raises(CorpusError, match=r"no reader 'how2sign'; known are .*asl_cafe.*clips"):
         reader("how2sign")
 
 
-def test_the_digest_is_of_the_content_and_not_of_the_path(folder: Path, tmp_path: Path) -> None:
+def test_the_digest_depends_on_the_content_and_not_on_the_path(folder: Path, tmp_path: Path) -> None:
     before = digest("clips", folder)
     moved = folder.rename(tmp_path / "moved")
     assert digest("clips", moved) == before

@@ -11,7 +11,7 @@ import pytest
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import FPS, Example, Kind, Unit
 from text2sign_ros.evaluation import learnt
-from text2sign_ros.evaluation.evaluate import Budget, _dictionary, accuracy, alone, evaluate
+from text2sign_ros.evaluation.evaluate import Budget, _dictionary, accuracy, evaluate, single_signs
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.tables import tables
 from text2sign_ros.evaluation.translation import bootstrap
@@ -38,13 +38,13 @@ def window(label: str) -> np.ndarray:
 def test_words_and_letters_are_counted_apart() -> None:
     said = ["a", "a", "hello", "hello", "hello", "thank you"]
     read = ["a", "hello", "hello", "hello", "a", "thank you"]
-    figures = accuracy(Reader(), [window(label) for label in read], said, {"a"})  # type: ignore[arg-type]
-    assert figures == {"words": 0.75, "letters": 0.5, "signs": 6, "worst": {"a": 0.5, "hello": pytest.approx(2 / 3)}}
+    results = accuracy(Reader(), [window(label) for label in read], said, {"a"})  # type: ignore[arg-type]
+    assert results == {"words": 0.75, "letters": 0.5, "signs": 6, "worst": {"a": 0.5, "hello": pytest.approx(2 / 3)}}
 
 
-def test_a_sign_alone_goes_from_rest_to_where_the_way_back_begins(bundle: Path) -> None:
+def test_a_single_sign_lasts_from_rest_to_the_start_of_the_return(bundle: Path) -> None:
     signer = Signer(bundle, steps=1)
-    labels, motions = alone(signer, ["hello", "c"], 2)
+    labels, motions = single_signs(signer, ["hello", "c"], 2)
     assert labels == ["hello", "hello", "c", "c"]
     for label, motion in zip(labels, motions, strict=True):
         (_, frames), back = signer.timeline(signer.plan(label))
@@ -78,19 +78,19 @@ def test_every_figure_of_a_bundle(bundle: Path, corpus, tmp_path: Path, monkeypa
         many_steps=2,
         warped_sentences=2,
     )
-    figures = json.loads(json.dumps(evaluate(bundle, DATA, tmp_path, sentences=10, takes=2, budget=budget)))
+    results = json.loads(json.dumps(evaluate(bundle, DATA, tmp_path, sentences=10, takes=2, budget=budget)))
     rows = {"real", "stitched", "many_steps", "generated", "1", "2", "4"}
     for metric in ("word_error_rate", "letter_error_rate", "bleu4", "chrf", "rouge_l"):
-        assert set(figures[metric]) == rows
+        assert set(results[metric]) == rows
     for metric in ("distance_ratio", "frozen_share", "jerk"):
-        assert set(figures[metric]) == rows | {"real_again"}
-    assert figures["distance_ratio"]["real"] == 1.0 and 0.5 < figures["distance_ratio"]["generated"] < 2
-    assert set(figures["frechet"]) == set(figures["dtw_mje_mm"]) == rows - {"real"} | {"real_again"}
-    assert set(figures["diversity"]) == rows - {"real", "stitched"}
-    assert figures["word_error_rate"]["generated"] == figures["word_error_rate"]["4"]
-    assert figures["hand_error_mm"]["with_resting_mm"] < 6
-    assert figures["retrieval"]["single_text_to_pose"]["recall_5"] > 0.7
-    printed = tables(figures)
+        assert set(results[metric]) == rows | {"real_again"}
+    assert results["distance_ratio"]["real"] == 1.0 and 0.5 < results["distance_ratio"]["generated"] < 2
+    assert set(results["frechet"]) == set(results["dtw_mje_mm"]) == rows - {"real"} | {"real_again"}
+    assert set(results["diversity"]) == rows - {"real", "stitched"}
+    assert results["word_error_rate"]["generated"] == results["word_error_rate"]["4"]
+    assert results["hand_error_mm"]["with_resting_mm"] < 6
+    assert results["retrieval"]["single_text_to_pose"]["recall_5"] > 0.7
+    printed = tables(results)
     assert "| real, held out | " in printed and "many_steps" in printed
 
 

@@ -53,7 +53,7 @@ def _lift(pose: np.ndarray, hands: dict[str, np.ndarray]):
     return lift(pose, hands, aspect=ASPECT, hand_depth=HAND_DEPTH, fps=FPS)
 
 
-def test_the_signer_comes_back() -> None:
+def test_the_signers_pose_is_recovered() -> None:
     signer = _signer()
     clip = _lift(*_landmarks(signer))
     assert clip.fps == FPS and len(clip) == FRAMES and (clip.confidence == 1).all()
@@ -70,7 +70,7 @@ def test_the_size_in_the_image_does_not_matter(width: float) -> None:
     np.testing.assert_allclose(got.positions, want.positions, atol=1e-5)
 
 
-def test_a_hand_up_on_the_left_is_the_left_hand() -> None:
+def test_a_raised_left_hand_is_the_left_hand() -> None:
     signer = skeleton.REST_POSE.astype(float).copy()
     directions = kinematics.bone_directions(signer)
     for i, (_, child) in enumerate(kinematics.CHAIN):
@@ -114,7 +114,7 @@ def test_the_face_follows_the_head_rigidly() -> None:
     assert clip.positions[-1, left, 2] - clip.positions[-1, right, 2] > 0.005
 
 
-def test_frames_without_a_body_have_no_confidence_and_none_at_all_is_an_error() -> None:
+def test_frames_without_a_body_have_no_confidence_and_a_take_without_any_is_an_error() -> None:
     pose, hands = _landmarks(_signer())
     pose[4] = 0.0
     assert (_lift(pose, hands).confidence[4] == 0).all()

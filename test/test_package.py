@@ -33,7 +33,7 @@ DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
 # What folders and files besides those of `learning` may use on top: the bench compares with PyTorch where that is
 # installed.
 EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["files"]}
-EXTRAS |= {"clip.py": ["files"], "cli.py": ["files"]}
+EXTRAS |= {"clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
 
 
 def imports(path: Path) -> set[str]:

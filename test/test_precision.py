@@ -111,10 +111,10 @@ def test_an_older_variant_is_replaced(bundle, tmp_path, monkeypatch):
 def test_what_is_no_place_for_a_variant(bundle, tmp_path):
     with pytest.raises(PrecisionError, match=r"'fp8'.*fp16, int8"):
         derive(bundle, tmp_path / "out", "fp8")
-    with pytest.raises(ExportError, match="is the folder that the bundle is made of; name another"):
+    with pytest.raises(ExportError, match="is the folder that the bundle is made from; choose another"):
         derive(bundle, bundle, "fp16")
     (tmp_path / "thesis.txt").write_text("three years")
-    with pytest.raises(ExportError, match="is no bundle"):
+    with pytest.raises(ExportError, match="is not a bundle"):
         derive(bundle, tmp_path, "fp16")
     assert (tmp_path / "thesis.txt").read_text() == "three years"
     with pytest.raises(BundleError, match="missing"):

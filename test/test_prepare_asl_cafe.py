@@ -119,4 +119,4 @@ def test_a_folder_that_is_no_clone_is_one_line(
     assert run(clones["signwish"]) == 0
     assert "words_and_letters 8 takes" in capsys.readouterr().out
     assert run(clones["signwish"]) == 1
-    assert "out is there already" in capsys.readouterr().err
+    assert "out already exists" in capsys.readouterr().err

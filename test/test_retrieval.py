@@ -90,10 +90,10 @@ def test_a_perfect_embedding_finds_all_and_one_for_all_nothing() -> None:
 
 
 def test_chance_of_one_right_candidate() -> None:
-    figures = ranking(np.eye(20), np.eye(20, dtype=bool))
-    assert figures.chance_recall_1 == pytest.approx(1 / 20)
-    assert figures.chance_recall_5 == pytest.approx(5 / 20)
-    assert figures.chance_median_rank == 10
+    results = ranking(np.eye(20), np.eye(20, dtype=bool))
+    assert results.chance_recall_1 == pytest.approx(1 / 20)
+    assert results.chance_recall_5 == pytest.approx(5 / 20)
+    assert results.chance_median_rank == 10
 
 
 @settings(deadline=None, max_examples=30)
@@ -127,13 +127,13 @@ def test_embeddings_do_not_depend_on_what_is_embedded_beside_them(segments: Segm
 
 
 def test_retrieval_counts_both_directions_over_the_pools(segments: Segments, aligner: Aligner) -> None:
-    figures = retrieval(aligner, segments, LABELS)
+    results = retrieval(aligner, segments, LABELS)
     single, several = pools(segments, LABELS)
-    assert (figures.single_text_to_pose.queries, figures.single_text_to_pose.candidates) == (5, len(single))
-    assert (figures.single_pose_to_text.queries, figures.single_pose_to_text.candidates) == (len(single), 5)
-    assert figures.single_pose_to_text.chance_recall_1 == pytest.approx(1 / 5)
-    assert figures.several_pose_to_text.queries == figures.several_text_to_pose.candidates == len(several)
-    assert figures == retrieval(aligner, segments, LABELS)
+    assert (results.single_text_to_pose.queries, results.single_text_to_pose.candidates) == (5, len(single))
+    assert (results.single_pose_to_text.queries, results.single_pose_to_text.candidates) == (len(single), 5)
+    assert results.single_pose_to_text.chance_recall_1 == pytest.approx(1 / 5)
+    assert results.several_pose_to_text.queries == results.several_text_to_pose.candidates == len(several)
+    assert results == retrieval(aligner, segments, LABELS)
 
 
 def test_retrieval_rises_with_learning(segments: Segments, aligner: Aligner) -> None:

@@ -19,9 +19,9 @@ from text2sign_ros.bench import texts
 from text2sign_ros.cli import main
 from text2sign_ros.clip import SignClip
 from text2sign_ros.export import precision
-from text2sign_ros.export.bundle import export_bundle
+from text2sign_ros.export.bundle import description, export_bundle
 from text2sign_ros.export.writing import ExportError
-from text2sign_ros.inference.bundle import Bundle, SentenceSettings
+from text2sign_ros.inference.bundle import Bundle, SentenceSettings, UnitSettings
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
 from text2sign_ros.ros import qos
 from text2sign_ros.ros.client import SignerClient
@@ -58,13 +58,14 @@ def test_the_bundle_says_how_its_texts_are_cut_and_what_becomes_of_any_word(sent
     assert "tokenizer takes any word" in " ".join((sentences / "MODEL_CARD.md").read_text().split())
 
 
-def test_a_model_is_of_units_or_of_sentences(bundle: Path, tmp_path: Path) -> None:
+def test_a_model_that_learnt_both_is_asked_for_units(bundle: Path, tmp_path: Path) -> None:
     trained = model(SENTENCES, bundle)
-    with pytest.raises(ExportError, match="this model learnt whole sentences: leave it out"):
+    with pytest.raises(ExportError, match="this model learnt whole sentences: omit it"):
         export_bundle(trained, tmp_path / "bundle", max_units=1)
     both = replace(UNITS, kinds=np.array(["sign", "sentence", "letter", "letter", "sign"]))
-    with pytest.raises(ExportError, match="letter, sentence, sign at once"):
-        export_bundle(replace(trained, examples=both), tmp_path / "bundle")
+    segmenter = description(replace(trained, examples=both), None).segmenter
+    assert isinstance(segmenter, UnitSettings)
+    assert (segmenter.signs, segmenter.letters) == (["hello"], ["a", "b"])
 
 
 def test_a_sentence_is_signed_as_written_and_nothing_is_spelled(signer: Signer) -> None:

@@ -125,7 +125,7 @@ def test_a_bundle_is_exported_that_signs(run: Run, tmp_path: Path) -> None:
     np.testing.assert_array_equal(motion[-1], REST_POSE)
 
 
-@pytest.mark.parametrize(("out", "relation"), [(".", "is"), ("..", "holds")])
+@pytest.mark.parametrize(("out", "relation"), [(".", "is"), ("..", "contains")])
 def test_the_folder_of_the_run_is_never_replaced(
     run: Run, capsys: pytest.CaptureFixture[str], out: str, relation: str
 ) -> None:
@@ -134,7 +134,7 @@ def test_the_folder_of_the_run_is_never_replaced(
 
     before = content()
     assert main(["export", "--run", str(run.folder), "--out", str(run.folder / out)]) == 1
-    assert f" {relation} the folder that the bundle is made of; name another" in capsys.readouterr().err
+    assert f" {relation} the folder that the bundle is made from; choose another" in capsys.readouterr().err
     assert content() == before and "aligner.checkpoint.pt" in before
 
 

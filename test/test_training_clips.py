@@ -120,7 +120,7 @@ def test_a_segment_is_a_recording_with_its_text_as_written(run: Run) -> None:
     assert (batch.roles[:, 1].sum(dim=1) == run.config.diffusion_stage.prefix_codes).all()  # there always is a prefix
 
 
-def test_what_is_too_long_is_left_out_and_told(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_too_long_is_left_out_and_logged(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         segments = _segments(run)
     assert f"left out 1 of 6 segments: they are longer than {LONGEST} frames" in caplog.text
@@ -149,7 +149,7 @@ def test_signs_and_sentences_are_learnt_side_by_side(
     assert run.sentences["train"].of(Kind.SENTENCE).sum() == len(TEXTS) + 2
 
 
-def test_one_unit_at_most_is_one_unit(signs: CorpusConfig, bundle: Path, tmp_path: Path) -> None:
+def test_max_units_of_one_gives_single_units(signs: CorpusConfig, bundle: Path, tmp_path: Path) -> None:
     config = replace(CONFIG.data, max_segment_units=1)
     run = _run(tmp_path / "run", bundle, signs)
     run.config = replace(run.config, data=replace(config, corpora=(signs,)))
@@ -171,7 +171,7 @@ def test_one_unit_at_most_is_one_unit(signs: CorpusConfig, bundle: Path, tmp_pat
         ({"diffusion_stage": DiffusionStage(**SHORT, prefix_codes=3)}, "prefix_codes is 3"),
     ],
 )
-def test_what_a_later_stage_would_fail_on_stops_the_first(
+def test_what_would_fail_in_a_later_stage_fails_in_the_first(
     sentences: CorpusConfig, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict, named: str
 ) -> None:
     monkeypatch.setattr("text2sign_ros.training.vae.fit", lambda *_, **__: pytest.fail("trained"))

@@ -145,8 +145,8 @@ def test_differences_are_of_the_same_draws(references: list[list[str]], metric: 
     ("references", "hypotheses", "words"),
     [
         ([], [], "at least one"),
-        ([["a"]], [["a"], ["b"]], "1 sentences were meant and 2 read"),
-        ([["a"], []], [["a"], ["b"]], "sentence 1 means nothing"),
+        ([["a"]], [["a"], ["b"]], "1 references and 2 hypotheses"),
+        ([["a"], []], [["a"], ["b"]], "reference 1 is empty"),
     ],
 )
 def test_what_cannot_be_scored(references: list[list[str]], hypotheses: list[list[str]], words: str) -> None:

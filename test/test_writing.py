@@ -66,7 +66,7 @@ def test_a_folder_that_is_no_bundle_is_refused_before_anything_is_done(
     (tmp_path / "file").write_text("notes")
     before = _content(tmp_path)
     for name in ("run", "models", "web", "cut", "file"):
-        with pytest.raises(ExportError, match=rf"{tmp_path / name} exists and is no bundle .*name another folder"):
+        with pytest.raises(ExportError, match=rf"{tmp_path / name} exists and is not a bundle .*choose another folder"):
             export_bundle(trained, tmp_path / name)
     assert _content(tmp_path) == before
 
@@ -75,8 +75,9 @@ def test_a_folder_around_what_the_bundle_is_made_of_is_refused(trained: TrainedM
     (tmp_path / "bundle" / "run").mkdir(parents=True)
     (tmp_path / "bundle" / "bundle.json").write_text('{"format": 4, "files": {}}')
     before = _content(tmp_path)
-    for inside, relation in {"bundle/run": "holds", "bundle": "is"}.items():
-        with pytest.raises(ExportError, match=f"bundle {relation} the folder that the bundle is made of; name another"):
+    for inside, relation in {"bundle/run": "contains", "bundle": "is"}.items():
+        refusal = f"bundle {relation} the folder that the bundle is made from; choose another"
+        with pytest.raises(ExportError, match=refusal):
             export_bundle(replace(trained, encoder=tmp_path / inside), tmp_path / "bundle")
     assert _content(tmp_path) == before
 

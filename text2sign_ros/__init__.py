@@ -12,8 +12,13 @@ first use: importing the package itself is cheap and needs neither ONNX Runtime 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# Since 1.29 ONNX Runtime reports to its maker what it runs, from its first session on, unless this is set before.
+# A robot reports to nobody; whoever wants it to sets the variable to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from text2sign_ros.clip import SignClip

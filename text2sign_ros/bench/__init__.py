@@ -1,4 +1,4 @@
-"""`text2sign bench`: what signing costs on this machine, and beside it the same network sampled the slow way."""
+"""`text2sign bench`: the cost of signing on this machine, compared with the same network sampled the slow way."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from tqdm import tqdm
 
 from text2sign_ros.bench import peak, reference, signing, unet
 from text2sign_ros.inference.backends import NAMES, Backend, open_backend
 from text2sign_ros.inference.backends.onnx import CPU, StepwiseBackend
 from text2sign_ros.inference.bundle import Bundle, BundleError
 from text2sign_ros.inference.signer import Signer
+from text2sign_ros.progress import progress_bar
 
 STEPS = (1, 2, 4, 8)
 LENGTHS = tuple(32 << i for i in range(9))
@@ -31,11 +31,11 @@ class Effort:
     """How much is measured.
 
     Attributes:
-        runs: of what takes milliseconds; ``long_runs`` of what takes seconds.
-        first: texts for the first chunk in this process, for each backend and number of steps.
-        starts, each, streaming: of the node, see ``node.measure``.
-        words: of the long text.
-        ddpm_steps: of the 1,000; None is all of them.
+        runs: repetitions of what takes milliseconds; ``long_runs`` of what takes seconds.
+        first: texts to time the first chunk of in this process, for each backend and number of steps.
+        starts, each, streaming: ``starts``, ``each`` and ``seconds`` of ``node.measure``.
+        words: number of words in the long text.
+        ddpm_steps: how many of the 1,000 DDPM steps to run; None runs all of them.
     """
 
     runs: int = 30
@@ -55,17 +55,18 @@ QUICK = Effort(runs=5, long_runs=1, first=6, starts=3, streaming=4.0, words=60, 
 def run(folder: Path, *, quick: bool = False, effort: Effort | None = None, progress: bool = True) -> dict[str, Any]:
     """Measure everything, one thing at a time; nothing else should run on the machine meanwhile.
 
-    Figures at the top are those of the bundle's default preset on the backend that "auto" takes. What can't be measured
-    here is None, and ``missing`` says why. The U-Net and the comparison with PyTorch are measured on a CPU thread.
+    The entries at the top level are for the bundle's default preset on the backend that "auto" selects. What can't be
+    measured here is None, and ``missing`` says why. The U-Net and the comparison with PyTorch are measured on one CPU
+    thread.
 
     Args:
-        folder: the bundle's.
-        quick: less of everything (under a minute), 50 of DDPM's steps for all 1,000.
-        effort: how much instead.
-        progress: whether to show a bar.
+        folder: of the bundle.
+        quick: less of everything (under a minute), and 50 of DDPM's 1,000 steps.
+        effort: how much to measure; overrides ``quick``.
+        progress: whether to show a progress bar.
 
     Returns:
-        What ``--json`` prints; ``report`` makes tables of it.
+        What ``--json`` prints; ``report`` turns it into tables.
 
     Raises:
         Text2SignError: the bundle or the node can't be used.
@@ -78,23 +79,23 @@ def run(folder: Path, *, quick: bool = False, effort: Effort | None = None, prog
         backends, unavailable = _backends(folder, bundle)
         for backend in backends.values():
             held.callback(backend.close)
-        bar = held.enter_context(tqdm(total=7 + len(backends) * len(STEPS), disable=not progress))
+        bar = held.enter_context(progress_bar(total=7 + len(backends) * len(STEPS), show=progress))
 
         def part(name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             bar.set_description(name)
-            figures = measure()
+            measured = measure()
             bar.update()
-            return figures
+            return measured
 
         def optional(name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-            """Nothing, and why, where something that it needs is not installed, networks for evaluation included."""
+            """As ``part``, or {} and a reason where a package or the networks for evaluation are not installed."""
             try:
                 return part(name, measure)
             except (ImportError, BundleError) as error:
                 missing[name] = str(error)
                 return {}
 
-        # The node first, PyTorch last: it never leaves the memory that this process has taken.
+        # The node first, PyTorch last: memory that PyTorch has allocated is never returned.
         node = optional("node", partial(_node, folder, bundle, effort))
         many = {"runs": effort.runs, "first": effort.first}
         table = {
@@ -161,15 +162,15 @@ def _node(folder: Path, bundle: Bundle, effort: Effort) -> dict[str, Any]:
 
 
 def _unet(folder: Path, bundle: Bundle, runs: int, highest: float) -> dict[str, Any]:
-    """At the paper's longest clip and at about one sign."""
+    """At the length of the paper's longest clip, and at that of about one sign."""
     return {str(n): unet.step(folder, bundle, n, runs, highest) for n in (signing.CLIP_FRAMES, bundle.buckets[1])}
 
 
 def _backends(folder: Path, bundle: Bundle) -> tuple[dict[str, Backend], list[str]]:
-    """What works here by what it calls itself, that of "auto" first; and the names that do not."""
+    """The available backends by the name they report, the one of "auto" first; and the names that are unavailable."""
     found: dict[str, Backend] = {}
     unavailable = []
-    for name in NAMES[1:]:  # the CPU comes first, and stands in for what is unavailable
+    for name in NAMES[1:]:  # the CPU comes first, and is the fallback for what is unavailable
         backend = open_backend(name, folder, bundle)
         if backend.name in found:
             unavailable.append(name)
@@ -184,7 +185,7 @@ def _backends(folder: Path, bundle: Bundle) -> tuple[dict[str, Backend], list[st
 
 
 def machine() -> dict[str, Any]:
-    """What this was measured on."""
+    """The machine and the versions that this was measured on."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -202,7 +203,7 @@ def machine() -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
-    """Figures to four digits: what follows them is noise."""
+    """Numbers rounded to four digits: the rest is noise."""
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list):

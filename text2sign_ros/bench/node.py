@@ -1,4 +1,4 @@
-"""What the signer node costs, seen from another process over DDS: start, first chunk, CPU while streaming, memory."""
+"""The signer node's cost, seen from another process over DDS: start, first chunk, CPU while streaming, memory."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import psutil
 
 from text2sign_ros.bench import texts
 from text2sign_ros.bench.timing import percentiles
+from text2sign_ros.child import start_signer
 from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.ros import environment, parameters
-from text2sign_ros.ros.child import start_signer
 from text2sign_ros.ros.client import SignerClient
 from text2sign_ros.ros.demo import LEAD_TIME
 
 TIMEOUT = 60.0
-"""Seconds to wait for anything of the node."""
+"""Seconds to wait for anything from the node."""
 PAUSE = 0.05
-"""Seconds in which nothing happens before a text is sent: the node is idle then."""
+"""Seconds to wait before sending a text, so that the node is idle."""
 _MB = 1e6
 
 
 @contextlib.contextmanager
 def _started(client: SignerClient, folder: Path) -> Iterator[tuple[psutil.Process, float]]:
-    """A node that is ready and connected, as a process, and how many seconds it took to be active."""
+    """A node that is ready and connected, as a process, and the seconds it took to become active."""
     client.check = None
-    # Or the last node, which is not forgotten at once, would be taken for this one.
-    client.wait_for(lambda: not client.state and not client.present, TIMEOUT, "the last node to be gone")
+    # DDS keeps reporting the previous node for a while; it must not be mistaken for this one.
+    client.wait_for(lambda: not client.state and not client.present, TIMEOUT, "the previous node to be gone")
     began = time.perf_counter()
     with start_signer(folder, lead_time=LEAD_TIME) as process:
         client.check = process.check
@@ -42,23 +42,24 @@ def _started(client: SignerClient, folder: Path) -> Iterator[tuple[psutil.Proces
 
 
 def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: float, words: int) -> dict[str, Any]:
-    """Start the node again and again and let it sign.
+    """Start the node repeatedly and let it sign.
 
     Args:
         folder, bundle: the bundle.
-        starts: nodes to start for single texts, one more is for streaming and one for a long text.
-        each: texts of one sign for each of them; none comes twice to the same node.
-        seconds: of streaming to look at.
-        words: of the long text, which is signed as fast as can be.
+        starts: how many nodes to start for single texts; two more are started, for streaming and for a long text.
+        each: how many texts of one sign each of them gets, all different.
+        seconds: how long to observe streaming.
+        words: number of words in the long text, which is signed as fast as possible.
 
     Returns:
-        ``cold_start_s``: from starting the process to its being ready; ``first_chunk_ms`` {p50, p99}, from publishing
-        a text to receiving its first chunk, both here, the node idle before; ``texts``: how many; ``rss_mb``: the
-        node's resident memory after its texts, the largest; ``cpu_share_streaming``: CPU time / wall time of the node
-        while a long text plays in real time with default parameters, and the ``streamed_frames`` that came in
-        ``streamed_s``; ``torch_in_node``: whether anything named so is in its memory; ``long``, of a long text:
-        ``words``, ``frames``, ``chunks``, ``gaps`` (chunks whose stamp is not the end of the one before), ``late``
-        (chunks received after their stamp) and ``rss_growth_mb``, from when a tenth was signed to the end.
+        ``cold_start_s``: from starting the process until it is ready; ``first_chunk_ms`` {p50, p99}: from publishing a
+        text to an idle node to receiving its first chunk, both in this process; ``texts``: how many were timed;
+        ``rss_mb``: the largest resident memory of a node after its texts; ``cpu_share_streaming``: CPU time / wall time
+        of the node while a long text plays in real time with default parameters, and the ``streamed_frames`` received
+        in ``streamed_s``; ``torch_in_node``: whether a library with "torch" in its name is mapped into its memory;
+        ``long``, for the long text: ``words``, ``frames``, ``chunks``, ``gaps`` (chunks that do not start where the
+        one before ends), ``late`` (chunks received after their stamp) and ``rss_growth_mb``, from when a tenth was
+        signed to the end.
     """
     cold, first, memory = [], [], []
     signs = texts.single(bundle)
@@ -118,7 +119,7 @@ def _streaming(client: SignerClient, process: psutil.Process, text: str, seconds
     client.set_parameters(lead_time=float(lead_time))
     goal = client.submit(text)
     client.wait_for(lambda: goal.arrivals, TIMEOUT, "the first chunk")
-    time.sleep(0.5)  # it signs ahead at first
+    time.sleep(0.5)  # at first it signs ahead, faster than real time
     frames, began, cpu = goal.frames, time.perf_counter(), sum(process.cpu_times()[:2])
     time.sleep(seconds)
     wall = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""The fastest that ONNX Runtime multiplies matrices on one thread of this machine."""
+"""The highest speed at which ONNX Runtime multiplies matrices on one thread of this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from text2sign_ros.bench.timing import milliseconds
 
 SIZES = (64, 128, 256, 512, 1024)
-"""Of the square matrices; the U-Net's own are between the second and the third."""
+"""Rows of the square matrices; those of the U-Net lie between the second and the third size."""
 
 
 def matmul_gflops(runs: int) -> dict[str, float]:
@@ -30,7 +30,7 @@ def _gflops(size: int, runs: int) -> float:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     x = onnxruntime.OrtValue.ortvalue_from_numpy(rng.standard_normal((size, size), np.float32))
-    binding = session.io_binding()  # no allocation, no copy: nothing but the product
+    binding = session.io_binding()  # no allocation, no copy: the product alone
     binding.bind_ortvalue_input("x", x)
     binding.bind_ortvalue_output("y", onnxruntime.OrtValue.ortvalue_from_shape_and_type([size, size], np.float32))
     best = milliseconds(lambda: session.run_with_iobinding(binding), runs).min()

@@ -1,4 +1,4 @@
-"""The same network in eager PyTorch, sampled as the paper's class of models is: DDPM in 1,000 steps, DDIM in 50."""
+"""The same network in eager PyTorch, sampled the way the paper's models are: DDPM in 1,000 steps, DDIM in 50."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def ddpm(
         denoise: (x, noise index) -> predicted noise, of the shape of x.
         noise: standard normal.
         alpha_bar: (T,) of ``samplers.alphas_cumprod``.
-        generator: of the noise that every step but the last adds.
-        steps: stop after that many, to measure what a step takes; None goes to the end.
+        generator: draws the noise that every step except the last adds.
+        steps: stop after this many, to measure the time of a step; None runs all of them.
     """
     import torch
 
@@ -49,22 +49,22 @@ def ddpm(
 
 
 def measure(folder: Path, bundle: Bundle, *, ddpm_steps: int | None, runs: int) -> dict[str, Any]:
-    """A clip of 256 frames by the network that the bundle's was distilled from, of the same architecture and size.
+    """Time a clip of 256 frames with the network that the bundle's was distilled from; architecture and size are equal.
 
-    On one thread, without guidance (one pass a step, which guidance would double), the text's embedding given,
-    the decoder behind.
+    On one thread, without guidance (which would take two passes a step), the decoder included and the text encoder
+    left out.
 
     Args:
-        ddpm_steps: measure only so many of the 1,000 and multiply; None measures all, once.
-        runs: of DDIM.
+        ddpm_steps: run only this many of the 1,000 and extrapolate; None runs all of them, once.
+        runs: repetitions of DDIM.
 
     Returns:
-        ``ddpm1000_ms``, ``ddim50_ms``, ``unet_ms_per_step``; ``extrapolated``: whether the first is; ``torch``:
-        its version.
+        ``ddpm1000_ms``, ``ddim50_ms``, ``unet_ms_per_step``; ``extrapolated``: whether the first one is;
+        ``torch``: its version.
 
     Raises:
-        ImportError: PyTorch, or what the networks need beside it, is not installed.
-        BundleError: the bundle came without its networks.
+        ImportError: PyTorch, or another package that the networks need, is not installed.
+        BundleError: the bundle was installed without its networks.
     """
     import torch
 

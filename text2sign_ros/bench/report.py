@@ -1,4 +1,4 @@
-"""The figures of a bench as Markdown tables, and as docs/performance.md with its plot."""
+"""The results of a bench as Markdown tables, and as docs/performance.md with its plot."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ This page is written by
 
     text2sign bench --bundle models/{bundle} --markdown docs/performance.md
 
-on an otherwise idle machine (`--json` for one object with all figures, `--quick` for fewer runs of everything).
-Times are medians after warm-up, of a monotonic clock, on one inference thread; p50 and p99 are percentiles over
+on an otherwise idle machine (`--json` for one object with all measurements, `--quick` for fewer runs of everything).
+Times are medians after warm-up, by a monotonic clock, on one inference thread; p50 and p99 are percentiles over
 texts."""
 
 _NODE = """\
 The node runs as a process of its own; another one, the bench, talks to it over DDS. *First chunk*: from publishing
-a text to receiving its first chunk, both in the bench's process, for texts of one sign that the node has not heard
+a text to receiving its first chunk, both in the bench's process, for texts of one sign that the node has not received
 before, each sent when the node has been idle for a moment. The bundle holds the embeddings of its signs and letters,
 so where it signs one at a time, as `models/asl_cafe` does, the text encoder is not even loaded. *Cold start*: from
 starting the process to its line "ready"; Python, ROS 2, the bundle's hashes, its networks and their warm-up are in
@@ -39,18 +39,18 @@ one before (which take their place in it, hence {steps} steps for 236 new frames
 {ms_per_frame:.4f} ms a frame and {ms_at_zero:.1f} ms besides, R² = {r2:.5f}."""
 
 _STREAM = """\
-A text is signed sign by sign, not 256 frames at once: each sign is a segment in the shortest bucket that holds it
-and the codes before it, with planning, durations, smoothing and limits. What that costs beside the clip:"""
+A text is signed sign by sign, not 256 frames at a time: each sign is a segment in the shortest bucket that holds it
+and the codes before it, with planning, durations, smoothing and limits. What that costs compared with the clip:"""
 
 _UNET = """\
-One step of the U-Net (`step.onnx`) on one thread. *Arithmetic*: what its products of matrices (convolutions among
-them) multiply and add. *Peak*: the best that ONNX Runtime reaches here in one product of square matrices (GFLOP/s by
-their size: {peaks}). *Products*: share of the time, by ONNX Runtime's own profile, that goes into products of
-matrices, and the speed reached in them; the rest goes into operators that only move or bend numbers, and into
-calling them. The profile takes time itself, so its total is longer."""
+One step of the U-Net (`step.onnx`) on one thread. *Arithmetic*: multiplications and additions in its matrix products
+(convolutions included). *Peak*: the best that ONNX Runtime reaches here in one product of square matrices (GFLOP/s by
+size: {peaks}). *Products*: share of the time, by ONNX Runtime's own profile, that goes into matrix
+products, and the speed reached in them; the rest goes into the other operators and into calling them all.
+Profiling itself takes time, so its total is longer."""
 
-_HELD_BACK = """\
-What holds it back: at {frames} frames the products would take {ideal:.1f} ms at the peak's speed. They take about
+_BOTTLENECK = """\
+The bottleneck: at {frames} frames the products would take {ideal:.1f} ms at the peak's speed. They take about
 {products:.1f} ms, being small ({calls} of them, {mflop:.0f} MFLOP each on average), and the other {others} operators
 about {rest:.1f} ms, {each:.0f} µs each. Were the products at the peak, the step would still reach no more than
 {most:.0f} % of it."""
@@ -66,28 +66,28 @@ _EXTRAPOLATED = """\
 The time of 1,000 steps is **extrapolated** from the first 50."""
 
 
-def table(figures: Mapping[str, Any]) -> str:
-    """Markdown: the bars, and all that was measured."""
-    return "\n\n".join(_sections(figures))
+def table(results: Mapping[str, Any]) -> str:
+    """Markdown: the targets, and everything that was measured."""
+    return "\n\n".join(_sections(results))
 
 
-def write(figures: Mapping[str, Any], path: Path) -> None:
+def write(results: Mapping[str, Any], path: Path) -> None:
     """Write the page to ``path`` (.md) and its plot beside it (.png)."""
-    head, *sections = _sections(figures)
+    head, *sections = _sections(results)
     picture = path.with_suffix(".png")
-    plot(figures, picture)
+    plot(results, picture)
     shown = f"![cost against length]({picture.name})"
     at = next(i for i, section in enumerate(sections) if section.startswith("## Cost against length"))
-    page = [_INTRODUCTION.format(**figures), head, *sections[: at + 1], shown, *sections[at + 1 :]]
+    page = [_INTRODUCTION.format(**results), head, *sections[: at + 1], shown, *sections[at + 1 :]]
     with write_whole(path) as file:
         file.write(("\n\n".join(page) + "\n").encode())
 
 
-def plot(figures: Mapping[str, Any], path: Path) -> None:
-    """Milliseconds against frames, with the line through them and that of real time."""
+def plot(results: Mapping[str, Any], path: Path) -> None:
+    """Milliseconds against frames, with the fitted line: over all lengths, and over those up to 1,024 frames."""
     from matplotlib.figure import Figure
 
-    length, steps = figures["length"], figures["steps"]
+    length, steps = results["length"], results["steps"]
     frames, ms = length["frames"], length["ms"]
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     wide, close = figure.subplots(1, 2)
@@ -98,24 +98,24 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
         axes.set(xlabel="frames (25 a second)", ylabel="milliseconds", ylim=(0, None), xlim=(0, None))
         axes.grid(alpha=0.3)
         axes.legend()
-    wide.set_title(f"Text encoder, sampling and decoding\n{figures['backend']}")
+    wide.set_title(f"Text encoder, sampling and decoding\n{results['backend']}")
     close.set_title("The short ones\n(up to 256 frames are one segment)")
     with write_whole(path) as file:
         figure.savefig(file, format="png", dpi=110)
 
 
-def _sections(figures: Mapping[str, Any]) -> list[str]:
-    machine, node = figures["machine"], figures["node"]
+def _sections(results: Mapping[str, Any]) -> list[str]:
+    machine, node = results["machine"], results["node"]
     versions = ", ".join(f"{name} {machine[name]}" for name in ("python", "numpy", "onnxruntime"))
     sections = [
         f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['system']}; {versions}; load average "
-        f"{machine['load']:.2f}. Default preset: {figures['steps']} steps on {figures['backend']}.",
-        "## Against the bars",
-        _table(["", "got", "bar", ""], _bars(figures)),
+        f"{machine['load']:.2f}. Default preset: {results['steps']} steps on {results['backend']}.",
+        "## Targets",
+        _table(["", "measured", "target", ""], _targets(results)),
     ]
-    if figures["quick"]:
-        sections.append("**A quick run**: few runs of everything, a short text, no figures to quote.")
-    sections += [f"**Not measured: {name}**, because: {why}" for name, why in figures["missing"].items()]
+    if results["quick"]:
+        sections.append("**A quick run**: few runs of everything, a short text; not for quoting.")
+    sections += [f"**Not measured: {name}**: {why}" for name, why in results["missing"].items()]
     if node:
         first = node["first_chunk_ms"]
         rows = [
@@ -134,65 +134,65 @@ def _sections(figures: Mapping[str, Any]) -> list[str]:
             f"{row['clip256_ms']:.1f}",
             f"{row['real_time_factor']:.4f}",
         ]
-        for name, by_steps in figures["backends"].items()
+        for name, by_steps in results["backends"].items()
         for steps, row in by_steps.items()
     ]
     head = ["backend", "steps", "first chunk ready, p50 / p99, ms", "256 frames, ms", "real-time factor"]
     sections += ["## Backends and steps", _BACKENDS, _table(head, rows)]
-    if figures["backends_unavailable"]:
-        sections.append(f"Not to be had on this machine: {', '.join(figures['backends_unavailable'])}.")
-    length = figures["length"]
+    if results["backends_unavailable"]:
+        sections.append(f"Not available on this machine: {', '.join(results['backends_unavailable'])}.")
+    length = results["length"]
     rows = [[f"{n:,}", f"{ms:.1f}", f"{ms / n:.3f}"] for n, ms in zip(length["frames"], length["ms"], strict=True)]
     sections += [
-        "## Cost against length\n\n" + _LENGTH.format(**length, steps=figures["steps"]),
+        "## Cost against length\n\n" + _LENGTH.format(**length, steps=results["steps"]),
         _table(["frames", "ms", "ms a frame"], rows),
     ]
-    sections += ["## A long text", _STREAM, _table(["", ""], _stream(figures))]
-    peaks = ", ".join(f"{speed:.0f} at {size}" for size, speed in figures["matmul_gflops"].items())
-    sections += ["## The U-Net and this machine's peak", _UNET.format(peaks=peaks), *_unet(figures["unet"])]
-    if figures["pytorch"]:
-        sections += _pytorch(figures)
-    rows = [[frames, f"{ms:.3f}"] for frames, ms in figures["encode_ms"].items()]
+    sections += ["## A long text", _STREAM, _table(["", ""], _stream(results))]
+    peaks = ", ".join(f"{speed:.0f} at {size}" for size, speed in results["matmul_gflops"].items())
+    sections += ["## The U-Net and this machine's peak", _UNET.format(peaks=peaks), *_unet(results["unet"])]
+    if results["pytorch"]:
+        sections += _pytorch(results)
+    rows = [[frames, f"{ms:.3f}"] for frames, ms in results["encode_ms"].items()]
     sections += ["## Encoding a message", _table(["frames in the chunk", "ms"], rows)]
     return sections
 
 
-def _bars(figures: Mapping[str, Any]) -> list[list[str]]:
-    """What was asked for, and what came of it."""
-    first, speedup = figures["first_chunk_ms"], figures["speedup"]
-    bars: list[tuple[str, float | None, float, str, bool]] = [
+def _targets(results: Mapping[str, Any]) -> list[list[str]]:
+    """The project's targets, what was measured, and whether each is met."""
+    first, speedup = results["first_chunk_ms"], results["speedup"]
+    targets: list[tuple[str, float | None, float, str, bool]] = [
         ("first chunk over DDS, p50", first["p50"], 30, "ms", False),
         ("first chunk over DDS, p99", first["p99"], 80, "ms", False),
-        ("256 frames in 4 steps", figures["clip256_ms"]["4"], 60, "ms", False),
-        ("real-time factor", figures["real_time_factor"], 0.006, "", False),
+        ("256 frames in 4 steps", results["clip256_ms"]["4"], 60, "ms", False),
+        ("real-time factor", results["real_time_factor"], 0.006, "", False),
         ("times as fast as DDPM, 1,000 steps", speedup["ddpm1000"], 300, "", True),
         ("times as fast as DDIM, 50 steps", speedup["ddim50"], 12, "", True),
-        ("U-Net's share of the matrix product's peak", figures["unet_share_of_peak"], 0.6, "", True),
-        ("resident memory", figures["rss_mb"], 230, "MB", False),
-        ("cold start", figures["cold_start_s"], 1.2, "s", False),
+        ("U-Net's share of the matrix product's peak", results["unet_share_of_peak"], 0.6, "", True),
+        ("resident memory", results["rss_mb"], 230, "MB", False),
+        ("cold start", results["cold_start_s"], 1.2, "s", False),
     ]
-    stream = figures["stream"]
-    if figures["node"]:
-        long = figures["node"]["long"]
-        said = f"over {long['words']:,} words"
-        bars += [
-            (f"growth of the node's memory {said}", long["rss_growth_mb"], 5, "MB", False),
-            (f"gaps {said}", long["gaps"], 0, "", False),
-            (f"late chunks {said}", long["late"], 0, "", False),
+    stream = results["stream"]
+    if results["node"]:
+        long = results["node"]["long"]
+        where = f"over {long['words']:,} words"
+        targets += [
+            (f"growth of the node's memory {where}", long["rss_growth_mb"], 5, "MB", False),
+            (f"gaps {where}", long["gaps"], 0, "", False),
+            (f"late chunks {where}", long["late"], 0, "", False),
         ]
     inside = stream["velocity_step_inside"]
     name = "largest step of velocity at a seam, against the 99th percentile inside segments"
-    bars.append((name, stream["velocity_step_seam"], round(inside, 3), "m/s", False))
+    targets.append((name, stream["velocity_step_seam"], round(inside, 3), "m/s", False))
     rows = []
-    for name, got, bar, unit, more in bars:
-        verdict = "" if got is None else "reached" if (got >= bar if more else got <= bar) else "**missed**"
-        said = "not measured" if got is None else f"{got:.4g} {unit}"
-        rows.append([name, said, f"{'≥' if more else '≤'} {bar:g} {unit}", verdict])
+    for name, value, target, unit, at_least in targets:
+        status = "" if value is None else "met" if (value >= target if at_least else value <= target) else "**not met**"
+        measured = "not measured" if value is None else f"{value:.4g} {unit}"
+        rows.append([name, measured, f"{'≥' if at_least else '≤'} {target:g} {unit}", status])
     return rows
 
 
-def _stream(figures: Mapping[str, Any]) -> list[list[str]]:
-    stream, clip = figures["stream"], figures["real_time_factor"]
+def _stream(results: Mapping[str, Any]) -> list[list[str]]:
+    stream, clip = results["stream"], results["real_time_factor"]
     factor = stream["real_time_factor"]
     return [
         ["words", f"{stream['words']:,}"],
@@ -227,16 +227,16 @@ def _unet(unet: Mapping[str, Any]) -> list[str]:
     ]
     return [
         _table(head, rows),
-        _held_back(longest, row),
+        _bottleneck(longest, row),
         f"Where the time of a step at {longest} frames goes ({row['profiled_ms']:.2f} ms with profiling on):",
         _table(["operator", "calls", "ms", "share"], operators),
     ]
 
 
-def _held_back(frames: str, row: Mapping[str, Any]) -> str:
+def _bottleneck(frames: str, row: Mapping[str, Any]) -> str:
     ms, products = row["ms"], row["ms"] * row["products_share"]
     ideal, rest, others = ms * row["share_of_peak"], ms - products, row["calls"] - row["products_calls"]
-    return _HELD_BACK.format(
+    return _BOTTLENECK.format(
         frames=frames,
         ideal=ideal,
         products=products,
@@ -249,19 +249,19 @@ def _held_back(frames: str, row: Mapping[str, Any]) -> str:
     )
 
 
-def _pytorch(figures: Mapping[str, Any]) -> list[str]:
-    eager, speedup = figures["pytorch"], figures["speedup"]
+def _pytorch(results: Mapping[str, Any]) -> list[str]:
+    eager, speedup = results["pytorch"], results["speedup"]
     note = _EXTRAPOLATED if eager["extrapolated"] else ""
     rows = [
         ["DDPM, 1,000 steps", f"{eager['ddpm1000_ms']:,.0f}", f"{speedup['ddpm1000']:.0f}"],
         ["DDIM, 50 steps", f"{eager['ddim50_ms']:,.0f}", f"{speedup['ddim50']:.1f}"],
     ]
     return [
-        "## Beside PyTorch",
+        "## Compared with PyTorch",
         _PYTORCH.format(torch=eager["torch"], note=note),
-        _table(["sampler", "ms", f"the bundle's {figures['steps']} steps are faster by"], rows),
+        _table(["sampler", "ms", f"the bundle's {results['steps']} steps are faster by"], rows),
         f"A step of the U-Net takes {eager['unet_ms_per_step']:.1f} ms in PyTorch and "
-        f"{figures['unet_ms_per_step']:.1f} ms in ONNX Runtime.",
+        f"{results['unet_ms_per_step']:.1f} ms in ONNX Runtime.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What signing costs in this process: a clip at once, any length, the first chunk, a long text, a chunk's encoding."""
+"""The cost of signing in this process: clips of any length, the first chunk, a long text, encoding a chunk."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def segment(
     Args:
         embedding: of its text.
         frames: a multiple of the bundle's stride.
-        table: of ``samplers.solver_table``.
-        prefix: (D, P) the codes that it goes on from; None starts from nothing.
+        table: made by ``samplers.solver_table``.
+        prefix: (D, P) the codes that it continues from; None for no prefix.
     """
     if prefix is None:
         prefix = np.zeros((bundle.latent_dim, 0), np.float32)
@@ -50,13 +50,13 @@ def segment(
 
 
 class Clips:
-    """Makes motion of a wanted length: text encoder, sampling, decoding, and no planning.
+    """Makes motion of a given length: text encoder, sampling and decoding, without planning.
 
     Args:
-        folder: the bundle's.
-        bundle: what its description says.
+        folder: of the bundle.
+        bundle: its description.
         backend: to sample with.
-        steps: of sampling.
+        steps: sampling steps.
     """
 
     def __init__(self, folder: Path, bundle: Bundle, backend: Backend, steps: int) -> None:
@@ -67,7 +67,7 @@ class Clips:
         self._texts = texts.clauses(bundle)
 
     def make(self, frames: int) -> np.ndarray:
-        """(frames, 79, 3) metres; each segment of a text that the encoder has not seen, from the end of the one before.
+        """(frames, 79, 3) metres; each segment has a text new to the encoder and continues from the one before.
 
         Args:
             frames: a multiple of the bundle's stride.
@@ -86,11 +86,11 @@ class Clips:
 
 
 def costs(folder: Path, bundle: Bundle, backend: Backend, steps: int, *, runs: int, first: int) -> dict[str, Any]:
-    """What one backend needs with a number of steps.
+    """The times of one backend with a number of steps.
 
     Args:
-        runs: clips to time.
-        first: texts of which to time the first chunk.
+        runs: how many clips to time.
+        first: how many texts to time the first chunk of.
 
     Returns:
         ``clip256_ms``, its ``real_time_factor``, ``first_chunk_ready_ms`` {p50, p99}: from a new text of one sign to
@@ -110,20 +110,20 @@ def first_chunk_ready(signer: Signer, count: int) -> dict[str, float]:
     signer.warm_up()
     pending = iter(texts.single(signer.bundle)[:count])
 
-    def begin() -> bytes:
+    def first_chunk() -> bytes:
         stream = signer.stream(signer.plan(next(pending)))
         return trajectory.encode(next(chunks(stream, signer.fps, CHUNK_FRAMES)), 0)
 
-    return percentiles(milliseconds(begin, count, warm_up=0))
+    return percentiles(milliseconds(first_chunk, count, warm_up=0))
 
 
 def cost_by_length(make: Callable[[int], object], lengths: Iterable[int], runs: int) -> dict[str, Any]:
-    """What ``make(frames)`` takes for each length, and how straight the line through that is.
+    """The time of ``make(frames)`` for each length, and a straight line fitted to it.
 
     Args:
-        make: to time.
+        make: what to time.
         lengths: in frames.
-        runs: for each length; more of those below 1,024 frames.
+        runs: repetitions of each length; lengths below 1,024 frames get more.
 
     Returns:
         ``frames`` and ``ms``; the least-squares line's ``ms_per_frame``, ``ms_at_zero``, and ``r2``.
@@ -146,9 +146,9 @@ def stream(signer: Signer, words: int) -> dict[str, Any]:
     """Sign a text of ``words`` words as fast as possible.
 
     Returns:
-        ``words``, ``pieces``, ``frames``, ``real_time_factor``, ``slowest_piece_ms``; and how velocity (m/s) changes
-        from frame to frame, of the keypoint where it changes most: ``velocity_step_seam``, the most where two segments
-        meet, and ``velocity_step_inside``, the 99th percentile inside them.
+        ``words``, ``pieces``, ``frames``, ``real_time_factor``, ``slowest_piece_ms``; and the change of velocity (m/s)
+        from frame to frame, for the keypoint where it is largest: ``velocity_step_seam``, the maximum where two
+        segments meet, and ``velocity_step_inside``, the 99th percentile inside segments.
     """
     plan = signer.plan(texts.long(signer.bundle, words))
     signer.warm_up()
@@ -162,7 +162,7 @@ def stream(signer: Signer, words: int) -> dict[str, Any]:
     positions = np.concatenate(pieces)
     steps = np.linalg.norm(np.diff(positions, n=2, axis=0), axis=-1).max(axis=1) * signer.fps
     seams = np.cumsum([frames for _, frames in signer.timeline(plan)])[:-1]
-    at_seam = np.isin(np.arange(len(steps)), (seams - 2, seams - 1))  # of which the frame before or after is part
+    at_seam = np.isin(np.arange(len(steps)), (seams - 2, seams - 1))  # second differences that span a seam
     return {
         "words": words,
         "pieces": len(times),
@@ -187,7 +187,7 @@ def encoding(runs: int, fps: float) -> dict[str, float]:
 
 
 def example(folder: Path, bundle: Bundle, frames: int, steps: int) -> Feed:
-    """Inputs of a segment that begins from nothing, with a text of five signs and no padding of its tokens."""
+    """Inputs of a segment without a prefix, with a text of five signs whose tokens are not padded."""
     encoder = SentenceEncoder(folder, max_tokens=bundle.max_tokens)
     schedule = alphas_cumprod(bundle.timesteps, bundle.beta_start, bundle.beta_end)
     embedding = encoder.encode(list(islice(texts.clauses(bundle), 1)))

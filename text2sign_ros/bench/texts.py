@@ -1,4 +1,4 @@
-"""Texts to measure with, made of a bundle's vocabulary, or of common words where it has none."""
+"""Texts to measure with, made of a bundle's vocabulary, or of common words if it has none."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def _words(bundle: Bundle) -> list[str]:
 
 
 def single(bundle: Bundle, seed: int = 0) -> list[str]:
-    """Every sign and letter once, in random order, but for the first sign: that is what a signer warms up with.
+    """Every sign and letter once, in random order, except the first sign, which a signer warms up with.
 
-    No two begin alike, so that no text finds its embedding in the encoder's cache. Of a bundle without a vocabulary,
-    every pair of common words, of which no two are alike.
+    All are different, so that none finds its embedding in the encoder's cache. For a bundle without a vocabulary, every
+    ordered pair of common words.
     """
     rng, settings = np.random.default_rng(seed), bundle.segmenter
     if isinstance(settings, UnitSettings):
@@ -31,14 +31,14 @@ def single(bundle: Bundle, seed: int = 0) -> list[str]:
 
 
 def clauses(bundle: Bundle, seed: int = 0) -> Iterator[str]:
-    """Without end, clauses of five signs; all but never the same twice."""
+    """An endless stream of clauses of five random signs, very rarely the same twice."""
     rng = np.random.default_rng(seed)
     while True:
         yield " ".join(rng.choice(_words(bundle), 5))
 
 
 def long(bundle: Bundle, words: int, seed: int = 0) -> str:
-    """Sentences of ``SENTENCE`` random signs with ``words`` words in all, or one more."""
+    """Sentences of ``SENTENCE`` random signs, at least ``words`` words in all; the last sign may exceed that."""
     rng = np.random.default_rng(seed)
     sentences: list[list[str]] = []
     while words > 0:

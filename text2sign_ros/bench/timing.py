@@ -9,7 +9,7 @@ import numpy as np
 
 
 def milliseconds(call: Callable[[], object], runs: int, *, warm_up: int = 2) -> np.ndarray:
-    """(runs,) milliseconds of wall time that ``call`` took, each time, after ``warm_up`` calls that don't count."""
+    """(runs,) milliseconds of wall time of each ``call``, after ``warm_up`` calls that don't count."""
     for _ in range(warm_up):
         call()
     return np.array([_once(call) for _ in range(runs)])
@@ -22,10 +22,10 @@ def _once(call: Callable[[], object]) -> float:
 
 
 def median(times: np.ndarray) -> float:
-    """The middle of some times: what else the machine does now and then leaves no trace in it."""
+    """The median time, which occasional other work on the machine hardly affects."""
     return float(np.median(times))
 
 
 def percentiles(times: np.ndarray) -> dict[str, float]:
-    """{"p50": ..., "p99": ...}; of fewer than a hundred times the latter is little else than the longest."""
+    """{"p50": ..., "p99": ...}; with fewer than a hundred times the latter is close to the maximum."""
     return {f"p{share}": float(np.percentile(times, share)) for share in (50, 99)}

@@ -1,4 +1,4 @@
-"""What one step of the U-Net costs on a CPU thread, what of it is arithmetic, and what the rest goes into."""
+"""The cost of one U-Net step on a CPU thread: how much of it is arithmetic, and where the rest of the time goes."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ PRODUCTS = ("Conv", "FusedConv", "FusedMatMul", "Gemm", "MatMul")
 
 
 def step(folder: Path, bundle: Bundle, frames: int, runs: int, peak: float) -> dict[str, Any]:
-    """One row of the solver's table (``step.onnx``) at ``frames`` frames.
+    """Measure one row of the solver's table (``step.onnx``) at ``frames`` frames.
 
     Args:
-        runs: steps to time, and as many to profile.
-        peak: GFLOP/s that matrices are multiplied with at best (see ``peak``).
+        runs: how many steps to time; the same number is profiled.
+        peak: the highest GFLOP/s of a matrix product (see the module ``peak``).
 
     Returns:
-        ``ms``; ``gflop``, multiplications and additions of the products of matrices; ``share_of_peak``. By the profile,
-        which takes time itself: ``profiled_ms``, operators run (``calls``); of them the products' ``products_calls``,
-        ``products_share`` of that time and ``products_gflops``; and ``operators``, those that took longest:
+        ``ms``; ``gflop``, multiplications and additions in matrix products; ``share_of_peak``. From the profile, which
+        takes time itself: ``profiled_ms``; ``calls``, operators run; for the matrix products ``products_calls``,
+        ``products_share`` of that time and ``products_gflops``; and ``operators``, the ten that took longest:
         {name: {calls, ms}}.
     """
     inputs = example(folder, bundle, frames, steps=4)
@@ -65,15 +65,15 @@ def step(folder: Path, bundle: Bundle, frames: int, runs: int, peak: float) -> d
 
 
 def flops(path: Path, feed: Feed) -> int:
-    """Multiplications and additions in the products of matrices of one run of a graph, by the shapes that occur in it.
+    """Multiplications and additions in the matrix products of one run of a graph, from the shapes that occur in it.
 
-    What the optimiser would fuse or fold away is counted as written.
+    Graph optimisations are off: what they would fuse or fold away is counted.
     """
     return sum(map(_flops, _profile(path, feed, 1, optimise=False)))
 
 
 def _flops(event: Event) -> int:
-    """Of one operator: twice the elements that come out times the products that each one sums."""
+    """Of one operator: twice the number of output elements times the products summed in each."""
     arguments = event["args"]
     if arguments["op_name"] not in PRODUCTS:
         return 0
@@ -84,14 +84,14 @@ def _flops(event: Event) -> int:
 
 
 def _profile(path: Path, feed: Feed, runs: int, *, optimise: bool) -> list[Event]:
-    """ONNX Runtime's record of every operator that it ran, the first two runs left out."""
+    """ONNX Runtime's profile of every operator that it ran, without the first two runs."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_profiling = True
     if not optimise:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.add_session_config_entry("session.disable_prepacking", "1")  # what is packed has no shape any more
+        options.add_session_config_entry("session.disable_prepacking", "1")  # packed weights have no shape
     with tempfile.TemporaryDirectory() as folder:
         options.profile_file_prefix = str(Path(folder) / "profile")
         run = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

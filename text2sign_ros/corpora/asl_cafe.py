@@ -1,6 +1,6 @@
 """Reader for asl_cafe: real takes of ASL words and letters, as MediaPipe arrays.
 
-``prepare_asl_cafe`` makes the files from two public repositories, both under the MIT licence.
+``prepare_asl_cafe`` makes the files from two public repositories, both MIT-licensed.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from pathlib import Path
 from string import ascii_lowercase
 
 import numpy as np
-from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind, Unit
 from text2sign_ros.corpora.mediapipe import lift
 from text2sign_ros.corpora.resampling import resample
+from text2sign_ros.progress import progress_bar
 
 SOURCE_FPS = 15.0
-"""Assumed: the recorder noted no frame rate, its loop ran as fast as webcam and tracker allowed."""
+"""Assumed: the frame rate was not recorded, and the recorder ran as fast as webcam and tracker allowed."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where one file comes from, and what was measured about it.
+    """Where one file comes from, and its properties.
 
     Attributes:
         file: its name, without suffix.
-        origin, licence: the repository and its licence's notice.
+        origin, licence: the repository and its licence notice.
         aspect: height of the image over its width.
-        hand_depth: factor that brings a hand's z to the unit of its x.
-        first_frame: the first frame of a take that is of use.
-        block_takes: how many takes were recorded in one go.
+        hand_depth: factor that converts a hand's z to the unit of its x.
+        first_frame: the first usable frame of a take.
+        block_takes: how many takes were recorded in one session.
     """
 
     file: str
@@ -57,7 +57,7 @@ SOURCES = (
 _NOT_SIGNS = ("-", "space")
 _LETTERS = frozenset(ascii_lowercase)
 _SEEN_ENOUGH = 0.75
-"""Share of frames in which the signing hand must be seen for a take to be of use."""
+"""Share of frames in which the signing hand must be seen for a take to be usable."""
 
 
 def files(folder: Path) -> list[Path]:
@@ -73,7 +73,7 @@ def _file(source: Source, folder: Path) -> Path:
     path = folder / f"{source.file}.npz"
     if not path.is_file():
         raise CorpusError(
-            f"{path} is missing; name the folder that holds the files of asl_cafe, or make them: text2sign corpus "
+            f"{path} is missing; give the folder that holds the files of asl_cafe, or make them: text2sign corpus "
             f"prepare asl_cafe --traduttore DIR --signwish DIR --out {folder} (README.md, Train your own)"
         )
     return path
@@ -82,12 +82,12 @@ def _file(source: Source, folder: Path) -> Path:
 def read(folder: Path, *, progress: bool = True) -> list[Example]:
     """Read all usable takes; each shows one sign or letter.
 
-    One-handed signs made with the left hand are mirrored, so that the right hand is the dominant one throughout.
-    An arm whose hand is out of view nearly always is one that rests: it gets the rest pose. Letters recorded
-    without a body borrow the arm and head of another letter's take of the same split.
+    One-handed signs made with the left hand are mirrored, so that the right hand is always the dominant one.
+    An arm whose hand is out of view is nearly always at rest: it gets the rest pose. Letters recorded without a body
+    borrow the arm and head of another letter's take of the same split.
 
     Raises:
-        CorpusError: a file is missing or has other arrays than expected.
+        CorpusError: a file is missing or does not hold the expected arrays.
     """
     takes: list[Example] = []
     for source in SOURCES:
@@ -101,7 +101,7 @@ def read(folder: Path, *, progress: bool = True) -> list[Example]:
             raise CorpusError(f"{path} is not an asl_cafe file: {error}") from error
         splits = _splits(source, labels, numbers)
         bodies = [take for take in takes if _kind(take.text) == Kind.LETTER] if "pose" not in arrays else []
-        for i in tqdm(range(len(labels)), desc=source.file, disable=not progress):
+        for i in progress_bar(range(len(labels)), desc=source.file, show=progress):
             label = str(labels[i])
             if label in _NOT_SIGNS:
                 continue
@@ -130,7 +130,7 @@ def _block(source: Source, label: str, take: int) -> str:
 
 
 def _splits(source: Source, labels: np.ndarray, numbers: np.ndarray) -> dict[str, str]:
-    """Whole blocks to splits, per label: about a fifth to test and a fifth to val, at least one each."""
+    """Assign whole blocks to splits, per label: about a fifth to test and a fifth to val, at least one each."""
     splits: dict[str, str] = {}
     for label in np.unique(labels):
         blocks = sorted({_block(source, str(label), int(n)) for n in numbers[labels == label]})
@@ -156,14 +156,13 @@ def _with_body(source: Source, pose: np.ndarray, hands: dict[str, np.ndarray]) -
 
 
 def _without_body(source: Source, hands: dict[str, np.ndarray], body: Example) -> SignClip | None:
-    """Hang the hands of a take without body on the arm of a take that has one."""
+    """Attach the hand of a take without a body to the arm of a take that has one."""
     side = max(hands, key=lambda s: float(np.abs(hands[s]).sum()))
     hand = hands[side].astype(float)
     seen = np.abs(hand).sum(axis=(1, 2)) > 0
     if seen.mean() < _SEEN_ENOUGH:
         return None
-    # A body in the image whose right wrist is where the hand is, so that lift() can treat both alike; then only
-    # the hand is taken from it.
+    # lift() needs a body: give it a made-up one, and use only the hand of the result.
     pose = np.zeros((len(hand), 25, 4))
     pose[..., 0], pose[:, 11, 0], pose[:, 12, 0] = 0.5, 0.6, 0.4
     lifted = lift(

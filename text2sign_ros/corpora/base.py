@@ -1,4 +1,4 @@
-"""The corpus contract: what every reader makes of its recordings, whatever their format on disk."""
+"""The corpus contract: what every reader returns, whatever the format on disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPLITS = ("train", "val", "test")
 
 
 class CorpusError(Text2SignError):
-    """A corpus is missing, or its files are not what its format says."""
+    """A corpus is missing, or its files do not follow its format."""
 
 
 class Kind(str, Enum):
@@ -25,7 +25,7 @@ class Kind(str, Enum):
 
     SIGN = "sign"
     LETTER = "letter"  # of the manual alphabet
-    SENTENCE = "sentence"  # as it was signed; which signs it consists of is not known
+    SENTENCE = "sentence"  # signed as a whole; which signs it consists of is not known
 
     __str__ = str.__str__  # the value, as in Python 3.11's StrEnum: numpy makes strings of it
 
@@ -35,7 +35,7 @@ class Unit:
     """A sign or a fingerspelled letter.
 
     Attributes:
-        label: its name, as a text would say it: "thank you", "g".
+        label: its name, as it would be written in a text: "thank you", "g".
         kind: ``Kind.SIGN`` or ``Kind.LETTER``.
     """
 
@@ -50,16 +50,16 @@ class Example:
     Attributes:
         text: what is signed, as written.
         clip: the motion at ``FPS``, with bones of canonical length (``kinematics.CANONICAL_LENGTHS``).
-        units: the signs and letters that it consists of, in order; None where they are not known.
-        signer: who signs; "" if that was not recorded.
-        block: recording block, unique over the corpus; recordings of one block share signer and session.
+        units: the signs and letters that it consists of, in order; None if they are not known.
+        signer: who signs; "" if not recorded.
+        block: recording block, unique within the corpus; recordings of one block share signer and session.
         split: one of ``SPLITS``; the same for all recordings of a block.
         source: where the recording comes from.
-        licence: under which terms it may be used.
+        licence: the terms under which it may be used.
 
     Raises:
-        CorpusError: the text is empty, the clip has fewer than two frames or another frame rate, there is no such
-            split, or ``units`` is empty or holds a sentence.
+        CorpusError: the text is empty, the clip has fewer than two frames or another frame rate, the split is unknown,
+            or ``units`` is empty or holds a sentence.
     """
 
     text: str
@@ -80,7 +80,7 @@ class Example:
         elif self.split not in SPLITS:
             problem = f"its split is {self.split!r}; it must be one of {', '.join(SPLITS)}"
         elif self.units is not None and (not self.units or any(unit.kind == Kind.SENTENCE for unit in self.units)):
-            problem = "its units must be signs and letters; give None where they are not known"
+            problem = "its units must be signs and letters; give None if they are not known"
         if problem:
             raise CorpusError(f"the recording {self.text!r} of block {self.block!r} can't be used: {problem}")
 
@@ -91,18 +91,18 @@ class Example:
 
 
 class Reader(Protocol):
-    """Reads one format; a module with these two functions is one. ``registry.READERS`` names all of them."""
+    """Reads one format. A module with these two functions is a reader; ``registry.READERS`` lists all of them."""
 
     def files(self, folder: Path) -> list[Path]:
-        """All files that ``read`` reads; their content decides whether what was made of them is still valid.
+        """All files that ``read`` reads; cached data made from them is invalid once their content changes.
 
         Raises:
             CorpusError: one is missing.
         """
 
     def read(self, folder: Path, *, progress: bool = True) -> list[Example]:
-        """All usable recordings, in an order that depends on the content of the files alone.
+        """All usable recordings, in an order that depends only on the content of the files.
 
         Raises:
-            CorpusError: a file is missing or is not what the format says.
+            CorpusError: a file is missing or does not follow the format.
         """

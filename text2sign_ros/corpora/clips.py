@@ -1,46 +1,49 @@
-"""Reader for clips of your own: a folder of clips and a table of what is signed in each.
+"""Reader for your own clips: a folder of clips and a table of what is signed in each.
 
-The folder holds ``sentences.tsv``, UTF-8, columns separated by tabs, the first line their names, and the files that
-it names, as ``SignClip.save`` writes them (``.npz`` or ``.pose``, the 79 keypoints, metres in frame ``signer``):
+The folder holds ``sentences.tsv`` (UTF-8, columns separated by tabs, the first line their names) and the files that it
+lists, as written by ``SignClip.save`` (``.npz`` or ``.pose``, the 79 keypoints, metres in frame ``signer``):
 
     file             text                    signer  block     split
     anna/0001.npz    my name is anna         anna    monday    train
     anna/0002.npz    can i get a coffee      anna    tuesday   val
 
-``signer`` and ``block`` say who was recorded and in which go: all recordings of a block are in the same split ("train",
-"val" or "test"), or validation would measure what was learnt by heart. ``train`` and ``val`` are needed to train.
+``signer`` and ``block`` say who was recorded and in which session: all recordings of a block must be in the same split
+("train", "val" or "test"), or validation would measure memorisation. Training needs ``train`` and ``val``.
 
-Two more columns may be there. ``kind`` is "sign" or "letter" where a clip shows just one, whose name is the text;
-sentences are then composed from them. Empty or missing, the clip is a sentence. ``licence`` says under which terms the
-recording may be used.
+Two more columns are optional. ``kind`` is "sign" or "letter" if a clip shows just one, whose name is the text;
+sentences are then composed from these clips. If ``kind`` is empty or missing, the clip is a sentence. ``licence`` gives
+the terms under which the recording may be used.
 
-Any frame rate will do. Bones get their canonical length. Keypoints that were not observed (confidence 0) are filled in
-between the frames in which they were, and go on counting as not observed.
+Any frame rate is accepted. Bones get their canonical length. Keypoints that were not observed (confidence 0) are
+interpolated between the frames in which they were, and keep confidence 0.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.clip import ClipError, SignClip
 from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind, Unit
 from text2sign_ros.corpora.resampling import resample
 from text2sign_ros.motion import kinematics
+from text2sign_ros.progress import progress_bar
 
 TABLE = "sentences.tsv"
 _COLUMNS = ("file", "text", "signer", "block", "split")
+_LABELS = {"sign": re.compile("[a-z]+( [a-z]+)*"), "letter": re.compile("[a-z]")}
+"""Labels by kind: what a normalised text can match (see ``text.units.Vocabulary``)."""
 _KINDS = {"": None, "sign": Kind.SIGN, "letter": Kind.LETTER}
 
 
 def files(folder: Path) -> list[Path]:
-    """The table, and the clips in its order.
+    """The table, then the clips in its order.
 
     Raises:
         CorpusError: the table is missing or not as described above, or a clip is missing.
@@ -57,11 +60,11 @@ def read(folder: Path, *, progress: bool = True) -> list[Example]:
     """
     examples = []
     splits: dict[str, str] = {}
-    for path, row in tqdm(list(_rows(folder)), desc=folder.name, disable=not progress):
+    for path, row in progress_bar(list(_rows(folder)), desc=folder.name, show=progress):
         if splits.setdefault(row["block"], row["split"]) != row["split"]:
             raise CorpusError(
                 f"{folder / TABLE}: block {row['block']!r} is in {splits[row['block']]} and in {row['split']}; "
-                "recordings of one go belong in one split"
+                "recordings of one block belong in one split"
             )
         try:
             clip = _prepared(SignClip.load(path))
@@ -71,7 +74,7 @@ def read(folder: Path, *, progress: bool = True) -> list[Example]:
                 Example(row["text"], clip, units, row["signer"], row["block"], row["split"], str(path), row["licence"])
             )
         except (ClipError, CorpusError, OSError) as error:
-            raise CorpusError(f"{path}: {error}; mend the clip, or take its line out of {TABLE}") from error
+            raise CorpusError(f"{path}: {error}; mend the clip, or remove its line from {TABLE}") from error
     return examples
 
 
@@ -79,36 +82,43 @@ def _rows(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """Path of the clip, and its line of the table."""
     table = folder / TABLE
     try:
-        text = table.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark in front
+        text = table.read_text(encoding="utf-8-sig")  # spreadsheets start with a byte order mark
         rows = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
         numbered = [(rows.line_num, row) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(
-            f"{table} can't be read: {error}; it lists the clips (text2sign_ros/corpora/clips.py says how)"
+            f"{table} can't be read: {error}; it lists the clips (for its format see text2sign_ros/corpora/clips.py)"
         ) from error
     if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
         raise CorpusError(
             f"{table} has no column {', '.join(missing)}; columns are separated by tabs, and the first line names them"
         )
     if not numbered:
-        raise CorpusError(f"{table} names no clips")
+        raise CorpusError(f"{table} lists no clips")
     for number, row in numbered:
         where = f"{table}, line {number}"
         if None in row:
-            raise CorpusError(f"{where} has more columns than the first line names")
+            raise CorpusError(f"{where} has more columns than the first line")
         row = {"kind": "", "licence": ""} | {name: value.strip() for name, value in row.items()}
         if lacking := [name for name in _COLUMNS if not row[name]]:
-            raise CorpusError(f"{where} says nothing under {', '.join(lacking)}")
+            raise CorpusError(f"{where} has no value for {', '.join(lacking)}")
         if row["kind"] not in _KINDS:
-            raise CorpusError(f"{where}: kind is {row['kind']!r}; it must be sign, letter or nothing")
+            raise CorpusError(f"{where}: kind is {row['kind']!r}; it must be sign, letter or empty")
+        if row["kind"] and not _LABELS[row["kind"]].fullmatch(row["text"]):
+            raise CorpusError(
+                f"{where}: {row['text']!r} can't be the label of a {row['kind']}; a sign is words of the letters a to "
+                'z in lower case with single spaces ("thank you"), a letter is one of them'
+            )
+        if Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts:
+            raise CorpusError(f"{where}: {row['file']} must be a path within {folder}")
         path = folder / row["file"]
         if not path.is_file():
-            raise CorpusError(f"{path} is missing; {where} names it")
+            raise CorpusError(f"{path} is missing; {where} refers to it")
         yield path, row
 
 
 def _prepared(clip: SignClip) -> SignClip:
-    """At ``FPS``, with canonical bones and without holes."""
+    """At ``FPS``, with canonical bone lengths and without gaps."""
     if len(clip) < 2:
         raise CorpusError(f"the clip has {len(clip)} frames; at least 2 are needed")
     clip = SignClip(_filled(clip), clip.confidence, clip.fps)
@@ -118,7 +128,7 @@ def _prepared(clip: SignClip) -> SignClip:
 
 
 def _filled(clip: SignClip) -> np.ndarray:
-    """Positions (T, 79, 3) in which each keypoint moves evenly while it is not seen, and rests if it never is."""
+    """Positions (T, 79, 3), unseen keypoints interpolated linearly; one that is never seen gets its rest position."""
     positions, frames = clip.positions.copy(), np.arange(len(clip))
     for keypoint in np.flatnonzero((clip.confidence == 0).any(axis=0)):
         seen = np.flatnonzero(clip.confidence[:, keypoint] > 0)

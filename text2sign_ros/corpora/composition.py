@@ -16,9 +16,9 @@ from text2sign_ros.motion.transition import frames_between, transition
 
 _MOVING_LETTERS = ("j", "z")
 _LETTER_FRAMES = (10, 15)
-"""A spelled letter that does not move is held this long (frames, both included), not the second of its recording."""
+"""Frames (from, to) for which a spelled letter that does not move is held; its recording holds it for a second."""
 _MAX_STEP = 0.02
-"""Metres per frame: the fastest that a take's cut ends are assumed to move; faster ends are tracking noise."""
+"""Metres per frame: the highest speed assumed at the ends of a take; anything faster is tracking noise."""
 
 _SENTENCES = (
     "hello can i get a {size} {drink} please thank you",
@@ -53,7 +53,7 @@ class Composed:
     Attributes:
         clip: the motion.
         labels, kinds: what is signed, in order.
-        spans: (start, stop) frames of each label's recording within the clip; what lies between is transition.
+        spans: (start, stop) frames of each label's recording within the clip; the frames between are transitions.
     """
 
     clip: SignClip
@@ -63,20 +63,20 @@ class Composed:
 
 
 def whole(example: Example) -> Composed:
-    """A recorded sentence as it is, but from rest and back to rest."""
+    """A recorded sentence, with transitions from rest and back to rest."""
     clip, spans = _joined([(example.clip.positions, example.clip.confidence)])
     return Composed(clip, (example.text,), (Kind.SENTENCE,), spans)
 
 
 class Composer:
-    """Composes from the signs and letters of one split; everything follows from the seed of the generator given.
+    """Composes sentences from the signs and letters of one split; the random generator determines the result.
 
     Args:
-        takes: what to compose from, all of one split, each of one sign or letter.
+        takes: what to compose from, all of one split, each showing one sign or letter.
 
     Raises:
-        CorpusError: recordings of several splits are mixed, or there are none; one shows a sentence; a label is a sign
-            in one and a letter in another.
+        CorpusError: recordings of several splits are mixed, or there are no recordings; one shows a sentence; a label
+            is a sign in one and a letter in another.
     """
 
     def __init__(self, takes: Iterable[Example]) -> None:
@@ -85,7 +85,9 @@ class Composer:
         splits = set()
         for take in takes:
             if take.unit is None:
-                raise CorpusError(f"{take.text!r} of block {take.block!r} is a sentence: nothing is composed from it")
+                raise CorpusError(
+                    f"{take.text!r} of block {take.block!r} is a sentence; compose from signs and letters"
+                )
             label, kind = take.unit.label, take.unit.kind
             if self._kinds.setdefault(label, kind) != kind:
                 raise CorpusError(f"{label!r} is a sign in one recording and a letter in another; give it two labels")
@@ -99,7 +101,7 @@ class Composer:
         self._templates = tuple(template for template in _SENTENCES if self._has(template))
 
     def _has(self, template: str) -> bool:
-        """Whether there is a recording of all that the template can become."""
+        """Whether every sentence that the template can become has recordings."""
         blanks = [name for name in _CHOICES if f"{{{name}}}" in template]
         for chosen in itertools.product(*(_CHOICES[name] for name in blanks)):
             text = template.format(**dict(zip(blanks, chosen, strict=True)))
@@ -108,7 +110,7 @@ class Composer:
         return True
 
     def compose(self, labels: Sequence[str], rng: np.random.Generator) -> Composed:
-        """One random take a label, from rest and back to rest.
+        """Compose one random take per label, from rest and back to rest.
 
         Raises:
             KeyError: a label has no take.
@@ -124,7 +126,7 @@ class Composer:
     def sentence(self, rng: np.random.Generator) -> list[str]:
         """Labels of a random sentence: a café sentence, random words, or words with a spelled one among them.
 
-        There are café sentences only where the corpus has their signs, and no words or letters where it has none.
+        Café sentences need a corpus with their signs; words and letters are used only if the corpus has any.
         """
         kind = rng.random()
         if kind < 0.3 and self._templates:
@@ -139,7 +141,7 @@ class Composer:
         return words[:at] + spelled + words[at:] if kind < 0.75 else spelled
 
     def split(self, text: str) -> list[str]:
-        """Labels of a plain lower-case text, the longest match first; unknown words become letters."""
+        """Labels of a plain lower-case text, longest match first; unknown words become letters."""
         words, labels = text.split(), []
         while words:
             for length in range(min(3, len(words)), 0, -1):
@@ -153,7 +155,7 @@ class Composer:
 
 
 def _some(labels: Sequence[str], low: int, high: int, rng: np.random.Generator) -> list[str]:
-    """``low`` to ``high`` - 1 random labels; none if there are none to choose from."""
+    """``low`` to ``high`` - 1 random labels; empty if ``labels`` is."""
     return [labels[i] for i in rng.integers(len(labels), size=rng.integers(low, high))] if labels else []
 
 
@@ -166,7 +168,7 @@ def _trim(label: str, kind: Kind, clip: SignClip, rng: np.random.Generator) -> t
 
 
 def _joined(recordings: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[SignClip, tuple[tuple[int, int], ...]]:
-    """Recordings (positions, confidence) one after another, from rest and back to rest; and the frames of each."""
+    """Join recordings (positions, confidence) from rest and back to rest; also return the frames of each."""
     rest = skeleton.REST_POSE[None]
     parts, seen, spans = [rest], [np.ones((1, skeleton.NUM_KEYPOINTS), np.float32)], []
     frames, step = 1, None

@@ -14,7 +14,7 @@ _HEAD = (0, 2, 5, 7, 8, 9, 10)  # nose, left eye, right eye, left ear, right ear
 _HEAD_NAMES = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "mouth_left", "mouth_right")
 _SHOULDERS, _ELBOWS, _WRISTS = (11, 12), (13, 14), (15, 16)
 _HEAD_TEMPLATE = skeleton.REST_POSE[[skeleton.INDEX[name] for name in _HEAD_NAMES]].astype(float)
-# MediaPipe's z puts the ears 0.38 m behind the nose; a skull's are 0.115 m behind it.
+# MediaPipe's z puts the ears 0.38 m behind the nose; on a real head it is 0.115 m.
 _HEAD_DEPTH = 0.3
 _NECK_TO_NOSE = skeleton.REST_POSE[skeleton.INDEX["nose"]].astype(float)
 
@@ -29,21 +29,24 @@ def lift(
 ) -> SignClip:
     """Turn one take into metres.
 
-    The shoulder width in the image gives the scale. Depth comes from what the image does give: a bone of known
-    length that looks shorter points toward the viewer or away from it, and arms before a camera point toward it;
-    MediaPipe's own depth of the wrist is not used, it throws the arms half a metre forward. Hands hang on the
-    wrists with their own depth. Every bone of arms and hands then gets the canonical length, so that it is the same
-    in all frames of all signers.
+    The shoulder width in the image gives the scale. The arms' depth follows from foreshortening: a bone of known length
+    that looks shorter points toward the camera or away from it, and in front of a camera arms point toward it.
+    MediaPipe's own depth of the wrist is not used, because it throws the arms half a metre forward. Hands are attached
+    to the wrists with their own depth. Every bone of arms and hands then gets its canonical length, the same in all
+    frames of all signers.
 
     Args:
         pose: (T, 25, 4) MediaPipe Pose landmarks x, y (fractions of the image's width and height), z, visibility.
         hands: for "left" and "right", (T, 21, 3) MediaPipe Hands landmarks; all zeros where the hand was not seen.
         aspect: height of the image over its width.
-        hand_depth: factor that brings a hand's z to the unit of its x.
+        hand_depth: factor that converts a hand's z to the unit of its x.
         fps: frames per second of the recording.
 
     Returns:
-        A clip whose face follows the head rigidly. Confidence 0: hands and whole frames that were not seen.
+        A clip whose face follows the head rigidly. Hands and whole frames that were not seen have confidence 0.
+
+    Raises:
+        ValueError: the body is not seen in any frame.
     """
     seen = np.abs(pose[..., :2]).sum(axis=(1, 2)) > 0
     if not seen.any():
@@ -70,7 +73,7 @@ def lift(
         hand_seen = np.abs(hand).sum(axis=(1, 2)) > 0
         wrist = image[:, _WRISTS[side]]
         if hand_seen.any():
-            # The hand model finds the wrist better than the body model does; keep its correction through gaps.
+            # The hand model locates the wrist better than the body model does; keep its correction through gaps.
             hand = _fill(hand, hand_seen)
             root = (np.stack((hand[:, 0, 0], -aspect * hand[:, 0, 1]), axis=-1) - shoulders.mean(axis=1)) * scale
             wrist = wrist + _fill(root - wrist, hand_seen)
@@ -91,9 +94,9 @@ def lift(
 
 
 def _point_forward(across: np.ndarray, length: float) -> np.ndarray:
-    """(T, 2) metres in the image plane -> (T, 3) unit vectors of a bone of that length that points to the viewer."""
+    """(T, 2) metres in the image plane -> (T, 3) unit vectors of a bone of that length pointing toward the camera."""
     hidden = length**2 - np.square(across).sum(axis=-1)
-    # A square root turns small noise near full length into large depth: smooth below it.
+    # Near full length the square root amplifies noise: smooth before taking it.
     forward = np.sqrt(np.maximum(gaussian_filter1d(hidden, 1.5, mode="nearest"), (0.1 * length) ** 2))
     return kinematics.unit(np.concatenate((forward[:, None], across), axis=1))
 
@@ -101,7 +104,7 @@ def _point_forward(across: np.ndarray, length: float) -> np.ndarray:
 def _head_rotation(image: np.ndarray, forward: np.ndarray) -> np.ndarray:
     """Rotation (T, 3, 3) of the canonical head that best explains its landmarks (Kabsch), smoothed over time.
 
-    The relative depths within the head are weak, so forward takes half the weight that the image takes.
+    The relative depths within the head are unreliable, so they get half the weight of the image coordinates.
     """
     points = np.concatenate((0.5 * forward[..., None], image), axis=-1)
     points = _smooth(points - points.mean(axis=1, keepdims=True), 1.5)

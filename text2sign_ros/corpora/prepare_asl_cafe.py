@@ -1,15 +1,15 @@
-"""Makes the files of asl_cafe from the two public repositories that they come from.
+"""Makes the files of asl_cafe from two public repositories.
 
     git clone https://github.com/traduttore/traduttore-model && git -C traduttore-model checkout c7c2f3eba1
     git clone https://github.com/tamtridung/ASL_SignWish && git -C ASL_SignWish checkout 641b923b05
 
-Both are under the MIT licence ("Copyright (c) 2022 traduttore", "Copyright (c) 2021 Tam_Tran"), whose notice goes with
-every copy. They hold ``<folder>/<label>/<take>/<frame>.npy``: a flat float64 array of MediaPipe Holistic's landmarks,
-33 of the pose (x, y, z, visibility), where there is a pose, then 21 of the left and 21 of the right hand (x, y, z).
+Both are MIT-licensed ("Copyright (c) 2022 traduttore", "Copyright (c) 2021 Tam_Tran"); the notice must go with every
+copy. They hold ``<folder>/<label>/<take>/<frame>.npy``: a flat float64 array of MediaPipe Holistic's landmarks,
+33 of the pose (x, y, z, visibility) if there is a pose, then 21 of the left and 21 of the right hand (x, y, z).
 
-Kept are the 25 landmarks of the upper body and both hands, in half precision, takes in the order of their labels and
-numbers. Left out are takes with the same landmarks as an earlier one (all of them zeros: nobody was seen), and every
-fifth block of takes: ``models/asl_cafe`` was made and measured without those.
+The 25 landmarks of the upper body and both hands are kept, in half precision, with takes in the order of their labels
+and numbers. Takes with the same landmarks as an earlier one are left out (all are zeros: nobody was seen), and so is
+every fifth block of takes: ``models/asl_cafe`` was trained and measured without those.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from text2sign_ros.corpora.base import CorpusError
+from text2sign_ros.progress import progress_bar
 
 _POSE, _UPPER_BODY, _HAND = (33, 4), 25, (21, 3)
 
@@ -38,7 +38,7 @@ class Part:
         folder: of the labels, in the repository.
         frames: of each take.
         has_body: whether the landmarks of the pose are there.
-        block: so many takes in a row are kept or left out together.
+        block: how many consecutive takes are kept or left out together.
     """
 
     file: str
@@ -62,16 +62,16 @@ def prepare(traduttore: Path, signwish: Path, out: Path, *, progress: bool = Tru
     Args:
         traduttore: clone of traduttore/traduttore-model.
         signwish: clone of tamtridung/ASL_SignWish.
-        out: the folder to make.
+        out: the folder to create.
 
     Returns:
         the number of takes by file.
 
     Raises:
-        CorpusError: ``out`` is there already; a clone is incomplete or something else.
+        CorpusError: ``out`` exists and is not empty; a clone is incomplete or another repository.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise CorpusError(f"{out} is there already; remove it, or name another --out")
+        raise CorpusError(f"{out} already exists; remove it, or choose another --out")
     repositories = {"traduttore": traduttore, "signwish": signwish}
     takes = {part: _takes(part, repositories[part.repository] / part.folder) for part in PARTS}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def prepare(traduttore: Path, signwish: Path, out: Path, *, progress: bool = Tru
         made.mkdir()
         counts = {}
         for part in PARTS:
-            bar = tqdm(takes[part], desc=part.file, disable=not progress, mininterval=0.5)
+            bar = progress_bar(takes[part], desc=part.file, show=progress)
             arrays = _arrays(part, bar)
             counts[part.file] = len(arrays["take"])
             np.savez_compressed(made / f"{part.file}.npz", **arrays)  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ def prepare(traduttore: Path, signwish: Path, out: Path, *, progress: bool = Tru
 
 
 def _takes(part: Part, folder: Path) -> list[Path]:
-    """Folders of all takes that are not left out, in order."""
+    """Folders of all takes of the blocks that are kept, in order."""
     labels = sorted(path for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
     takes: list[Path] = []
     for label in labels:

@@ -1,4 +1,4 @@
-"""The readers by name, as configurations call them."""
+"""The readers by the name that configurations use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def reader(name: str) -> Reader:
     """The reader of that name.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: the name is unknown.
     """
     if name not in READERS:
         raise CorpusError(f"there is no reader {name!r}; known are {', '.join(READERS)}")
@@ -23,7 +23,7 @@ def reader(name: str) -> Reader:
 
 
 def digest(name: str, folder: Path) -> str:
-    """Changes with the names and bytes of the files that the reader reads, and not with where they are.
+    """A hash of the names and bytes of the files that the reader reads, independent of where the folder is.
 
     Raises:
         CorpusError: no such reader, or a file is missing.

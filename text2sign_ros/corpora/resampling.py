@@ -1,4 +1,4 @@
-"""Clips of any frame rate at the corpus's."""
+"""Resampling of clips to the corpus frame rate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from text2sign_ros.motion import kinematics
 
 
 def resample(clip: SignClip) -> SignClip:
-    """To ``FPS`` by monotone cubics, bones kept at their length; a frame next to an unseen one is unseen."""
+    """Resample to ``FPS`` by monotone cubics with canonical bone lengths; a frame next to an unseen one is unseen."""
     source = np.arange(len(clip)) / clip.fps
     target = np.arange(int(np.floor(source[-1] * FPS + 1e-6)) + 1) / FPS
     positions = kinematics.with_canonical_lengths(PchipInterpolator(source, clip.positions, axis=0)(target))

@@ -1,4 +1,4 @@
-"""Every figure of a bundle: what readers of real motion make of it, beside real motion and a dictionary's."""
+"""The whole evaluation of a bundle: readers trained on real motion read its signing, real motion and a dictionary's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import asl_cafe
@@ -24,6 +23,7 @@ from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
 from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
 from text2sign_ros.networks.saving import save
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import CorpusConfig
 from text2sign_ros.training.sentences import Sentences, compose
 from text2sign_ros.training.train import segments_of
@@ -33,13 +33,13 @@ STEPS = (1, 2, 4)
 
 @dataclass(frozen=True)
 class Budget:
-    """What the readers learn from and how much is measured.
+    """How long the readers are trained and how much is measured.
 
     Attributes:
-        train_sentences, test_sentences: composed of the splits' takes.
-        recogniser_steps, reader_steps: of the training of the two readers.
-        many_steps: of DPM-Solver++(2M), for the undistilled network.
-        warped_sentences: of which distances after time warping are measured; they are slow.
+        train_sentences, test_sentences: how many are composed from each split's takes.
+        recogniser_steps, reader_steps: training steps of the two readers.
+        many_steps: steps of DPM-Solver++(2M) for the undistilled network.
+        warped_sentences: how many sentences are compared by dynamic time warping, which is slow.
     """
 
     train_sentences: int = 4000
@@ -52,7 +52,7 @@ class Budget:
 
 Thing = TypeVar("Thing")
 System = Callable[[Sequence[str], int], SignClip]
-"""(units, number of the sentence) -> how it is signed, from rest to rest; the same number gives the same motion."""
+"""(units, sentence index) -> its motion, from rest to rest; the same index gives the same motion."""
 
 
 def evaluate(
@@ -63,16 +63,16 @@ def evaluate(
     Args:
         bundle: folder of the bundle, with its networks.
         data: folder of asl_cafe.
-        work: what can be kept between runs.
+        work: folder of what is kept between runs.
         sentences: how many unseen sentences each system signs.
         takes: how many times each system signs every sign and letter alone.
-        budget: of everything else.
+        budget: everything else.
 
     Returns:
-        figures by name. Rows are systems: "real" is held-out real takes (test blocks) composed as the training data
-        are, "stitched" one validation take a sign composed likewise (what a dictionary does, another dictionary for
-        each sentence), "many_steps" the undistilled network, "1", "2", "4" the bundle in so many steps, "generated"
-        that of them which it chooses itself.
+        results by name. Rows are systems: "real" is held-out real takes (test blocks) composed like the training
+        data; "stitched" is one validation take per sign composed likewise (what a dictionary does, with another
+        dictionary for each sentence); "many_steps" is the undistilled network; "1", "2", "4" are the bundle in that
+        many steps; "generated" is the bundle with its default preset.
     """
     networks = learnt.load(bundle)
     corpus = asl_cafe.read(data)
@@ -83,7 +83,7 @@ def evaluate(
     segments = segments_of(networks.config, test, networks.sign_vae, networks.encoder)
     single = recogniser_of(train, work, budget.recogniser_steps)
     whole = reader_of(train, work, budget.reader_steps)
-    torch.set_num_threads(1)  # one sentence at a time is too little work for two
+    torch.set_num_threads(1)  # single sentences are too little work for two threads
     real = Composer(of_split["test"])
     about = Bundle.load(bundle)
     best = about.presets[about.preset]
@@ -96,13 +96,11 @@ def evaluate(
         **{name: _signed(signer, real.letters) for name, signer in signers.items()},
     }
     texts = unseen(real, set(train.said), sentences, np.random.default_rng(1))
-    performed = {
-        name: [
-            system(units, number) for number, units in enumerate(tqdm(texts, desc=f"{name}: sentences", mininterval=2))
-        ]
+    motions_by_row = {
+        name: [system(units, number) for number, units in enumerate(progress_bar(texts, desc=f"{name}: sentences"))]
         for name, system in systems.items()
     }
-    figures: dict[str, Any] = {
+    results: dict[str, Any] = {
         "bundle": networks.config.name,
         "guidance": about.guidance,
         "steps": best,
@@ -110,30 +108,32 @@ def evaluate(
         "hand_error_mm": asdict(reconstruction.hand_error(networks.sign_vae, of_split["test"])),
         "retrieval": asdict(retrieval.retrieval(networks.aligner, segments, real.labels)),
     }
-    by_row = _read_sentences(whole, texts, performed, str(best), real.letters)
-    by_row |= _read_singles(single, real, test, signers, takes) | _motion(whole, performed, budget.warped_sentences)
-    return _rounded(figures | {name: _with_choice(rows, str(best)) for name, rows in by_row.items()})
+    by_row = _read_sentences(whole, texts, motions_by_row, str(best), real.letters)
+    by_row |= _read_singles(single, real, test, signers, takes) | _motion(
+        whole, motions_by_row, budget.warped_sentences
+    )
+    return _rounded(results | {name: _with_choice(rows, str(best)) for name, rows in by_row.items()})
 
 
 def _with_choice(rows: dict[str, Any], best: str) -> dict[str, Any]:
-    """The rows of a figure, with that of the bundle's own choice under the name "generated" too."""
+    """The rows of a metric, with the row of the bundle's default preset repeated as "generated"."""
     if best in rows:
         return rows | {"generated": rows[best]}
     return {name: _with_choice(value, best) if isinstance(value, dict) else value for name, value in rows.items()}
 
 
 def recogniser_of(sentences: Sentences, work: Path, steps: int = Budget.recogniser_steps) -> Recogniser:
-    """The reader of single signs trained on these sentences, loaded from ``work`` if it is there."""
+    """The recogniser of single signs trained on these sentences, loaded from ``work`` if it is cached there."""
     return _kept(work, recogniser, Recogniser, sentences, steps)
 
 
 def reader_of(sentences: Sentences, work: Path, steps: int = Budget.reader_steps) -> Reader:
-    """The reader of whole sentences trained on these, loaded from ``work`` if it is there."""
+    """The reader of whole sentences trained on these, loaded from ``work`` if it is cached there."""
     return _kept(work, reader, Reader, sentences, steps)
 
 
 def _kept(work: Path, module: Any, kind: type[Any], sentences: Sentences, steps: int) -> Any:
-    """Weights are found again only for the same code, steps and sentences; one reader's code is part of the other's."""
+    """Cached weights are reused only for the same code, steps and sentences; the reader uses the recogniser's code."""
     digest = hashlib.sha256((inspect.getsource(recogniser) + inspect.getsource(reader) + str(steps)).encode())
     digest.update(np.ascontiguousarray(sentences.positions[:: max(1, len(sentences.positions) // 1000)]).tobytes())
     path = work / f"{kind.__name__.lower()}.{digest.hexdigest()[:12]}.pt"
@@ -147,7 +147,7 @@ def _kept(work: Path, module: Any, kind: type[Any], sentences: Sentences, steps:
 def unseen(
     composer: Composer, seen: set[tuple[str, ...]], count: int, rng: np.random.Generator
 ) -> list[tuple[str, ...]]:
-    """``count`` different random sentences of two signs or letters and more, none of them in ``seen``."""
+    """``count`` different random sentences of at least two signs or letters, none of them in ``seen``."""
     found: dict[tuple[str, ...], None] = {}
     while len(found) < count:
         units = tuple(composer.sentence(rng))
@@ -156,18 +156,18 @@ def unseen(
     return list(found)
 
 
-def alone(signer: Signer, labels: Sequence[str], takes: int) -> tuple[list[str], list[np.ndarray]]:
-    """Every sign ``takes`` times by itself: labels, and motions (T, 79, 3) from rest to where the way back begins."""
+def single_signs(signer: Signer, labels: Sequence[str], takes: int) -> tuple[list[str], list[np.ndarray]]:
+    """Sign every label ``takes`` times alone: labels, and motions (T, 79, 3) from rest to the start of the return."""
     wanted = [(label, seed) for label in labels for seed in range(takes)]
     motions = [
         np.concatenate(list(signer.stream(signer.plan(_plain(label)), seed=seed)))[:-RETURN_FRAMES]
-        for label, seed in tqdm(wanted, desc="single signs", mininterval=2)
+        for label, seed in progress_bar(wanted, desc="single signs")
     ]
     return [label for label, _ in wanted], motions
 
 
 def _plain(text: str) -> str:
-    """Without head and brows: no recording has them."""
+    """Without movements of head and brows, which no recording has."""
     return f"[plain]{text}[/plain]"
 
 
@@ -176,8 +176,8 @@ def _compose(composer: Composer, units: Sequence[str], number: int) -> SignClip:
 
 
 def _dictionary(takes: Sequence[Example]) -> System:
-    """One take a sign, of blocks that neither the readers nor the networks were trained on; drawn anew for every
-    sentence, so that the spread over sentences holds that over dictionaries."""
+    """One take per sign, from blocks that neither the readers nor the networks were trained on; drawn again for every
+    sentence, so that the spread over sentences includes the spread over dictionaries."""
     by_label = _by_label([take.text for take in takes], takes)
 
     def look_up(units: Sequence[str], number: int) -> SignClip:
@@ -200,22 +200,24 @@ def _signed(signer: Signer, letters: Collection[str]) -> System:
 def _read_sentences(
     whole: Reader,
     texts: list[tuple[str, ...]],
-    performed: dict[str, list[SignClip]],
+    motions_by_row: dict[str, list[SignClip]],
     best: str,
     letters: Collection[str],
 ) -> dict[str, Any]:
-    """Back-translation: scores by row, with intervals, and how far the bundle is from others on the same sentences."""
+    """Back-translation: scores by row with intervals, and intervals of differences on the same sentences."""
     rows = {
-        name: whole.read([p.positions for p in motions]) for name, motions in performed.items() if name != "real_again"
+        name: whole.read([p.positions for p in motions])
+        for name, motions in motions_by_row.items()
+        if name != "real_again"
     }
     scores = {name: asdict(translation.score(texts, read, letters)) for name, read in rows.items()}
-    figures: dict[str, Any] = {metric: {name: row[metric] for name, row in scores.items()} for metric in scores["real"]}
+    results: dict[str, Any] = {metric: {name: row[metric] for name, row in scores.items()} for metric in scores["real"]}
     rates = ("word_error_rate", "letter_error_rate")
-    figures["interval_95"] = {
+    results["interval_95"] = {
         metric: {name: translation.bootstrap(texts, read, metric, letters) for name, read in rows.items()}
         for metric in rates
     }
-    figures["difference_interval_95"] = {
+    results["difference_interval_95"] = {
         metric: {
             f"{name} - {other}": translation.bootstrap_difference(texts, rows[first], rows[other], metric, letters)
             for name, first, other in (
@@ -225,18 +227,18 @@ def _read_sentences(
         }
         for metric in rates
     }
-    return figures
+    return results
 
 
 def _read_singles(
     single: Recogniser, real: Composer, test: Sentences, signers: dict[str, Signer], takes: int
 ) -> dict[str, Any]:
-    """Signs and letters by themselves: shares read rightly, and how varied each sign is against real ones."""
+    """Single signs and letters: shares read correctly, and diversity relative to real ones."""
     letters = set(test.labels[test.of(Kind.LETTER)].tolist())
     shares = {"real": accuracy(single, real_windows(test), test.labels.tolist(), letters)}
     generated: dict[str, dict[str, list[np.ndarray]]] = {}
     for name, signer in signers.items():
-        labels, motions = alone(signer, single.labels, takes)
+        labels, motions = single_signs(signer, single.labels, takes)
         shares[name] = accuracy(single, motions, labels, letters)
         generated[name] = _by_label(labels, motions)
     rng = np.random.default_rng(4)
@@ -249,23 +251,25 @@ def _read_singles(
         "single_signs": shares,
         "diversity": {
             name: metrics.diversity_ratio(made, real_motions, real_confidences=seen)
-            for name, made in tqdm(generated.items(), desc="diversity", mininterval=2)
+            for name, made in progress_bar(generated.items(), desc="diversity")
         },
     }
 
 
-def _motion(whole: Reader, performed: dict[str, list[SignClip]], warped_sentences: int) -> dict[str, Any]:
-    """How the motions of the same sentences move, and how far they are from real ones."""
-    real = performed["real"]
-    embedded = {name: whole.embed([p.positions for p in motions]) for name, motions in performed.items()}
-    way = {name: sum(metrics.travelled(p.positions, p.confidence) for p in ps) for name, ps in performed.items()}
+def _motion(whole: Reader, motions_by_row: dict[str, list[SignClip]], warped_sentences: int) -> dict[str, Any]:
+    """Motion metrics of the same sentences, and distances from real motion."""
+    real = motions_by_row["real"]
+    embedded = {name: whole.embed([p.positions for p in motions]) for name, motions in motions_by_row.items()}
+    way = {name: sum(metrics.travelled(p.positions, p.confidence) for p in ps) for name, ps in motions_by_row.items()}
     frozen = {
         name: np.mean([metrics.frozen_share(p.positions, FPS, p.confidence) for p in ps])
-        for name, ps in performed.items()
+        for name, ps in motions_by_row.items()
     }
-    jerk = {name: np.mean([metrics.jerk(p.positions, FPS, p.confidence) for p in ps]) for name, ps in performed.items()}
+    jerk = {
+        name: np.mean([metrics.jerk(p.positions, FPS, p.confidence) for p in ps]) for name, ps in motions_by_row.items()
+    }
     warped: dict[str, dict[str, float]] = {"dtw_mje_mm": {}, "ndtw_hands": {}}
-    for name, motions in tqdm(performed.items(), desc="time warping", mininterval=2):
+    for name, motions in progress_bar(motions_by_row.items(), desc="time warping"):
         if name != "real":
             pairs = [
                 (a.positions, b.positions, a.confidence, b.confidence)
@@ -279,14 +283,14 @@ def _motion(whole: Reader, performed: dict[str, list[SignClip]], warped_sentence
         "jerk": jerk,
         **warped,
         "frechet": {n: metrics.frechet(e, embedded["real"]) for n, e in embedded.items() if n != "real"},
-        "seconds": {n: sum(len(p.positions) for p in ps) / FPS / len(ps) for n, ps in performed.items()},
+        "seconds": {n: sum(len(p.positions) for p in ps) / FPS / len(ps) for n, ps in motions_by_row.items()},
     }
 
 
 def accuracy(
     single: Recogniser, windows: list[np.ndarray], labels: list[str], letters: Collection[str]
 ) -> dict[str, Any]:
-    """Shares of windows (T, 79, 3) read as their labels: words and ``letters`` apart, and the labels read worst."""
+    """Shares of windows (T, 79, 3) read correctly, for words and ``letters``, and the labels read worst."""
     right = np.array(single.read(windows)) == np.array(labels)
     letter = np.isin(labels, list(letters))
     misread = sorted({label for label, ok in zip(labels, right, strict=True) if not ok})
@@ -307,7 +311,7 @@ def _by_label(labels: Sequence[str], things: Sequence[Thing]) -> dict[str, list[
 
 
 def _rounded(value: Any) -> Any:
-    """Plain numbers of four digits after the point, all the way down."""
+    """Numbers as plain Python ones, rounded to four decimals, recursively."""
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

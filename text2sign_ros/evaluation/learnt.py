@@ -24,7 +24,7 @@ from text2sign_ros.training.diffusion import guided_sample
 
 @dataclass(frozen=True)
 class Learnt:
-    """What training made: its configuration and its networks, frozen, and the encoder of texts."""
+    """The training configuration, the trained networks, frozen, and the text encoder."""
 
     config: TrainConfig
     sign_vae: SignVAE
@@ -34,7 +34,7 @@ class Learnt:
 
 
 def load(bundle: str | Path) -> Learnt:
-    """Read the networks of a bundle, whose files are verified first.
+    """Load the networks of a bundle after verifying its files.
 
     Raises:
         BundleError: the bundle is damaged, or was exported or installed without its networks.
@@ -52,13 +52,14 @@ def load(bundle: str | Path) -> Learnt:
 
 
 class UndistilledSigner(Signer):
-    """Signs with the network that the bundle's was distilled from: many steps, guided at each, in torch.
+    """Signs with the network that the bundle's was distilled from: many guided steps, in torch.
 
     Args:
-        bundle: folder of the bundle, for all but the network.
-        learnt: the networks; the denoiser may be another one over the same codes.
+        bundle: folder of the bundle, for everything except the network.
+        learnt: the bundle's networks.
+        denoiser: another denoiser over the same codes; None uses that of ``learnt``.
         sampler, steps: how to sample.
-        guidance: scale of classifier-free guidance (Ho & Salimans 2022); 1 is none.
+        guidance: scale of classifier-free guidance (Ho & Salimans 2022); 1 means no guidance.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class UndistilledSigner(Signer):
 
 
 class _Undistilled:
-    """The backend of it."""
+    """The backend of ``UndistilledSigner``."""
 
     name = "torch"
 

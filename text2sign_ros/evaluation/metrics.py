@@ -1,10 +1,11 @@
-"""Figures of motion: distances after time warping, how far and how evenly the hands move, and how varied signs are.
+"""Motion metrics: distances after time warping, travelled distance, frozen share, jerk and diversity.
 
-A motion is positions (T, 79, 3) in metres, frame ``signer``, with a confidence (T, 79); without one every keypoint is
-observed. Where confidence is 0 the position is neither read nor filled in: what cannot be measured is left out.
+A motion is positions (T, 79, 3) in metres, frame ``signer``, with a confidence (T, 79); without one, every keypoint
+counts as observed. Where confidence is 0 the position is neither used nor interpolated: what cannot be measured is left
+out.
 
-No distance here is to be reported alone: a figure that stands still in the middle of a sign is near to every frame of
-it. ``travelled`` and ``frozen_share`` give it away.
+Do not report a distance alone: a stick figure that stands still in the middle of a sign is close to every frame of it.
+``travelled`` and ``frozen_share`` expose that.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from text2sign_ros import skeleton
 from text2sign_ros.errors import Text2SignError
 
 FROZEN_SPEED = 0.05
-"""Metres per second of the mean hand keypoint, below which the hands stand still: 2 mm a frame at 25 fps.
+"""Mean speed of the hand keypoints, metres per second, below which the hands count as still: 2 mm a frame at 25 fps.
 
-Where the speed histograms of two kinds of real takes cross: held letters, whose hands only tremble with the tracker
-(median 0.017, 84 % below), and words (median 0.13, 23 % below, their holds among them). A threshold nearer to the
-tracker's noise would call a motion frozen because it is smoother than the recording.
+The speed histograms of two kinds of real takes cross here: held letters, whose hands only show tracking noise (median
+0.017, 84 % below), and words (median 0.13, 23 % below, holds included). A threshold closer to the tracking noise would
+call a motion frozen because it is smoother than the recording.
 """
 
 _HANDS = np.r_[skeleton.GROUPS["left_hand"], skeleton.GROUPS["right_hand"]]
@@ -34,7 +35,7 @@ _ALL = np.arange(skeleton.NUM_KEYPOINTS)
 
 
 class MetricError(Text2SignError):
-    """What was given cannot be measured."""
+    """The input cannot be measured."""
 
 
 def dtw_mje(
@@ -46,8 +47,8 @@ def dtw_mje(
     """DTW-MJE: mean joint error of all 79 keypoints along the best time warping, millimetres.
 
     The evaluation of Progressive Transformers (Saunders et al. 2020, arXiv 2004.14874): the cost of two frames is the
-    mean distance of their keypoints (those observed in both), every frame of each motion has a partner, and the order
-    is kept. The mean is over the frame pairs of the path, so that long motions compare with short ones.
+    mean distance of their keypoints (those observed in both), every frame of each motion is matched, and the order is
+    kept. The mean is over the frame pairs of the path, so that long motions compare with short ones.
 
     Args:
         reference: (T, 79, 3) metres.
@@ -70,10 +71,11 @@ def ndtw_hands(
     """Hands-only nDTW-MJE: as ``dtw_mje`` but of the 42 hand keypoints, and in shoulder widths instead of millimetres.
 
     nDTW-MJE (Ham2Pose, Arkushin et al. 2023, arXiv 2211.13613) measures signers in one normalised space: the origin
-    midway between the shoulders, the distance between them 1. Frame ``signer`` is that space but for its unit, so the
-    division is by ``skeleton.SHOULDER_WIDTH``. Hands are compared where they are, not moved to their wrists, for the
-    place of a sign is part of it. Unlike Ham2Pose, which warps each keypoint by itself and sums, all hand keypoints
-    share one warping and the result is a mean; a keypoint that is missing in one motion counts nothing.
+    midway between the shoulders, the distance between them 1. Frame ``signer`` is that space except for the unit, so
+    the result is divided by ``skeleton.SHOULDER_WIDTH``. Hands are compared where they are, not relative to their
+    wrists, because the location of a sign is part of it. Unlike Ham2Pose, which warps each keypoint separately and
+    sums, all hand keypoints share one warping and the result is a mean; a keypoint missing in one motion is not
+    counted.
 
     Args and errors: as for ``dtw_mje``.
     """
@@ -85,15 +87,15 @@ def frechet(features_a: np.ndarray, features_b: np.ndarray) -> float:
     """Fréchet distance (squared 2-Wasserstein) between Gaussians fitted to two sets of features (Heusel et al. 2017).
 
     ``|mean_a − mean_b|² + tr(C_a + C_b − 2 (C_a C_b)^½)``, arXiv 1706.08500, eq. 6; C are the unbiased covariances.
-    With C = RᵀR the last trace is the nuclear norm of R_a R_bᵀ, which needs no square root of a matrix: it stays real
-    and exact where there are fewer samples than features. Few samples bias it upward: compare equal counts only.
+    With C = RᵀR the last trace is the nuclear norm of R_a R_bᵀ, which needs no matrix square root: it stays real
+    and exact with fewer samples than features. Small samples bias it upward: compare equal sample sizes only.
 
     Args:
         features_a: (n, d), n at least 2.
         features_b: (m, d), m at least 2.
 
     Raises:
-        MetricError: other shapes, or a value is not finite.
+        MetricError: a shape is wrong, or a value is not finite.
     """
     roots, means = [], []
     for features in (features_a, features_b):
@@ -112,22 +114,23 @@ def frechet(features_a: np.ndarray, features_b: np.ndarray) -> float:
 def travelled(positions: np.ndarray, confidence: np.ndarray | None = None) -> float:
     """Path length of a hand keypoint, mean over the 42, metres.
 
-    The distance ratio of generated to real motions is the sum of theirs over the sum of those. A step to or from an
-    unobserved place adds nothing, so a real motion with gaps has gone at least this far.
+    The distance ratio is the sum over generated motions divided by the sum over real ones. A step to or from an
+    unobserved position adds nothing, so for a real motion with gaps this is a lower bound.
 
     Args:
         positions: (T, 79, 3) metres.
         confidence: (T, 79).
 
     Raises:
-        MetricError: a shape is wrong, an observed position is not finite, or no hand keypoint is seen twice running.
+        MetricError: a shape is wrong, an observed position is not finite, or no hand keypoint is seen in two
+            consecutive frames.
     """
     length, _ = _differences(positions, confidence, order=1)
     return float(length.sum() / len(_HANDS))
 
 
 def frozen_share(positions: np.ndarray, fps: float, confidence: np.ndarray | None = None) -> float:
-    """Share of frame steps in which the hands stand still: mean speed of the hand keypoints below ``FROZEN_SPEED``.
+    """Share of frame steps in which the hands are still: mean speed of the hand keypoints below ``FROZEN_SPEED``.
 
     A step counts if any hand keypoint is observed at both its ends.
 
@@ -146,7 +149,7 @@ def frozen_share(positions: np.ndarray, fps: float, confidence: np.ndarray | Non
 
 
 def jerk(positions: np.ndarray, fps: float, confidence: np.ndarray | None = None) -> float:
-    """Mean magnitude of the hand keypoints' jerk, m/s³: third differences over four observed frames running.
+    """Mean magnitude of the hand keypoints' jerk, m/s³: third differences over four consecutive observed frames.
 
     Args:
         positions: (T, 79, 3) metres.
@@ -154,21 +157,21 @@ def jerk(positions: np.ndarray, fps: float, confidence: np.ndarray | None = None
         confidence: (T, 79).
 
     Raises:
-        MetricError: as for ``travelled``, with no hand keypoint observed four times running.
+        MetricError: as for ``travelled``, or no hand keypoint is observed in four consecutive frames.
     """
     length, seen = _differences(positions, confidence, order=3)
     return float(fps**3 * length.sum() / seen.sum())
 
 
 def diversity(motions: Sequence[np.ndarray], confidences: Sequence[np.ndarray] | None = None) -> float:
-    """Mean ``ndtw_hands`` over all pairs of motions of one sign, shoulder widths. It does not see timing.
+    """Mean ``ndtw_hands`` over all pairs of motions of one sign, shoulder widths. Differences in timing do not count.
 
     Args:
         motions: at least two, each (T, 79, 3) metres.
         confidences: each (T, 79).
 
     Raises:
-        MetricError: fewer than two motions, as many confidences as motions are not given, or as for ``ndtw_hands``.
+        MetricError: fewer than two motions, confidences and motions differ in number, or as for ``ndtw_hands``.
     """
     if len(motions) < 2:
         raise MetricError(f"diversity needs at least two motions of a sign, {len(motions)} given")
@@ -189,13 +192,13 @@ def diversity_ratio(
 
     Args:
         generated: label -> motions.
-        real: label -> motions; labels that ``generated`` lacks are passed over.
+        real: label -> motions; labels that ``generated`` lacks are ignored.
         generated_confidences: label -> confidences.
         real_confidences: label -> confidences.
 
     Raises:
-        MetricError: a generated label has no real motions, there is none, real ones do not differ, or as for
-            ``diversity``.
+        MetricError: a generated label has no real motions, nothing was generated, the real ones are all the same, or as
+            for ``diversity``.
     """
     missing = sorted(set(generated) - set(real))
     if missing or not generated:
@@ -226,41 +229,41 @@ def _observed(positions: np.ndarray, confidence: np.ndarray | None, keypoints: n
 
 
 def _differences(positions: np.ndarray, confidence: np.ndarray | None, order: int) -> _Observed:
-    """Lengths of the hands' differences (T − order, 42), metres, and 1.0 where all frames they take are observed."""
+    """Lengths of the hands' differences (T − order, 42), metres, and 1.0 where all frames involved are observed."""
     hands, observed = _observed(positions, confidence, _HANDS)
     frames = len(hands) - order
     seen = np.prod([observed[k : k + frames] for k in range(order + 1)], axis=0) if frames > 0 else np.zeros((0, 1))
     if not seen.any():
-        raise MetricError(f"no hand keypoint is observed in {order + 1} frames running: give a longer motion")
+        raise MetricError(f"no hand keypoint is observed in {order + 1} consecutive frames: give a longer motion")
     return np.linalg.norm(np.diff(hands, n=order, axis=0), axis=-1) * seen, seen
 
 
 def _dtw(reference: _Observed, other: _Observed) -> float:
-    """Mean over the best path of the mean distance of the keypoints that both frames show, in the unit given."""
+    """Mean along the best path of the mean distance of the keypoints observed in both frames, in the input's unit."""
     (a, seen_a), (b, seen_b) = reference, other
-    common = seen_a @ seen_b.T  # (T, U) keypoints that both show
+    common = seen_a @ seen_b.T  # (T, U) number of keypoints observed in both
     if not common.any():
         raise MetricError("no keypoint is observed in both motions: there is nothing to compare")
     cost = np.zeros_like(common)
     for k in range(a.shape[1]):
         cost += cdist(a[:, k], b[:, k]) * np.outer(seen_a[:, k], seen_b[:, k])
     cost /= np.maximum(common, 1)
-    # Pairs that show nothing in common must neither draw the path nor drive it away, and they are left out at the end.
+    # Pairs without common keypoints must neither attract nor repel the path; they are left out at the end.
     cost[common == 0] = cost[common > 0].mean()
     path = _cheapest_path(cost)
     measured = common.ravel()[path] > 0
     if not measured.any():
-        raise MetricError("no keypoint is observed in both motions at the same point: there is nothing to compare")
+        raise MetricError("no keypoint is observed in both motions at the same time: there is nothing to compare")
     return float(cost.ravel()[path][measured].mean())
 
 
 def _cheapest_path(cost: np.ndarray) -> np.ndarray:
     """Flat indices of the cells of the best warping (Sakoe & Chiba 1978), last to first.
 
-    It is the shortest path through the graph of frame pairs in which one motion, the other or both go one frame on and
-    entering a pair costs its distance.
+    This is the shortest path through the graph of frame pairs in which one motion, the other or both advance by one
+    frame and entering a pair costs its distance.
     """
-    cells = np.arange(cost.size, dtype=np.int32).reshape(cost.shape)  # older SciPy takes no other index
+    cells = np.arange(cost.size, dtype=np.int32).reshape(cost.shape)  # older SciPy accepts no other index type
     steps = ((cells[:-1], cells[1:]), (cells[:, :-1], cells[:, 1:]), (cells[:-1, :-1], cells[1:, 1:]))
     before, after = (np.concatenate([step[end].ravel() for step in steps]) for end in (0, 1))
     graph = coo_array((cost.ravel()[after], (before, after)), shape=(cost.size, cost.size)).tocsr()

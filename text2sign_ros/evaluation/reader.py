@@ -1,4 +1,4 @@
-"""A reader of whole sentences, trained on real takes only: motion back to the signs and letters that it shows."""
+"""A reader of whole sentences, trained on real takes only: motion to the signs and letters that it shows."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import torch
 import torch.nn.functional as F
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.evaluation.recogniser import descend, features, interpolate
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.sentences import Sentences
 
 _DILATIONS = (1, 2, 4, 8)
 _BLANK = 0
 _LEAST_FRAMES = 8
-"""A unit needs two steps, one for itself and one for the blank between doubled letters, at the fastest pace too."""
-_READ_AT_ONCE = 32
+"""At the fastest pace too, a unit needs two steps: one for itself and one for the blank between doubled letters."""
+_READ_BATCH = 32
 _ARM_DEGREES, _HAND_DEGREES = 4.0, 8.0
 """Standard deviations of the angles by which arms and hands are turned in training."""
 _LEARNING_RATE = 2e-3
 
 
 class ReaderError(Text2SignError):
-    """A motion can't be read, or sentences can't be learnt from."""
+    """A motion can't be read, or sentences can't be trained on."""
 
 
 class Reader(nn.Module):
     """Motion -> signs and letters, by connectionist temporal classification (Graves et al., ICML 2006).
 
     A step is two frames; dilated convolutions over the steps see 62 frames, 2.5 s: a sign or a few letters, not the
-    sentence. So the reader judges what is shown and can't guess a word from what usually stands beside it, and what
-    it reads depends neither on what is far away nor on what is read in the same call. It sees what the recogniser of
-    single signs sees.
+    sentence. So the reader judges what is shown and can't guess a word from its usual neighbours, and its output
+    depends neither on distant frames nor on the other motions of a call. Its input features are those of the recogniser
+    of single signs.
 
     Args:
         units: what can be read: signs ("thank you") and letters ("g").
@@ -59,7 +59,7 @@ class Reader(nn.Module):
         self.leave = nn.Sequential(nn.Dropout(0.3), nn.Linear(width, 1 + len(self.units)))
 
     def hidden(self, x: Tensor, frames: Tensor) -> Tensor:
-        """(B, T, F) features, T even, of which the first (B,) ``frames`` count -> (B, T // 2, width)."""
+        """(B, T, F) features, T even, the first (B,) ``frames`` valid -> (B, T // 2, width)."""
         x = ((x - self.mean) / self.std).unflatten(1, (-1, 2)).flatten(2)
         beyond = _beyond(frames // 2, x.shape[1])
         x = self.enter(x)
@@ -68,12 +68,12 @@ class Reader(nn.Module):
         return self.norm(x)
 
     def forward(self, x: Tensor, frames: Tensor) -> Tensor:
-        """As ``hidden``, -> (B, T // 2, 1 + units) logits, the blank's first."""
+        """As ``hidden``, but -> (B, T // 2, 1 + units) logits, the blank first."""
         return self.leave(self.hidden(x, frames))
 
     @torch.no_grad()
     def read(self, motions: Sequence[np.ndarray]) -> list[list[str]]:
-        """What each motion (T, 79, 3), metres at 25 fps, shows: the best path, repeats merged and blanks left out.
+        """Read motions (T, 79, 3), metres at 25 fps: the best path with repeats merged and blanks removed.
 
         Raises:
             ReaderError: a motion has another shape, fewer than two frames, or numbers that are not finite.
@@ -87,14 +87,14 @@ class Reader(nn.Module):
 
     @torch.no_grad()
     def embed(self, motions: Sequence[np.ndarray]) -> np.ndarray:
-        """(n, width) float32, what the reader sees in each motion, averaged over time: features for a Fréchet distance.
+        """(n, width) float32, hidden features of each motion averaged over time, for a Fréchet distance.
 
         Raises:
             ReaderError: as ``read``.
         """
         rows = [np.zeros((0, self.width), np.float32)]
         for x, frames in self._batches(motions):
-            steps = frames // 2  # a last odd frame is left out
+            steps = frames // 2  # an odd last frame is left out
             hidden = self.hidden(x, frames).masked_fill(_beyond(steps, x.shape[1] // 2), 0.0)
             rows.append((hidden.sum(dim=1) / steps[:, None]).numpy())
         return np.concatenate(rows)
@@ -103,12 +103,12 @@ class Reader(nn.Module):
         self.eval()
         for number, motion in enumerate(motions):
             _check(motion, number)
-        for first in range(0, len(motions), _READ_AT_ONCE):
-            yield _pad([np.asarray(m, np.float32) for m in motions[first : first + _READ_AT_ONCE]])
+        for first in range(0, len(motions), _READ_BATCH):
+            yield _pad([np.asarray(m, np.float32) for m in motions[first : first + _READ_BATCH]])
 
 
 class _Block(nn.Module):
-    """A residual block: a dilated convolution over time, then a mixing of channels."""
+    """A residual block: a dilated convolution over time, then a layer that mixes channels."""
 
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
@@ -119,8 +119,8 @@ class _Block(nn.Module):
         self.dropout = nn.Dropout(0.2)
 
     def forward(self, x: Tensor, beyond: Tensor) -> Tensor:  # (B, T, width), (B, T, 1) -> (B, T, width)
-        # What lies beyond the end is zero, like the padding of a motion read alone. The convolution is one product of
-        # matrices over shifted copies: in bfloat16 on a CPU a quarter faster than nn.Conv1d, and nothing to transpose.
+        # Steps beyond the end are zero, like the padding of a motion read alone. The convolution is one matrix product
+        # over shifted copies: in bfloat16 on a CPU a quarter faster than nn.Conv1d, without transposing.
         near = self.norm(x).masked_fill(beyond, 0.0)
         padded = F.pad(near, (0, 0, self.dilation, self.dilation))
         seen = torch.cat((padded[:, : x.shape[1]], near, padded[:, 2 * self.dilation :]), dim=-1)
@@ -128,13 +128,13 @@ class _Block(nn.Module):
 
 
 def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 16) -> Reader:
-    """Train on composed sentences of real takes, each time at another pace, by a body and arms a little different.
+    """Train on composed sentences of real takes, each time varied in pace, body size and arm angles.
 
     Args:
         sentences: of the training split.
         steps: optimiser steps.
-        seed: decides everything random.
-        batch: sentences a step.
+        seed: of all randomness.
+        batch: sentences per step.
 
     Raises:
         ReaderError: a sentence is too short for its signs to be told apart.
@@ -149,7 +149,7 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 16) -> Re
         signed = sentences.unit_stops[ends[i + 1] - 1] - sentences.unit_starts[ends[i]]
         if signed < _LEAST_FRAMES * len(target):
             raise ReaderError(
-                f"sentence {i} signs {len(target)} units in {signed} frames; give {_LEAST_FRAMES} a unit at least"
+                f"sentence {i} signs {len(target)} units in {signed} frames; give at least {_LEAST_FRAMES} per unit"
             )
     lengths = np.diff(sentences.starts)
     _set_statistics(model, sentences, ends, rng)
@@ -157,7 +157,7 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 16) -> Re
     optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps, pct_start=0.1)
     chosen = _of_like_length(lengths, min(batch, len(lengths)), rng)
-    bar = tqdm(range(steps), desc="reader", mininterval=2.0)
+    bar = progress_bar(range(steps), desc="reader")
     model.train()
     for _ in bar:
         which = next(chosen)
@@ -178,7 +178,7 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 16) -> Re
 
 
 def _of_like_length(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Batches of sentences of about the same length, all sentences about once before any again."""
+    """Batches of sentences of similar length, in epochs that use every sentence about once."""
     while True:
         order = np.argsort(lengths * rng.uniform(0.85, 1.15, len(lengths)))
         batches = [order[i : i + batch] for i in range(0, len(order) - batch + 1, batch)]
@@ -187,7 +187,7 @@ def _of_like_length(lengths: np.ndarray, batch: int, rng: np.random.Generator) -
 
 
 def _cropped(sentences: Sentences, ends: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
-    """(T, 79, 3) of a sentence with some of the rest before it and some of what follows its last sign."""
+    """(T, 79, 3) of a sentence with a random part of the rest before it and of what follows its last sign."""
     first, last = ends[number], ends[number + 1] - 1
     start = rng.integers(sentences.starts[number], sentences.unit_starts[first] + 1)
     stop = rng.integers(sentences.unit_stops[last], sentences.starts[number + 1] + 1)
@@ -195,10 +195,10 @@ def _cropped(sentences: Sentences, ends: np.ndarray, number: int, rng: np.random
 
 
 def _varied(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The same motion at another pace, that changes as it goes, and by a body of another size and bearing."""
+    """The same motion at another, changing pace, with another body size and other arm angles."""
     knots = np.linspace(0, len(motion) - 1, 2 + len(motion) // 25)
     pace = np.exp(rng.normal(scale=0.1) + rng.normal(scale=0.15, size=len(knots)))
-    time = np.cumsum(np.interp(np.arange(len(motion)), knots, pace))  # when each frame is shown
+    time = np.cumsum(np.interp(np.arange(len(motion)), knots, pace))  # at which each frame is shown
     at = np.interp(np.arange(time[0], time[-1]), time, np.arange(len(motion)))
     motion = interpolate(motion, at) * np.float32(rng.uniform(0.92, 1.08))
     for side in ("left", "right"):
@@ -212,7 +212,7 @@ def _varied(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _set_statistics(model: Reader, sentences: Sentences, ends: np.ndarray, rng: np.random.Generator) -> None:
-    # Of varied motion: a hand that rests in all sentences would else vary out of all proportion.
+    # From varied motion: otherwise a hand that rests in all sentences would have almost no variance.
     some = rng.choice(len(ends) - 1, min(200, len(ends) - 1), replace=False)
     seen = torch.from_numpy(np.concatenate([features(_varied(_cropped(sentences, ends, i, rng), rng)) for i in some]))
     model.mean.copy_(seen.mean(dim=0))
@@ -220,7 +220,7 @@ def _set_statistics(model: Reader, sentences: Sentences, ends: np.ndarray, rng: 
 
 
 def _pad(motions: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Features (B, T, F), T even, and the frames (B,) of each that count."""
+    """Features (B, T, F), T even, and the number of valid frames (B,) of each."""
     rows = [torch.from_numpy(features(motion)) for motion in motions]
     frames = torch.tensor([len(row) for row in rows])
     x = nn.utils.rnn.pad_sequence(rows, batch_first=True)
@@ -238,4 +238,4 @@ def _check(motion: np.ndarray, number: int) -> None:
     if len(motion) < 2:
         raise ReaderError(f"motion {number} has {len(motion)} frames; give at least 2")
     if not np.isfinite(motion).all():
-        raise ReaderError(f"motion {number} has numbers that are not finite; leave such frames out before reading")
+        raise ReaderError(f"motion {number} has numbers that are not finite; remove such frames before reading")

@@ -1,4 +1,4 @@
-"""A recogniser of single signs and letters, trained on real takes only: the reader that judges generated motion."""
+"""A recogniser of single signs and letters, trained on real takes only, to evaluate generated motion."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from text2sign_ros import skeleton
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.sentences import Sentences
 
 _FRAMES = 32
-"""A window, the movement toward a sign and the sign itself, is resampled to this many frames."""
+"""A window (a sign and the movement toward it) is resampled to this many frames."""
 
 
 class Recogniser(nn.Module):
     """Window of motion -> label.
 
-    It sees hand shapes relative to the wrists, arms relative to the body and all their velocities, not the face.
+    Its input is hand shapes relative to the wrists, arms relative to the body, and all their velocities; not the face.
     """
 
     mean: Tensor
@@ -49,7 +49,7 @@ class Recogniser(nn.Module):
 
 
 def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 128) -> Recogniser:
-    """Train on the signs of composed sentences of real takes; a label is as frequent as any other."""
+    """Train on the signs of composed sentences of real takes; all labels are sampled equally often."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     windows = real_windows(sentences)
@@ -61,13 +61,13 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 128) -> R
     model.std.copy_(seen.std(dim=(0, 1)).clamp(min=1e-3))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    bar = tqdm(range(steps), desc="recogniser", mininterval=2.0)
+    bar = progress_bar(range(steps), desc="recogniser")
     model.train()
     for _ in bar:
         chosen = rng.choice(len(target), batch, p=weight / weight.sum())
         x = seen[chosen]
         x = x + 0.1 * model.std * torch.randn_like(x)
-        shift = int(rng.integers(-4, 5))  # where exactly a sign begins is nobody's to know
+        shift = int(rng.integers(-4, 5))  # the exact start of a sign is unknown
         x = torch.roll(x, shift, dims=1)[:, max(0, shift) : _FRAMES + min(0, shift)]
         loss = F.cross_entropy(model(x), torch.from_numpy(target[chosen]), label_smoothing=0.1)
         descend(loss, model, optimizer, schedule)
@@ -81,7 +81,7 @@ def descend(
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> None:
-    """One step down the loss, its gradient's length at most one."""
+    """One optimiser step, with the gradient norm clipped to one."""
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -100,7 +100,7 @@ def _resample(window: np.ndarray) -> np.ndarray:
 
 
 def interpolate(motion: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """(n, 79, 3): the motion (T, 79, 3) at places (n,) between its frames, 0 to T - 1."""
+    """(n, 79, 3): the motion (T, 79, 3) at fractional frames (n,), 0 to T - 1, by linear interpolation."""
     low = at.astype(int)
     high = np.minimum(low + 1, len(motion) - 1)
     part = (at - low)[:, None, None].astype(np.float32)

@@ -1,4 +1,4 @@
-"""How much of the motion a code keeps: errors of rebuilt hands, and whether the encoder uses its code."""
+"""How much of the motion the codes keep: errors of reconstructed hands, and whether the encoder uses its code."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from text2sign_ros import skeleton
 from text2sign_ros.corpora.base import Example, Kind
 from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.progress import progress_bar
 
-_AT_REST = 1e-3  # metres; no tracked hand stays this near the rest pose for a whole take
+_AT_REST = 1e-3  # metres; no tracked hand stays this close to the rest pose for a whole take
 _ACTIVE_VARIANCE = 0.01
 WAVING = "hello"
-"""The sign whose wave is measured by itself."""
+"""The sign whose waving is measured separately."""
 
 
 @dataclass(frozen=True)
 class HandError:
-    """How far rebuilt hands are from recorded ones, over all takes measured.
+    """Distances of reconstructed hands from recorded ones, over all takes measured.
 
-    Means run over keypoints observed in a frame, so that a take counts by its frames. A hand that was out of view,
-    which the corpus reader put into the rest pose, is no observation: it is easily rebuilt and would flatter.
+    Means are over all observed keypoints of all frames, so that longer takes count more. A hand that was out of view,
+    which the corpus reader put into the rest pose, does not count as observed: it is easy to reconstruct and would
+    flatter the result.
 
     Attributes:
-        mm: mean distance of a hand keypoint from where it was, millimetres.
+        mm: mean distance of a hand keypoint from its recorded position, millimetres.
         words_mm, letters_mm: the same over takes of words and of letters.
-        with_resting_mm: the same over all takes with the hands at rest counted as well, as the training curve does.
+        with_resting_mm: the same over all takes, hands at rest included, as in the training curve.
         velocity_mm: mean length of the difference in velocity, millimetres per frame of 1/25 s.
-        distance_ratio: way the hand keypoints travel when rebuilt over the way they travelled.
-        hello_distance_ratio: the same over takes of "hello", which waves: 1 keeps the wave, a smeared one is shorter.
+        distance_ratio: path length of the reconstructed hand keypoints over that of the recorded ones.
+        hello_distance_ratio: the same over takes of "hello", which waves: 1 keeps the wave, a blurred one is shorter.
     """
 
     mm: float
@@ -48,12 +49,12 @@ class HandError:
 
 @dataclass(frozen=True)
 class Posterior:
-    """Whether the encoder uses its code, over all codes of the takes measured; units in their own order.
+    """Whether the encoder uses its code, over all codes of the takes measured.
 
     Attributes:
         active: units whose posterior mean has a variance over the data above 0.01 (Burda et al. 2016, section 4.2).
         variances: (D,) those variances; the prior's is 1.
-        kl: (D,) mean divergence of the posterior from the prior, nats a code.
+        kl: (D,) mean divergence of the posterior from the prior, nats per code.
     """
 
     active: int
@@ -62,21 +63,21 @@ class Posterior:
 
 
 def hand_error(vae: SignVAE, takes: Sequence[Example]) -> HandError:
-    """Error of the takes rebuilt from the mean of their codes.
+    """Error of the takes reconstructed from their mean codes.
 
     Raises:
-        ValueError: there is not at least one word, one letter and one "hello" among the takes.
+        ValueError: the takes lack a word, a letter or a "hello".
     """
     return error_through(partial(rebuild, vae), takes)
 
 
 def error_through(through: Callable[[np.ndarray], np.ndarray], takes: Sequence[Example]) -> HandError:
-    """Error of the takes rebuilt by ``through``, (T, 79, 3) metres to the same.
+    """Error of the takes reconstructed by ``through``, (T, 79, 3) metres -> the same.
 
     Raises:
         ValueError: as ``hand_error``.
     """
-    bar = tqdm(takes, desc="rebuilding takes", mininterval=2.0)
+    bar = progress_bar(takes, desc="reconstructing takes")
     return motion_error(takes, [through(take.clip.positions) for take in bar])
 
 
@@ -84,13 +85,15 @@ def motion_error(takes: Sequence[Example], rebuilt: Sequence[np.ndarray]) -> Han
     """Error of any reconstruction, (T, 79, 3) metres for each take.
 
     Raises:
-        ValueError: there is not at least one word, one letter and one "hello" among the takes.
+        ValueError: the takes lack a word, a letter or a "hello".
     """
     sums = np.array([_sums(take, motion) for take, motion in zip(takes, rebuilt, strict=True)])  # (takes, 8)
     letter = np.array([take.unit is not None and take.unit.kind == Kind.LETTER for take in takes])
     waving = np.array([take.text == WAVING for take in takes])
     if not (letter.any() and waving.any()):
-        raise ValueError(f'takes of letters, of words and of "{WAVING}" are needed to tell how well each is rebuilt')
+        raise ValueError(
+            f'takes of letters, of words and of "{WAVING}" are needed to measure how well each is reconstructed'
+        )
 
     def ratio(above: int, below: int, chosen: np.ndarray | slice = slice(None)) -> float:
         return float(sums[chosen, above].sum() / sums[chosen, below].sum())
@@ -107,7 +110,7 @@ def motion_error(takes: Sequence[Example], rebuilt: Sequence[np.ndarray]) -> Han
 
 
 def _sums(take: Example, rebuilt: np.ndarray) -> tuple[float, ...]:
-    """Distance and its count, both again with resting hands, velocity error and its count, ways rebuilt and real."""
+    """Distance and count, both with resting hands too, velocity error and count, path lengths rebuilt and real."""
     real, rebuilt = take.clip.positions[:, skeleton.HANDS], rebuilt[:, skeleton.HANDS]
     seen = take.clip.confidence > 0
     tracked = seen.copy()
@@ -125,20 +128,20 @@ def _sums(take: Example, rebuilt: np.ndarray) -> tuple[float, ...]:
 
 
 def travelled(take: Example) -> float:
-    """Way that the keypoints of tracked hands travel, metres."""
+    """Total path length of the keypoints of tracked hands, metres."""
     return _sums(take, take.clip.positions)[-1]
 
 
 @torch.no_grad()
 def rebuild(vae: SignVAE, positions: np.ndarray) -> np.ndarray:
-    """(T, 79, 3) metres through the mean code and back."""
+    """Encode (T, 79, 3) metres to mean codes and decode them again."""
     codes, _ = vae.encode(whole_codes(positions, vae.config.stride))
     return vae.decode(codes)[0, : len(positions)].numpy()
 
 
 @torch.no_grad()
 def posterior(vae: SignVAE, takes: Sequence[Example]) -> Posterior:
-    """What the encoder makes of the takes: active units and divergence, to see whether the posterior collapsed."""
+    """Active units and divergence over the takes, to see whether the posterior collapsed."""
     encoded = [vae.encode(whole_codes(take.clip.positions, vae.config.stride)) for take in takes]
     mean, log_variance = (torch.cat([pair[i][0] for pair in encoded], dim=1) for i in (0, 1))  # (D, codes)
     variances = mean.var(dim=1)
@@ -147,6 +150,6 @@ def posterior(vae: SignVAE, takes: Sequence[Example]) -> Posterior:
 
 
 def whole_codes(positions: np.ndarray, frames_per_code: int) -> Tensor:
-    """(1, T', 79, 3): the last frame held until the last code is full."""
+    """(1, T', 79, 3): the last frame repeated until the last code is full."""
     missing = -len(positions) % frames_per_code
     return torch.from_numpy(np.concatenate((positions, np.repeat(positions[-1:], missing, axis=0))))[None]

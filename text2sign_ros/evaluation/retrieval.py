@@ -1,4 +1,4 @@
-"""How well the aligner's shared space joins text and motion: retrieval both ways."""
+"""How well the aligner's shared space matches text and motion: retrieval in both directions."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Ranking:
-    """How near the top the right candidate is found; the rank of the best right one counts, 1 is the top.
+    """How high the correct candidate ranks; the best correct one counts, 1 is the top.
 
     Attributes:
-        recall_1, recall_5: share of queries with a right candidate first, and among the first five.
+        recall_1, recall_5: share of queries with a correct candidate first, and among the first five.
         median_rank: median over the queries.
-        chance_recall_1, chance_recall_5, chance_median_rank: what a random order of the candidates gives.
-        queries, candidates: their numbers.
+        chance_recall_1, chance_recall_5, chance_median_rank: the same for a random order of the candidates.
+        queries, candidates: how many.
     """
 
     recall_1: float
@@ -41,7 +41,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Both directions, single signs and segments of several signs apart; equal texts count as the same."""
+    """Both directions, for single signs and for segments of several signs; equal texts count as the same."""
 
     single_text_to_pose: Ranking
     single_pose_to_text: Ranking
@@ -52,13 +52,13 @@ class Retrieval:
 def retrieval(aligner: Aligner, segments: Segments, labels: Collection[str]) -> Retrieval:
     """Retrieval within held-out segments.
 
-    The pool of single signs holds every label's text and up to ``SINGLE_POSES`` random poses of each, so that none
-    counts more for being frequent. The pool of several holds up to ``SEVERAL_TEXTS`` random distinct texts and one
+    The pool of single signs holds every label's text and up to ``SINGLE_POSES`` random poses of each, so that frequent
+    ones do not count more. The pool of several holds up to ``SEVERAL_TEXTS`` random distinct texts and one
     random pose of each. The same seed draws the same pools.
 
     Args:
         aligner: trained.
-        segments: of sentences that were not trained on; single signs and several must both be among them.
+        segments: of sentences that were not trained on; both single signs and several must occur.
         labels: what counts as a single sign: the labels of the corpus.
     """
     rankings = []
@@ -77,7 +77,7 @@ def pools(
     single_poses: int = SINGLE_POSES,
     several_texts: int = SEVERAL_TEXTS,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the segments in the pool of single signs and in that of several."""
+    """Indices of the segments in the pool of single signs and in the pool of several."""
     rng = np.random.default_rng(0)
     single = np.isin(segments.texts, list(labels))
     several = rng.permutation(np.flatnonzero(~single))[:several_texts]
@@ -90,7 +90,7 @@ def pools(
 
 
 def ranking(similarity: np.ndarray, same: np.ndarray) -> Ranking:
-    """Figures of (queries, candidates) similarities, ``same`` true where a candidate is right."""
+    """Statistics of (queries, candidates) similarities; ``same`` is true where a candidate is correct."""
     found, odds = ranks(similarity, same), chance(same)
     return Ranking(
         recall_1=float((found <= 1).mean()),
@@ -105,20 +105,20 @@ def ranking(similarity: np.ndarray, same: np.ndarray) -> Ranking:
 
 
 def ranks(similarity: np.ndarray, same: np.ndarray) -> np.ndarray:
-    """(queries,) rank of the best right candidate of each query, 1 at best.
+    """(queries,) rank of the best correct candidate of each query, 1 at best.
 
-    Wrong candidates as similar as the best right one count as before it: who holds all alike has found nothing.
+    Wrong candidates that tie with the best correct one rank before it, so that equal similarities score nothing.
 
     Args:
-        similarity: (queries, candidates), the larger the nearer.
-        same: (queries, candidates) bool, true where a candidate is right; each query has at least one.
+        similarity: (queries, candidates), larger is closer.
+        same: (queries, candidates) bool, true where a candidate is correct; each query has at least one.
     """
     best = np.where(same, similarity, -np.inf).max(axis=1, keepdims=True)
     return 1 + ((similarity >= best) & ~same).sum(axis=1)
 
 
 def chance(same: np.ndarray) -> np.ndarray:
-    """(candidates,) share of queries that a random order ranks 1 at worst, 2 at worst, and so on."""
+    """(candidates,) expected share of queries with rank at most 1, 2, … in a random order."""
     count, right = same.shape[1], same.sum(axis=1, keepdims=True)
     place = np.arange(count)
     missed = np.cumprod(np.maximum(0, count - right - place) / (count - place), axis=1)
@@ -127,7 +127,7 @@ def chance(same: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def embed_poses(aligner: Aligner, segments: Segments, chosen: np.ndarray) -> np.ndarray:
-    """(n, 512) at unit length, of the segments of these numbers."""
+    """(n, 512) unit vectors of the segments with these indices."""
     aligner.eval()
     result = np.empty((len(chosen), aligner.config.shared_dim), np.float32)
     by_length = np.argsort(segments.length[chosen])
@@ -140,7 +140,7 @@ def embed_poses(aligner: Aligner, segments: Segments, chosen: np.ndarray) -> np.
 
 @torch.no_grad()
 def embed_texts(aligner: Aligner, segments: Segments, texts: np.ndarray) -> np.ndarray:
-    """(n, 512) at unit length, of the texts of these numbers."""
+    """(n, 512) unit vectors of the texts with these indices."""
     aligner.eval()
     parts = torch.from_numpy(texts).split(_BATCH)
     return torch.cat(

@@ -1,4 +1,4 @@
-"""Figures of an evaluation as Markdown tables, a row a system."""
+"""Results of an evaluation as Markdown tables, one row per system."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ _READ = ("word_error_rate", "letter_error_rate", "bleu1", "bleu2", "bleu3", "ble
 _MOVED = ("distance_ratio", "frozen_share", "jerk", "seconds", "frechet", "dtw_mje_mm", "ndtw_hands", "diversity")
 
 
-def tables(figures: dict[str, Any]) -> str:
-    """Markdown: what was read, how it moved, single signs, reconstruction and retrieval."""
-    read = [[name, *(_number(figures[metric].get(row)) for metric in _READ)] for row, name in _SYSTEMS.items()]
-    moved = [[name, *(_number(figures[metric].get(row)) for metric in _MOVED)] for row, name in _SYSTEMS.items()]
-    moved.insert(1, ["real, other takes", *(_number(figures[metric].get("real_again")) for metric in _MOVED)])
+def tables(results: dict[str, Any]) -> str:
+    """Markdown: back-translation, motion, single signs, reconstruction and retrieval."""
+    read = [[name, *(_number(results[metric].get(row)) for metric in _READ)] for row, name in _SYSTEMS.items()]
+    moved = [[name, *(_number(results[metric].get(row)) for metric in _MOVED)] for row, name in _SYSTEMS.items()]
+    moved.insert(1, ["real, other takes", *(_number(results[metric].get("real_again")) for metric in _MOVED)])
     signs = [
-        [name, *(_number(figures["single_signs"][row][part]) for part in ("words", "letters"))]
+        [name, *(_number(results["single_signs"][row][part]) for part in ("words", "letters"))]
         for row, name in _SYSTEMS.items()
-        if row in figures["single_signs"]
+        if row in results["single_signs"]
     ]
-    found = [[name.replace("_", " "), *map(_number, row.values())] for name, row in figures["retrieval"].items()]
-    hand = figures["hand_error_mm"]
+    found = [[name.replace("_", " "), *map(_number, row.values())] for name, row in results["retrieval"].items()]
+    hand = results["hand_error_mm"]
     parts = (
-        f"Unseen sentences: {figures['sentences']}",
+        f"Unseen sentences: {results['sentences']}",
         _table(["system", *_READ], read),
         _table(["system", *_MOVED], moved),
-        _table(["single signs, read rightly", "words", "letters"], signs),
+        _table(["single signs, read correctly", "words", "letters"], signs),
         _table(list(hand), [[_number(value) for value in hand.values()]]),
-        _table(["retrieval", *next(iter(figures["retrieval"].values()))], found),
+        _table(["retrieval", *next(iter(results["retrieval"].values()))], found),
         _table(
             ["95 % interval of the difference", "word_error_rate", "letter_error_rate"],
             [
-                [pair, *(_interval(figures["difference_interval_95"][rate][pair]) for rate in _READ[:2])]
-                for pair in figures["difference_interval_95"]["word_error_rate"]
+                [pair, *(_interval(results["difference_interval_95"][rate][pair]) for rate in _READ[:2])]
+                for pair in results["difference_interval_95"]["word_error_rate"]
             ],
         ),
     )

@@ -1,4 +1,4 @@
-"""Scores of what was read in a motion against what was meant, and how sure they are."""
+"""Scores of what was read in a motion against its reference sentence, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class TranslationError(Text2SignError):
 
 @dataclass(frozen=True)
 class Scores:
-    """Error rates are shares of what was meant (0 is best; over 1 if much is read that was not); the others go from 0
-    to 100.
+    """Error rates are relative to the reference (0 is best; insertions can bring them above 1); the others go from 0 to
+    100.
 
     Attributes:
-        word_error_rate: over the units of the sentences in which no word is spelled, that is no two letters follow
-            each other; "a" and "i" are words there. None if there is no such sentence.
-        letter_error_rate: over the units of the sentences that are nothing but spelled: two letters at least, no sign.
-            None if there is no such sentence.
-        bleu1: BLEU of the texts (``to_text``) with words only; ``bleu2`` to ``bleu4`` with phrases up to that length.
-            All sentences together, by sacreBLEU (Post, WMT 2018). Sentences shorter than the phrases give none, so that
-            the BLEU-4 of single words is 0 even if all are read.
+        word_error_rate: over the units of the sentences without spelled words, that is without two
+            consecutive letters; "a" and "i" are words there. None if there is no such sentence.
+        letter_error_rate: over the units of the sentences that are only spelled: at least two letters, no sign. None if
+            there is no such sentence.
+        bleu1: BLEU of the texts (``to_text``) with unigrams only; ``bleu2`` to ``bleu4`` with n-grams up to that
+            length. Corpus level, by sacreBLEU (Post, WMT 2018). Sentences shorter than n have no n-grams, so that the
+            BLEU-4 of single words is 0 even if all are read.
         chrf: chrF2 of the texts, by sacreBLEU.
         rouge_l: F1 of the longest common subsequence of words (Lin, 2004), the mean over sentences.
     """
@@ -51,16 +51,16 @@ class Scores:
 
 
 def to_text(units: Units, letters: Collection[str]) -> str:
-    """Units as text, ``letters`` that follow each other joined to one spelled word: "hello grace".
+    """Units as text, consecutive ``letters`` joined to one spelled word: "hello grace".
 
-    The letters "a" and "i" are words too and join with letters beside them, in what was meant as in what was read.
+    The letters "a" and "i" are words too, but join with adjacent letters, in references and hypotheses alike.
     """
     runs = itertools.groupby(units, key=lambda unit: unit in letters)
     return " ".join("".join(run) if spelled else " ".join(run) for spelled, run in runs)
 
 
 def error_rate(references: Sequence[Units], hypotheses: Sequence[Units]) -> float:
-    """Insertions, deletions and substitutions of units, all sentences together, per unit meant.
+    """Insertions, deletions and substitutions of units, all sentences together, per unit of the references.
 
     Raises:
         TranslationError: as ``score``.
@@ -70,13 +70,13 @@ def error_rate(references: Sequence[Units], hypotheses: Sequence[Units]) -> floa
 
 
 def score(references: Sequence[Units], hypotheses: Sequence[Units], letters: Collection[str]) -> Scores:
-    """All scores of sentences read against the same sentences as meant.
+    """All scores of the sentences read (hypotheses) against the references.
 
     Args:
         letters: which units are letters; the others are signs.
 
     Raises:
-        TranslationError: there are no sentences, not as many of one as of the other, or one meant is empty.
+        TranslationError: there are no sentences, their numbers differ, or a reference is empty.
     """
     _check(references, hypotheses)
     values: dict[str, float | None] = {}
@@ -98,14 +98,14 @@ def bootstrap(
     resamples: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The 95 % percentile interval of a score over sentences drawn anew (Koehn, EMNLP 2004).
+    """The 95 % percentile interval of a score by resampling the sentences (Koehn, EMNLP 2004).
 
     Args:
-        metric: a field of ``Scores``, but chrf.
+        metric: a field of ``Scores`` except chrf.
         letters: as for ``score``.
 
     Raises:
-        TranslationError: as ``score``; or the metric is another, or no sentence is of its kind.
+        TranslationError: as ``score``; or the metric is another, or no sentence counts for it.
     """
     return _interval(_resampled(references, [hypotheses], metric, letters, resamples, seed)[0])
 
@@ -120,8 +120,8 @@ def bootstrap_difference(
     resamples: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The 95 % interval of how much the score of ``hypotheses`` is above that of ``others``, read for the same
-    references, in the same draws (paired bootstrap).
+    """The 95 % interval of the score of ``hypotheses`` minus that of ``others`` for the same references, with the same
+    resamples (paired bootstrap).
 
     Raises:
         TranslationError: as ``bootstrap``.
@@ -138,7 +138,7 @@ def _resampled(
     resamples: int,
     seed: int,
 ) -> list[np.ndarray]:
-    """(resamples,) scores of each system. A draw says how often each sentence counts; all metrics are made of sums."""
+    """(resamples,) scores of each system. A resample gives each sentence a count; all metrics are made of sums."""
     if metric not in _METRICS:
         raise TranslationError(f"there is no interval of {metric!r}; there is one of {', '.join(_METRICS)}")
     for hypotheses in systems:
@@ -173,13 +173,13 @@ def _is_spelled(units: Units, letters: Collection[str]) -> bool:
 
 
 def _edits(references: Sequence[Units], hypotheses: Sequence[Units], _: Collection[str]) -> np.ndarray:
-    """(n, 2): edit distance, and units meant."""
+    """(n, 2): edit distance, and length of the reference."""
     pairs = zip(references, hypotheses, strict=True)
     return np.array([(Levenshtein.distance(r, h), len(r)) for r, h in pairs], float).reshape(-1, 2)
 
 
 def _phrases(references: Sequence[Units], hypotheses: Sequence[Units], letters: Collection[str]) -> np.ndarray:
-    """(n, 10): phrases of 1 to 4 words read rightly, phrases read, words read, words meant."""
+    """(n, 10): matching n-grams for n from 1 to 4, n-grams read, words read, words of the reference."""
     bleu = BLEU(max_ngram_order=_ORDER, effective_order=True)
     pairs = zip(references, hypotheses, strict=True)
     found = [bleu.sentence_score(to_text(h, letters), [to_text(r, letters)]) for r, h in pairs]
@@ -214,14 +214,14 @@ _METRICS: dict[str, tuple[_Count, Callable[[np.ndarray], float]]] = {
     **{f"bleu{order}": (_phrases, _bleu(order)) for order in range(1, _ORDER + 1)},
     "rouge_l": (_common, _ratio),
 }
-"""What each metric counts in every sentence, and what it makes of the sums."""
+"""For each metric, what is counted in every sentence, and how the sums become the score."""
 
 
 def _check(references: Sequence[Units], hypotheses: Sequence[Units]) -> None:
     if len(references) != len(hypotheses) or not references:
         raise TranslationError(
-            f"{len(references)} sentences were meant and {len(hypotheses)} read; give as many, and at least one"
+            f"{len(references)} references and {len(hypotheses)} hypotheses; give equally many, and at least one"
         )
     for number, units in enumerate(references):
         if not units:
-            raise TranslationError(f"sentence {number} means nothing; leave it out")
+            raise TranslationError(f"reference {number} is empty; leave it out")

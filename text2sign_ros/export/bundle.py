@@ -1,4 +1,4 @@
-"""From a trained model to a bundle: export, prove it equal to torch, describe, hash."""
+"""From a trained model to a bundle: export, compare with torch, describe, hash."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from text2sign_ros.networks.trained import Examples, TrainedModel
 from text2sign_ros.text import SentenceEncoder, encoder
 
 TOLERANCE = 1e-4
-"""Largest difference to torch that an exported graph may show, in standardised codes and in metres."""
+"""Largest allowed difference of an exported graph from torch, in standardised codes and in metres."""
 
 BUCKETS = (32, 48, 64, 96, 128, 192, 256)
-"""Frames of the sequences that the model is run on: close together where signs are, since padding costs time and
-nothing else. A U-Net of many levels gets the next multiple of what it halves."""
+"""Lengths, in frames, of the sequences that the model is run on: close together at the length of signs, since padding
+costs time. For a U-Net of many levels they are rounded up to a length that it can halve often enough."""
 PRESETS = {"fastest": 1, "fast": 2, "best": 4}
-"""Sampling steps by name: what distillation is for."""
+"""Sampling steps by name, those the student is distilled for."""
 
 
 def export_bundle(trained: TrainedModel, out: Path, *, max_units: int | None = None) -> None:
-    """Write the bundle folder, whole or not at all; an existing one is replaced, but for its model card.
+    """Write the bundle folder, whole or not at all; an existing one is replaced, except for its model card.
 
     Args:
-        trained: what training made.
+        trained: the result of training.
         out: the folder.
-        max_units: signs and letters generated at once, for a model that learnt them; None is 1.
+        max_units: signs and letters generated together, for a model trained on them; None means 1.
 
     Raises:
         ExportError: a graph differs from torch by more than ``TOLERANCE``; the prefix is too short for the decoder; a
-            value makes a bundle that can't be used; ``out`` exists and is no bundle.
+            value would make the bundle unusable; ``out`` exists and is not a bundle.
     """
     needed, prefix = trained.sign_vae.decoder.context_codes, trained.prefix_codes
     if prefix < needed:
         raise ExportError(f"prefix_codes is {prefix}, and the decoder looks back {needed}: train with a longer prefix")
     about = description(trained, max_units)
-    if problem := about.problem():  # before the minutes that the graphs take
+    if problem := about.problem():  # before exporting the graphs, which takes minutes
         raise ExportError(f"the bundle could not be used: {problem}")
     with write_bundle(out, source=trained.encoder, card=out / CARD) as folder:
         for name in encoder.FILES:
@@ -70,7 +70,7 @@ def export_bundle(trained: TrainedModel, out: Path, *, max_units: int | None = N
 
 
 def description(trained: TrainedModel, max_units: int | None) -> Bundle:
-    """What ``bundle.json`` is to say, but for the files."""
+    """The content of ``bundle.json``, except for the files."""
     unet, stride = trained.student.config, trained.sign_vae.config.stride
     levels = len(unet.channels)
     multiple = stride * 2 ** (levels - 1)
@@ -101,18 +101,21 @@ def description(trained: TrainedModel, max_units: int | None) -> Bundle:
 
 
 def _segmenter(examples: Examples, max_units: int | None, longest: int) -> UnitSettings | SentenceSettings:
-    """How texts are cut for a model that learnt from these, by what 95 % of them take at most.
+    """Segmenter settings for a model trained on these examples, from the 95th percentile of their durations.
+
+    A model that learnt any sign or letter is asked for signs and letters, whatever sentences it learnt beside them.
+    Examples of more than ``longest`` frames count for nothing: training leaves them out.
 
     Raises:
-        ExportError: both units and sentences are among them, or ``max_units`` is given for sentences.
+        ExportError: ``max_units`` is given for a model that learnt only sentences.
     """
+    fitting = examples.frames <= longest
 
     def generous(values: np.ndarray) -> float:
         return float(np.percentile(values, 95)) if len(values) else 1.0
 
-    kinds = set(examples.kinds.tolist())
-    if "sentence" not in kinds:
-        signs, letters = (examples.kinds == kind for kind in ("sign", "letter"))
+    signs, letters = (fitting & (examples.kinds == kind) for kind in ("sign", "letter"))
+    if signs.any() or letters.any():
         return UnitSettings(
             signs=sorted(set(examples.texts[signs].tolist())),
             letters=sorted(set(examples.texts[letters].tolist())),
@@ -120,20 +123,18 @@ def _segmenter(examples: Examples, max_units: int | None, longest: int) -> UnitS
             frames_per_sign=int(np.ceil(generous(examples.frames[signs]))),
             frames_per_letter=int(np.ceil(generous(examples.frames[letters]))),
         )
-    if len(kinds) > 1:
-        raise ExportError(f"the model learnt {', '.join(sorted(kinds))} at once: a bundle cuts texts in one way")
     if max_units is not None:
-        raise ExportError("max_units counts signs and letters, and this model learnt whole sentences: leave it out")
-    fitting = examples.frames[examples.frames <= longest]
-    characters = np.char.str_len(examples.texts) + 1  # as the segmenter counts them, with the space behind
+        raise ExportError("max_units counts signs and letters, and this model learnt whole sentences: omit it")
+    frames, texts = examples.frames[fitting], examples.texts[fitting]
+    characters = np.char.str_len(texts) + 1  # as the segmenter counts them, with a trailing space
     return SentenceSettings(
-        max_frames=int(fitting.max(initial=0)) or longest,
-        frames_per_character=round(generous(examples.frames / characters), 3),
+        max_frames=int(frames.max(initial=0)) or longest,
+        frames_per_character=round(generous(frames / characters), 3),
     )
 
 
 def check(trained: TrainedModel, about: Bundle, texts: SentenceEncoder, folder: Path) -> None:
-    """Compare the fused graph and its parts with torch on random inputs: in each bucket, filled and not quite.
+    """Compare the fused graph and its parts with torch on random inputs, in each bucket, full and not quite full.
 
     Raises:
         ExportError: they differ by more than ``TOLERANCE``.
@@ -169,7 +170,7 @@ def check(trained: TrainedModel, about: Bundle, texts: SentenceEncoder, folder: 
 
 @torch.no_grad()
 def sample_with_torch(trained: TrainedModel, feed: dict[str, np.ndarray]) -> tuple[Tensor, Tensor]:
-    """What the fused graph does, by torch: the reference for it. Same inputs; -> codes, positions."""
+    """The fused graph's computation in torch, as its reference: same inputs; returns codes and positions."""
     inputs = {name: torch.from_numpy(value) for name, value in feed.items()}
     given, prefix = inputs["roles"][:, 1:2], inputs["prefix"]
     step, text = graphs.Step(trained.student), [inputs[name] for name in ("roles", "tokens", "mask", "sentence")]
@@ -182,7 +183,7 @@ def sample_with_torch(trained: TrainedModel, feed: dict[str, np.ndarray]) -> tup
 
 
 def learnt(trained: TrainedModel) -> dict[str, dict[str, Tensor]]:
-    """State of the networks that the graphs do not hold, in half precision: for evaluation."""
+    """State, in half precision, of the networks that only evaluation needs."""
     networks: dict[str, nn.Module] = {
         "sign_vae": trained.sign_vae,
         "aligner": trained.aligner,

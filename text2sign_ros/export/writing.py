@@ -1,4 +1,4 @@
-"""Writing a bundle's folder: whole, valid and never in place of anything but a bundle, or not at all."""
+"""Writing a bundle's folder: whole and valid or not at all, and never over anything but a bundle."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from dataclasses import replace
 from pathlib import Path
 
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.export.card import CARD, beginning
+from text2sign_ros.export.card import CARD, template
 from text2sign_ros.inference.bundle import DESCRIPTION, EVALUATION_FILES, Bundle, BundleError, is_bundle, sha256
 
 
 class ExportError(Text2SignError):
-    """A bundle can't be made of this, or not written there."""
+    """A bundle can't be made from this, or can't be written there."""
 
 
 @contextmanager
 def write_bundle(out: Path, *, source: Path, card: Path) -> Iterator[Path]:
-    """A folder to write a bundle's files and its description to, which takes the place of ``out`` at the end.
+    """A temporary folder for a bundle's files and description, which replaces ``out`` at the end if it can be loaded.
 
-    It does so only if it can be loaded then. A card, which no machine wrote, is kept; one is begun where there is none.
+    An existing model card, which people wrote, is kept; otherwise a template is written.
 
     Args:
-        out: folder of the new bundle; one that is there is replaced if it is a bundle, of whatever format, or empty.
-        source: folder that it is made of, which must not be lost with an older bundle.
+        out: folder of the new bundle; an existing one is replaced if it is a bundle, of any format, or empty.
+        source: folder that the bundle is made from; replacing ``out`` must not delete it.
         card: model card to copy if it exists.
 
     Raises:
-        ExportError: ``out`` is something else, or holds ``source``; or what was written can't be loaded.
+        ExportError: ``out`` is neither a bundle nor empty, or contains ``source``; or what was written can't be loaded.
     """
     check_target(out, source)
     out = out.resolve()  # of a link, what it points to is replaced
@@ -48,14 +48,14 @@ def write_bundle(out: Path, *, source: Path, card: Path) -> Iterator[Path]:
         if card.is_file():
             shutil.copyfile(card, folder / CARD)
         else:
-            (folder / CARD).write_text(beginning(bundle), encoding="utf-8")
+            (folder / CARD).write_text(template(bundle), encoding="utf-8")
         for path in folder.iterdir():
             path.chmod(0o644)
         _swap(folder, out)
 
 
 def describe(folder: Path, about: Bundle) -> None:
-    """Write ``bundle.json`` for the files that are in the folder, with their hashes."""
+    """Write ``bundle.json`` with the hashes of the files in the folder."""
     hashes = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != DESCRIPTION}
     evaluation = {name: hashes.pop(name) for name in EVALUATION_FILES if name in hashes}
     replace(about, files=hashes, evaluation_files=evaluation).save(folder)
@@ -87,11 +87,11 @@ def check_target(out: Path, source: Path) -> None:
     """
     target, kept = out.resolve(), source.resolve()
     if target == kept or target in kept.parents:
-        relation = "is" if target == kept else "holds"
-        raise ExportError(f"{out} {relation} the folder that the bundle is made of; name another")
+        relation = "is" if target == kept else "contains"
+        raise ExportError(f"{out} {relation} the folder that the bundle is made from; choose another")
     if out.exists() and not (is_bundle(out) or (out.is_dir() and not any(out.iterdir()))):
         raise ExportError(
-            f"{out} exists and is no bundle (it has no {DESCRIPTION} of one); remove it, or name another folder"
+            f"{out} exists and is not a bundle (it has no {DESCRIPTION} of one); remove it, or choose another folder"
         )
     if out.is_dir() and (folders := [path.name for path in out.iterdir() if path.is_dir()]):
         raise ExportError(f"{out} holds {folders[0]}, which belongs to no bundle; move it, or name another folder")

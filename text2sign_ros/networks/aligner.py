@@ -2,7 +2,7 @@
 
 From the paper: the shared space, its size and the loss. Ours: the pose tower reads latent codes, so that the
 diffusion's predicted clean codes can be compared with the text directly; the text tower reads token embeddings with
-a positional embedding beside the sentence's, so that two spelled words differ.
+positional embeddings in addition to the sentence embedding, so that spelled words can be told apart.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Aligner(nn.Module):
     def forward(
         self, codes: Tensor, new: Tensor, tokens: Tensor, mask: Tensor, sentence: Tensor, same: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Scores (B, B) of poses by texts, and their ``info_nce``; in ``same`` (B, B) 1 where the texts are equal."""
+        """Scores (B, B) of poses against texts, and their ``info_nce``; ``same`` (B, B) is 1 where texts are equal."""
         scores = self.scores(self.embed_pose(codes, new), self.embed_text(tokens, mask, sentence))
         return scores, info_nce(scores, same)
 
@@ -73,6 +73,6 @@ class Aligner(nn.Module):
 
 
 def info_nce(scores: Tensor, same: Tensor) -> Tensor:
-    """Symmetric InfoNCE (van den Oord et al. 2018); pairs with the same text (B, B) count as positives alike."""
+    """Symmetric InfoNCE (van den Oord et al. 2018); all pairs with the same text (B, B) are positives."""
     target = same / same.sum(dim=1, keepdim=True)
     return 0.5 * (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target))

@@ -1,4 +1,4 @@
-"""The denoiser of stage 3: the U-Net, and the duration predictor that is trained beside it."""
+"""The denoiser of stage 3: the U-Net, and the duration predictor trained with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from text2sign_ros.networks.unet import UNet, UNetConfig
 
 
 class Denoiser(nn.Module):
-    """What stage 3 trains."""
+    """The U-Net and the duration predictor, which stage 3 trains together."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()

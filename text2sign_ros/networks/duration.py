@@ -1,4 +1,4 @@
-"""How many frames a text takes to sign: a positive share per token, added up."""
+"""The duration of a signed text: the sum of a positive duration per token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class DurationPredictor(nn.Module):
-    """Learns from whole durations alone; that tokens add up lets it extrapolate to texts longer than it saw."""
+    """Learns from total durations only; since tokens add up, it extrapolates to longer texts than it was trained on."""
 
     def __init__(self, text_dim: int = 384, width: int = 128) -> None:
         super().__init__()

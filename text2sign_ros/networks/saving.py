@@ -11,6 +11,6 @@ from text2sign_ros.clip import write_whole
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Write tensors whole or not at all."""
+    """Write tensors to ``path``, whole or not at all."""
     with write_whole(path) as file:
         torch.save(state, file)

@@ -2,7 +2,7 @@
 
 From the paper: a variational autoencoder over pose sequences with a 20-dimensional code. Ours: temporal
 convolutions, the stride, and a causal decoder: a frame depends on its own code and those before it, so that motion
-can be decoded piece by piece, as it is sampled, with exactly the frames that decoding it whole would give.
+can be decoded piece by piece, as it is sampled, into exactly the same frames as when decoded as a whole.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SignVAEConfig:
     blocks: int = 2  # residual blocks before and after each change of rate
 
 
-# Each hand hangs on its wrist, the face on the nose: what is far smaller than the arm's way is coded apart from it.
+# Hands are relative to their wrists, the face to the nose: details far smaller than arm movements are coded separately.
 _PARENTS = [
     *range(11),
     *[skeleton.INDEX["nose"]] * 26,
@@ -61,7 +61,7 @@ class ResBlock(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Twice the rate by repetition; written so that TensorRT takes it inside a loop."""
+    """Twice the rate by repetition; written so that TensorRT accepts it inside a loop."""
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, N) -> (B, C, 2N)
         return x.unsqueeze(-1).expand(-1, -1, -1, 2).flatten(2)
@@ -99,7 +99,7 @@ class Decoder(nn.Module):
 
     @property
     def context_codes(self) -> int:
-        """How many codes before its own a frame depends on."""
+        """How many earlier codes a frame depends on."""
         reach, rate = 0.0, 1
         for module in self.modules():
             if isinstance(module, Upsample):
@@ -114,7 +114,7 @@ class SignVAE(nn.Module):
 
     Buffers ``mean`` and ``std`` (237,) hold the corpus statistics of the features (a keypoint's position relative to
     its parent: body to the origin, face to the nose, hands to their wrists); ``code_mean`` and ``code_std`` (D, 1)
-    those of the codes, by which the later stages see codes standardised.
+    those of the codes, with which the codes are standardised for the later stages.
     """
 
     parents: Tensor

@@ -1,4 +1,4 @@
-"""What training hands over to export."""
+"""What training passes to export."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from text2sign_ros.networks.unet import UNet
 
 @dataclass(frozen=True)
 class Examples:
-    """What a model learnt from, by which export decides how texts are cut for it.
+    """The examples a model was trained on, from which export decides how texts are segmented for it.
 
     Attributes:
         texts: (n,) str, the text of each.
-        kinds: (n,) str, what each is: "sign" or "letter", or "sentence" for all of a corpus without units.
-        frames: (n,) int, how long each took, the movement toward it included.
+        kinds: (n,) str, the kind of each: "sign" or "letter", or "sentence" in a corpus without units.
+        frames: (n,) int, the duration of each, including the movement toward it.
     """
 
     texts: np.ndarray
@@ -31,19 +31,19 @@ class Examples:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A finished run, as plain values and networks that are frozen and on the CPU.
+    """A finished run: plain values, and frozen networks on the CPU.
 
     Attributes:
         name: of the bundle.
-        recipe: the whole configuration it was trained by, as plain data, for the record and for evaluation.
+        recipe: the whole training configuration as plain data, for the record and for evaluation.
         fps: frames per second of the motion.
         sign_vae, aligner, denoiser: of the first three stages.
         student: the distilled U-Net, which signs.
-        encoder: folder with the files of the text encoder.
+        encoder: folder of the text encoder's files.
         timesteps, beta_start, beta_end: noise schedule (see ``samplers.alphas_cumprod``).
-        prefix_codes: how many codes before a segment were given clean.
-        guidance: classifier-free guidance that the student took over from its teacher.
-        examples: what it learnt from.
+        prefix_codes: how many clean codes precede a segment.
+        guidance: classifier-free guidance scale distilled into the student.
+        examples: what the model was trained on.
     """
 
     name: str

@@ -1,9 +1,9 @@
 """The denoiser: a 1-D U-Net over latent codes that predicts the noise (stage 3 of Text2Sign Diffusion).
 
 From the paper: noise prediction over the codes of the SignVAE, conditioned on Sentence-BERT: its tokens by
-cross-attention, the whole sentence beside the time. Ours: the sizes, the positional embedding of the tokens (a
-sentence encoder tells which letter it sees, but hardly where in the word), and ``roles``, by which codes are given
-clean (training-time action conditioning, arXiv 2512.05964) and sequences may be shorter than their bucket.
+cross-attention, the whole sentence added to the time embedding. Ours: the sizes, the positional embedding of the tokens
+(a sentence encoder encodes which letter a token is, but hardly where in the word), and ``roles``, which mark codes that
+are given clean (training-time action conditioning, arXiv 2512.05964) and let sequences be shorter than their bucket.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class UNetConfig:
 
 
 NUM_ROLES = 3
-"""Channels of ``roles``: 1 where a code exists, 1 where it is given clean, and how far through the new ones it is."""
+"""Channels of ``roles``: 1 where a code exists, 1 where it is given clean, and the progress through the new codes."""
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, heads: int) -> Tensor:
@@ -41,7 +41,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, he
 
 
 class ChannelNorm(nn.Module):
-    """Root-mean-square norm over the channels of each step: padding and length leave no trace in it."""
+    """Root-mean-square norm over the channels of each step, and so independent of padding and length."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class ResBlock(nn.Module):
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor, valid: Tensor, condition: Tensor) -> Tensor:  # (B, C, N), (B, 1, N), (B, E)
-        """Where no code is, ``x`` must be zero and the result is: what a code sees does not hang on the bucket."""
+        """Where no code exists, ``x`` must be zero and the result is zero: outputs do not depend on the bucket."""
         scale, shift = self.condition(condition)[:, :, None].chunk(2, dim=1)
         hidden = self.conv1(self.activation(self.norm1(x)))
         hidden = self.norm2(hidden) * (1 + scale) + shift
@@ -70,7 +70,7 @@ class ResBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Codes look at each other, then at the text."""
+    """Self-attention over the codes, then cross-attention to the text."""
 
     def __init__(self, channels: int, context: int, heads: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class UNet(nn.Module):
         self.token = nn.Linear(config.text_dim, width)
         self.position = nn.Embedding(config.max_tokens, width)
         self.context_norm = nn.LayerNorm(width)
-        self.no_text = nn.Parameter(torch.zeros(width))  # stands for tokens and sentence where text is withheld
+        self.no_text = nn.Parameter(torch.zeros(width))  # replaces tokens and sentence where text is withheld
         self.enter = nn.Conv1d(config.latent_dim + NUM_ROLES, widths[0], 3, padding=1)
         self.position_codes = nn.Conv1d(2 * 16, widths[0], 1)
         self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
@@ -136,7 +136,7 @@ class UNet(nn.Module):
         """Predict the noise in ``x``.
 
         Args:
-            x: (B, D, N) noisy codes; N a multiple of 2 ** (levels - 1); given codes are clean.
+            x: (B, D, N) noisy codes, given ones clean; N is a multiple of 2 ** (levels - 1).
             time: (B,) float noise index in [0, T).
             roles: (B, 3, N), see ``NUM_ROLES``.
             tokens: (B, L, 384) token embeddings; mask: (B, L) float, 1 where a token is.
@@ -144,7 +144,7 @@ class UNet(nn.Module):
             use_text: (B,) float, 1 to use the text, 0 to withhold it (classifier-free guidance).
 
         Returns:
-            (B, D, N) predicted noise; means nothing where no code exists or the code is given.
+            (B, D, N) predicted noise; meaningless where no code exists or the code is given.
         """
         use = use_text[:, None]
         text = self.token(tokens) + self.position.weight[: tokens.shape[1]]

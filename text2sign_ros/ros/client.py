@@ -31,12 +31,12 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.ros import client_node, qos
-from text2sign_ros.ros.client_errors import Cause, ClientError, RefusedError, SignerGoneError, WaitError
 from text2sign_ros.ros.diagnostics import Diagnostics
 from text2sign_ros.ros.goal import Goal, Result
 from text2sign_ros.skeleton import KEYPOINTS
 from text2sign_ros.wire import diagnosis, trajectory
 from text2sign_ros.wire.captions import Captions, CaptionsError
+from text2sign_ros.wire.client_errors import Cause, ClientError, RefusedError, SignerGoneError, WaitError
 from text2sign_ros.wire.diagnosis import Level
 from text2sign_ros.wire.layout import Layout, LayoutError
 from text2sign_ros.wire.textlog import quote
@@ -210,8 +210,11 @@ class SignerClient:
 
         Raises:
             WaitError: they have not within ``timeout`` seconds.
-            ClientError: the text can't be sent: it has lone surrogates, which are not characters.
+            ClientError: the text can't be sent: it has lone surrogates, which are not characters, or a NUL character,
+                at which DDS would cut it.
         """
+        if "\0" in text:
+            raise ClientError(f"{quote(text)} can't be sent: it has a NUL character; leave it out")
         try:
             text.encode()
         except UnicodeEncodeError as error:

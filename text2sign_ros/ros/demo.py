@@ -11,13 +11,13 @@ import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from text2sign_ros.child import start_signer
 from text2sign_ros.clip import write_whole
 from text2sign_ros.drawing import contact_sheet, video
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.resources import default_bundle
 from text2sign_ros.ros import environment
-from text2sign_ros.ros.child import start_signer
 from text2sign_ros.ros.client import Diagnostics, Goal, SignerClient, WaitError
 from text2sign_ros.wire.textlog import quote
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from text2sign_ros.clip import SignClip
-from text2sign_ros.ros.client_errors import ClientError
 from text2sign_ros.wire.captions import Captions
+from text2sign_ros.wire.client_errors import ClientError
 from text2sign_ros.wire.textlog import quote
 from text2sign_ros.wire.tracker import Arrival, Status, Track, gaps
 from text2sign_ros.wire.trajectory import Trajectory

@@ -16,12 +16,12 @@ from text2sign_ros.training.segments import Segments
 
 
 def train(config: TrainConfig, segments: Segments, held_out: Segments, folder: Path) -> Aligner:
-    """Train, or go on from the checkpoint in ``folder``."""
+    """Train, or resume from the checkpoint in ``folder``."""
 
     def losses(data: Segments):
         def compute(model: Aligner, rng: np.random.Generator) -> dict[str, Tensor]:
             batch = data.batch(rng, config.aligner_stage.batch).to(PartialState().device)
-            # Noisy codes as well as clean ones: the diffusion's predictions, which it will judge, are not clean.
+            # Noisy codes as well as clean ones: the diffusion's predictions, which it will score, are not clean.
             scale = torch.rand(2, len(batch.codes), 1, 1, device=batch.codes.device)
             noisy = batch.codes + scale[0] * (scale[1] < 0.5) * torch.randn_like(batch.codes)
             same = (batch.text[:, None] == batch.text[None]).float()

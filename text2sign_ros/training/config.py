@@ -1,4 +1,4 @@
-"""The training configuration: one YAML file, every key known, every value of its type, and all of them fit together."""
+"""The training configuration: one YAML file whose keys, types and values are checked, singly and together."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ from text2sign_ros.networks.unet import UNetConfig
 
 SEMANTIC_FACTORS = ("early", "late", "constant", "off")
 REST_FRAMES = 32
-"""Frames of rest put before and after each sentence: a segment may start from rest, and there is always a prefix."""
+"""Frames of rest before and after each sentence: a segment may start from rest, and there is always a prefix."""
 BUCKETS = (64, 128, 256)
-"""Frames of the sequences in a batch; what is shorter is padded to the next one."""
+"""Lengths of the sequences in a batch, in frames; shorter sequences are padded to the next one."""
 GRAIN = 16
-"""All sequences are a multiple of so many frames, in training and when signing."""
+"""The length of every sequence is a multiple of this many frames, in training and when signing."""
 LEAST_FRAMES = 32
-"""The shortest sequences when signing; the prefix must leave room in them."""
+"""Length of the shortest sequences when signing; the prefix must leave room in them."""
 MOST_STEPS = 4
-"""The most sampling steps that the student learns."""
+"""The largest number of sampling steps that the student is trained for."""
 
 
 class ConfigError(Text2SignError):
-    """The configuration has an unknown key, a value of the wrong type or values that do not go together."""
+    """The configuration has an unknown key, a value of the wrong type or values that are incompatible."""
 
 
 @dataclass(frozen=True)
 class CorpusConfig:
     reader: str  # one of corpora.registry.READERS
     folder: str
-    share: float = 1.0  # how often this corpus is drawn from, relative to the others
+    share: float = 1.0  # how often this corpus is sampled, relative to the others
 
 
 @dataclass(frozen=True)
 class DataConfig:
     corpora: tuple[CorpusConfig, ...] = (CorpusConfig("asl_cafe", "data/asl_cafe"),)
-    sentences: int = 4000  # composed for training of the signs and letters of each corpus that has some
-    held_out_sentences: int = 300  # composed likewise from the recordings of the validation split
-    max_segment_units: int = 6  # signs and letters in the longest segment learnt from
+    sentences: int = 4000  # composed for training from the signs and letters of each corpus that has any
+    held_out_sentences: int = 300  # likewise, from the recordings of the validation split
+    max_segment_units: int = 6  # signs and letters in the longest training segment
     single_share: float = 0.65  # share of these examples that are one sign, as signing generates them
 
 
@@ -79,8 +79,8 @@ class DiffusionStage(StageConfig):
     timesteps: int = 1000
     beta_start: float = 0.00085
     beta_end: float = 0.012
-    prefix_codes: int = 10  # how many codes before a segment are given clean
-    withhold_text: float = 0.1  # share of examples that train the unguided model
+    prefix_codes: int = 10  # how many clean codes precede a segment
+    withhold_text: float = 0.1  # share of examples without text, for classifier-free guidance
     semantic_weight: float = 0.1
     semantic_factor: str = "early"  # one of SEMANTIC_FACTORS; see training/diffusion.py
 
@@ -92,8 +92,8 @@ class DiffusionStage(StageConfig):
 
 @dataclass(frozen=True)
 class DistillationStage(StageConfig):
-    guidance: float = 2.0  # classifier-free guidance of the teacher, which the student takes over
-    teacher_steps: int = 8  # of DPM-Solver++(2M), from noise to the end
+    guidance: float = 2.0  # the teacher's classifier-free guidance, distilled into the student
+    teacher_steps: int = 8  # of DPM-Solver++(2M)
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def load(path: str | Path) -> TrainConfig:
     """Read a training configuration.
 
     Raises:
-        ConfigError: the file is missing or no YAML mapping; a key is unknown; a value has the wrong type; values do not
-            go together.
+        ConfigError: the file is missing or not a YAML mapping; a key is unknown; a value has the wrong type; values are
+            incompatible.
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -128,15 +128,15 @@ def load(path: str | Path) -> TrainConfig:
 
 
 def check(config: TrainConfig, where: str = "the configuration") -> None:
-    """Check values of the right types as a whole: what passes can be trained, exported and signed with.
+    """Check the values, alone and together: a configuration that passes can be trained and exported.
 
     Args:
-        where: how the message calls the configuration.
+        where: what error messages call the configuration.
 
     Raises:
-        ConfigError: all that is wrong, each with the keys and what to do.
+        ConfigError: lists everything that is wrong, each with its keys and what to do.
     """
-    # What goes together is only asked once each value makes sense for itself.
+    # Compatibility is checked only once each value is valid by itself.
     problems = list(_out_of_range(config)) or list(_mismatched(config))
     if problems:
         raise ConfigError(f"{where}: {'; '.join(problems)}")
@@ -150,21 +150,21 @@ def _out_of_range(config: TrainConfig) -> Iterator[str]:
             if isinstance(value, int) and value < least:
                 yield f"{name} is {value}; it must be at least {least}"
             if isinstance(value, float) and not (np.isfinite(value) and value >= 0):
-                yield f"{name} is {value}; it must be a number that is not negative"
+                yield f"{name} is {value}; it must be a non-negative number"
             if key in _SHARES and value > 1:
                 yield f"{name} is {value}; it must be at most 1"
             if key == "learning_rate" and value == 0:
-                yield f"{name} is 0; it must be more"
+                yield f"{name} is 0; it must be above 0"
             if key == "ema" and value == 1:
-                yield f"{name} is 1; it must be less, or nothing would be learnt"
+                yield f"{name} is 1; it must be below 1, or the average would never change"
     yield from _corpora(config.data.corpora)
     if not config.unet.channels or min(config.unet.channels) < 1:
-        yield f"unet: channels is {list(config.unet.channels)}; it must have a number of at least 1 a level"
+        yield f"unet: channels is {list(config.unet.channels)}; it must have a number of at least 1 for each level"
     if config.sign_vae.stride not in (1, 2, 4):
         yield f"sign_vae: stride is {config.sign_vae.stride}; it must be 1, 2 or 4"
     stage = config.diffusion_stage
     if not 0 < stage.beta_start <= stage.beta_end < 1:
-        yield "diffusion_stage: beta_start and beta_end must be between 0 and 1, the start not above the end"
+        yield "diffusion_stage: beta_start and beta_end must be between 0 and 1, and beta_start at most beta_end"
     if stage.semantic_factor not in SEMANTIC_FACTORS:
         factors = ", ".join(SEMANTIC_FACTORS)
         yield f"diffusion_stage: semantic_factor is {stage.semantic_factor!r}; it must be one of {factors}"
@@ -176,7 +176,7 @@ _SHARES = ("single_share", "turn_share", "withhold_text", "ema")
 
 def _corpora(corpora: tuple[CorpusConfig, ...]) -> Iterator[str]:
     if not corpora:
-        yield "data: corpora names no corpus"
+        yield "data: corpora is empty"
     for corpus in corpora:
         if corpus.reader not in READERS:
             yield f"data: corpora: there is no reader {corpus.reader!r}; known are {', '.join(READERS)}"
@@ -227,12 +227,12 @@ def _prefix(config: TrainConfig) -> Iterator[str]:
     if needed > most:
         yield (
             f"sign_vae: with blocks {config.sign_vae.blocks} and stride {stride} the decoder looks back {needed} "
-            f"codes, more than the {most} that can be given: take fewer blocks or a smaller stride"
+            f"codes, more than the {most} that fit: use fewer blocks or a smaller stride"
         )
     elif not needed <= prefix <= most:
         yield (
             f"diffusion_stage: prefix_codes is {prefix}; with sign_vae: blocks {config.sign_vae.blocks} and stride "
-            f"{stride} it must be {needed} (so far the decoder looks back) to {most} (so many fit)"
+            f"{stride} it must be {needed} (how far the decoder looks back) to {most} (how many fit)"
         )
 
 

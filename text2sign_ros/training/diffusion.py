@@ -20,7 +20,7 @@ from text2sign_ros.training.segments import Batch, Segments
 
 
 def train(config: TrainConfig, segments: Segments, held_out: Segments, aligner: Aligner, folder: Path) -> Denoiser:
-    """Train, or go on from the checkpoint in ``folder``."""
+    """Train, or resume from the checkpoint in ``folder``."""
     stage = config.diffusion_stage
     device = PartialState().device
     signal = torch.from_numpy(stage.schedule).float().to(device)
@@ -73,14 +73,14 @@ def diffusion_losses(
 def guided_sample(
     unet: nn.Module, noise: Tensor, given: Tensor, text: Sequence[Tensor], table: np.ndarray, guidance: float
 ) -> Tensor:
-    """(B, D, N) the codes that classifier-free guided sampling (Ho & Salimans 2022) makes of a noise (B, D, N).
+    """Sample codes (B, D, N) from noise (B, D, N) with classifier-free guidance (Ho & Salimans 2022).
 
     Args:
-        unet: takes what ``UNet`` takes.
-        given: (B, D, N) codes that hold wherever ``roles`` says that they are given clean.
+        unet: called like ``UNet``.
+        given: (B, D, N) clean codes, used wherever ``roles`` marks them as given.
         text: roles, tokens, mask and sentence, see ``UNet``.
-        table: of ``samplers.solver_table``.
-        guidance: 1 is none.
+        table: made by ``samplers.solver_table``.
+        guidance: guidance scale; 1 means no guidance.
     """
     keep = text[0][:, 1:2]
     twice = [torch.cat((value, value)) for value in text]
@@ -98,7 +98,7 @@ def guided_sample(
 def semantic_factor(kind: str, noise: Tensor) -> Tensor:
     """Weight of the semantic loss by noise level t/T in [0, 1] (arXiv 2509.10845).
 
-    The paper writes 1 - t/T ("late" here) and describes a factor that is strong in the early, noisy steps; with t the
-    noise index that is t/T, "early" here.
+    The paper's formula is 1 - t/T ("late" here), but its text describes a factor that is strong in the early, noisy
+    steps; with t the noise index that is t/T ("early" here).
     """
     return {"early": noise, "late": 1 - noise, "constant": torch.ones_like(noise)}[kind]

@@ -1,9 +1,9 @@
 """Stage 4: distil many guided steps of the denoiser into 1, 2 or 4 steps without guidance.
 
-The student learns where the teacher's probability flow takes a noise (Luhman & Luhman 2021, arXiv 2101.02388), guidance
-included, and to come closer to that end from its own estimate of it, gone back up with the same noise: just what
+The student learns where the teacher's probability flow, guidance included, ends for a given noise (Luhman & Luhman
+2021, arXiv 2101.02388), and to refine its own estimate of that end after the same noise was added to it again, as
 ``samplers.solver_table("lcm", …)`` does. Latent consistency distillation (arXiv 2310.04378), which learns from
-neighbouring noise levels instead, was tried first and stayed far behind within this budget; see docs/results.md.
+neighbouring noise levels instead, was tried first and was far worse within this budget; see docs/results.md.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from text2sign_ros.training.loop import fit
 from text2sign_ros.training.segments import Batch, Segments
 
 CHAINS = (2, 4, 4)
-"""Numbers of steps that the student practises, four twice as often as two; one step is the first of either."""
+"""Numbers of steps the student is trained on, four twice as often as two; their first step also trains one-step use."""
 
 
 def train(config: TrainConfig, segments: Segments, held_out: Segments, teacher: UNet, folder: Path) -> UNet:
-    """Distil, or go on from the checkpoint in ``folder``; the student begins as a copy of the teacher."""
+    """Distil, or resume from the checkpoint in ``folder``; the student starts as a copy of the teacher."""
     stage = config.distillation_stage
     device = PartialState().device
     teacher = copy.deepcopy(teacher).to(device).eval().requires_grad_(False)
@@ -52,12 +52,12 @@ def train(config: TrainConfig, segments: Segments, held_out: Segments, teacher: 
 def student_losses(
     student: nn.Module, batch: Batch, noise: Tensor, end: Tensor, schedule: np.ndarray, steps: int
 ) -> dict[str, Tensor]:
-    """Squared distance to the end, at every step of the student's own way there.
+    """Squared distance to the end of the teacher's trajectory, at every step of the student's own trajectory.
 
     Args:
         noise, end: (B, D, N), where the teacher started and ended.
-        schedule: of ``samplers.alphas_cumprod``.
-        steps: in how many steps the student goes.
+        schedule: made by ``samplers.alphas_cumprod``.
+        steps: the student's number of steps.
     """
     given, new = batch.roles[:, 1:2], batch.new[:, None]
     text = (batch.roles, batch.tokens, batch.mask, batch.sentence, torch.ones(len(noise), device=noise.device))
@@ -70,7 +70,7 @@ def student_losses(
         epsilon = student(x, torch.full((len(x),), float(time), device=x.device), *text)
         jump = (x - sigma * epsilon) / alpha
         error = (new * (jump - end).square()).sum() / count
-        # A step down in noise is a step up in how much the prediction of noise moves the code: balance the two.
+        # At a higher noise level an error in the predicted noise moves the code more: balance the levels.
         total = total + alpha / sigma * error
         estimate = jump.detach()
     return {"loss": total / steps, "to_end": error.detach()}

@@ -1,4 +1,4 @@
-"""The training loop of all stages: processes and devices, moving average, curve, checkpoints that survive a kill."""
+"""The training loop of all stages: processes and devices, moving average, loss curve, checkpoints to resume from."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from text2sign_ros.clip import write_whole
 from text2sign_ros.networks.saving import save
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import StageConfig
 
 Model = TypeVar("Model", bound=nn.Module)
 LossFunction = Callable[[Model, np.random.Generator], dict[str, Tensor]]
-"""(model, generator) -> named losses; "loss" is the one to minimise. The model is to be called, not reached into: it
-may be wrapped for several processes. All randomness comes from the generator and from torch's default one, both
-seeded anew for every step and process, so that a run resumed at a step goes on as if never stopped."""
+"""(model, generator) -> named losses; "loss" is the one to minimise. Call the model, but do not access its attributes:
+it may be wrapped for several processes. All randomness comes from the generator and from torch's default one, both
+reseeded for every step and process, so that a resumed run continues as if it had never stopped."""
 
 
 def fit(
@@ -35,11 +35,11 @@ def fit(
     seed: int,
     validate: LossFunction[Model],
 ) -> Model:
-    """Train, or go on from the checkpoint in ``folder``; returns the moving average of the weights, on the CPU.
+    """Train, or resume from the checkpoint in ``folder``; returns the moving average of the weights, on the CPU.
 
     Runs on the GPU if there is one, in bfloat16 where that is safe, and in as many processes as ``accelerate launch``
-    started: each draws batches of its own, of ``config.batch`` examples, and gradients are averaged. Writes
-    ``<name>.checkpoint.pt`` as it goes and ``<name>.png``, the curve, at the end.
+    started: each draws its own batches of ``config.batch`` examples, and gradients are averaged. Writes
+    ``<name>.checkpoint.pt`` during training and the loss curve ``<name>.png`` at the end.
     """
     accelerator = Accelerator(mixed_precision="bf16")
     model.to(accelerator.device)
@@ -58,9 +58,7 @@ def fit(
     trained, optimizer = accelerator.prepare(model, optimizer)
     sums: dict[str, float] = {}
     main = accelerator.is_main_process
-    bar = tqdm(
-        range(first, config.steps), desc=name, initial=first, total=config.steps, mininterval=2.0, disable=not main
-    )
+    bar = progress_bar(range(first, config.steps), desc=name, initial=first, total=config.steps, show=main)
     for step in bar:
         torch.manual_seed((seed * 1_000_003 + step) * 1_009 + accelerator.process_index)
         for group in optimizer.param_groups:

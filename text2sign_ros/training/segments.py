@@ -1,4 +1,4 @@
-"""Segments for stages 2 to 4: the codes of signs or of a sentence, what comes before, and the text's embedding."""
+"""Segments for stages 2 to 4: the codes of signs or of a sentence, the codes before them, and the text's embedding."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
 from text2sign_ros.corpora.base import FPS, CorpusError, Kind
 from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.text import SentenceEncoder, TextError
 from text2sign_ros.training.sentences import Sentences
 
@@ -21,14 +21,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples of one bucket of N codes.
+    """Examples in one bucket of N codes.
 
     Attributes:
-        codes: (B, D, N): ``prefix`` codes of what went before, those of the segment, zeros.
-        roles: (B, 3, N): 1 where a code is, 1 where it is given clean, progress through the segment (0 to 1).
+        codes: (B, D, N): the ``prefix`` codes before the segment, the segment's codes, zeros.
+        roles: (B, 3, N): 1 where a code exists, 1 where it is given clean, progress through the segment (0 to 1).
         tokens, mask, sentence: (B, L, 384), (B, L), (B, 384): the embedded text of the segment.
         seconds: (B,) duration of the segment.
-        text: (B,) number of the text; equal texts have equal numbers.
+        text: (B,) index of the text; equal texts have equal indices.
     """
 
     codes: Tensor
@@ -44,25 +44,24 @@ class Batch:
 
     @property
     def new(self) -> Tensor:
-        """(B, N) 1 at the codes of the segment itself."""
+        """(B, N) 1 at the codes of the segment, 0 at its prefix and padding."""
         return self.roles[:, 0] - self.roles[:, 1]
 
 
 class Segments:
     """All segments of some sentences, sorted into buckets by length.
 
-    Left out, with a line in the log, is what is longer than the largest bucket and what has a longer text than the
-    encoder takes.
+    Segments that are longer than the largest bucket or whose text is too long for the encoder are left out and logged.
 
     Args:
         sentences: composed or recorded.
         vae: trained.
-        encoder: what embeds the texts, in training as on the robot.
-        prefix: codes before the segment, always there in training (at rest, if nothing else went before).
-        buckets: numbers of codes.
-        max_units: a window of 2 to ``max_units`` signs is drawn for every one that others follow, if that is more than
-            1; single ones, and recorded sentences, are all taken.
-        single_share: probability that an example is a single sign, if it is not a recorded sentence.
+        encoder: embeds the texts, the same in training as on the robot.
+        prefix: codes before the segment, always present in training (at rest if nothing precedes it).
+        buckets: their numbers of codes.
+        max_units: if above 1, a window of 2 to ``max_units`` units is drawn from each unit that others follow; all
+            single units, and all recorded sentences, are segments too.
+        single_share: probability that an example that is not a recorded sentence is a single sign or letter.
 
     Raises:
         CorpusError: everything is left out.
@@ -96,9 +95,9 @@ class Segments:
         short = length + prefix <= buckets[-1]
         embedded = _embed(encoder, texts[np.unique(text[short])].tolist())
         fits = short & np.isin(texts, list(embedded))[text]
-        _tell(short, fits, (buckets[-1] - prefix) * vae.config.stride)
+        _log_left_out(short, fits, (buckets[-1] - prefix) * vae.config.stride)
         if not fits.any():
-            raise CorpusError("nothing is left to learn from; cut the recordings into shorter sentences")
+            raise CorpusError("no segment is left to train on; cut the recordings into shorter sentences")
         self.start, self.length = start[fits], length[fits]
         self.seconds = self.length * vae.config.stride / FPS
         self.texts, self.text = np.unique(texts[text[fits]], return_inverse=True)
@@ -106,7 +105,7 @@ class Segments:
         self.tokens = pad_sequence([torch.from_numpy(tokens) for tokens, _ in kept], batch_first=True)
         self.mask = pad_sequence([torch.ones(len(tokens)) for tokens, _ in kept], batch_first=True)
         self.sentence = torch.from_numpy(np.stack([sentence for _, sentence in kept]))
-        alone = np.where(first == last, sentences.kinds[first], "")[fits]  # what a unit by itself is
+        alone = np.where(first == last, sentences.kinds[first], "")[fits]  # kind of single units
         self.letters = frozenset(self.texts[self.text[alone == Kind.LETTER]].tolist())
         whole = sentences.chance[sentences.unit_sentence[sentences.of(Kind.SENTENCE)]].sum()
         self.weight = self._weight(alone, sentences.chance[sentence[fits]], float(whole), single_share)
@@ -119,15 +118,15 @@ class Segments:
         """How often each segment is drawn, relative to the others.
 
         Args:
-            alone: (segments,) the kind of a unit that is by itself, "" of several.
-            chance: (segments,) how often the sentence of each is to be drawn.
+            alone: (segments,) the kind of a single unit, "" for several.
+            chance: (segments,) how often the sentence of each should be drawn.
             whole: share of the recorded sentences.
         """
         recorded, several = alone == Kind.SENTENCE, alone == ""
         single = ~recorded & ~several
         if not several.any():
             single_share = 1.0
-        # A label as rare as a word must be seen as often as a letter, of which each spelled word has many.
+        # Words must be seen as often as letters, although each spelled word has many letters.
         weight = chance * np.where(single, 1.0 / np.bincount(self.text)[self.text], 1.0)
         shares = (whole, (1.0 - whole) * single_share, (1.0 - whole) * (1.0 - single_share))
         for members, share in zip((recorded, single, several), shares, strict=True):
@@ -136,7 +135,7 @@ class Segments:
         return weight
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        """A random batch, all of one bucket; longer buckets get fewer examples so that a step costs the same."""
+        """A random batch from one bucket; longer buckets get fewer examples so that all steps cost the same."""
         bucket = int(rng.choice(len(self.buckets), p=self.chance))
         members, codes = self.members[bucket], self.buckets[bucket]
         size = max(8, size * self.buckets[0] // codes)
@@ -144,7 +143,7 @@ class Segments:
         return self.gather(members[rng.choice(len(members), size, p=weight / weight.sum())], codes)
 
     def gather(self, chosen: np.ndarray, codes: int) -> Batch:
-        """The segments of these numbers in a bucket of ``codes``."""
+        """The segments with these indices in a bucket of ``codes``."""
         start, length = self.start[chosen, None], self.length[chosen, None]
         at = np.arange(codes)[None] - self.prefix
         exists, given = at < length, np.broadcast_to(at < 0, (len(chosen), codes))
@@ -160,7 +159,7 @@ class Segments:
 
 
 def spans(sentences: Sentences, max_units: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """First and last unit of every segment: each unit alone, and each with one to ``max_units`` - 1 that follow it."""
+    """First and last unit of every segment: each unit alone, and each with one to ``max_units`` - 1 units after it."""
     units = np.arange(len(sentences.labels))
     rest = np.searchsorted(sentences.unit_sentence, sentences.unit_sentence, side="right") - units  # of its sentence
     several = units[rest >= 2] if max_units >= 2 else units[:0]
@@ -170,10 +169,9 @@ def spans(sentences: Sentences, max_units: int, rng: np.random.Generator) -> tup
 
 
 def _embed(encoder: SentenceEncoder, texts: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Tokens (tokens of the text, D) float16 and sentence (D,) of each text; those that the encoder refuses as too long
-    are missing."""
+    """Tokens (tokens of the text, D) float16 and sentence (D,) of each text, without those too long for the encoder."""
     embedded = {}
-    for text in tqdm(texts, desc="embedding texts", mininterval=2.0):
+    for text in progress_bar(texts, desc="embedding texts"):
         try:
             one = encoder.encode([text])
         except TextError:
@@ -182,17 +180,19 @@ def _embed(encoder: SentenceEncoder, texts: list[str]) -> dict[str, tuple[np.nda
     return embedded
 
 
-def _tell(short: np.ndarray, fits: np.ndarray, most: int) -> None:
-    """Say in the log what is left out: (segments,) which are short enough, which of these have a text that fits too."""
+def _log_left_out(short: np.ndarray, fits: np.ndarray, most: int) -> None:
+    """Log what is left out; (segments,) ``short``: short enough, ``fits``: short enough and with a text that fits."""
     if long := int((~short).sum()):
         _log.warning("left out %d of %d segments: they are longer than %d frames", long, len(short), most)
     if wordy := int((short & ~fits).sum()):
-        _log.warning("left out %d of %d segments: their texts have more tokens than the model takes", wordy, len(short))
+        _log.warning(
+            "left out %d of %d segments: their texts have more tokens than the model accepts", wordy, len(short)
+        )
 
 
 @torch.no_grad()
 def encode_all(sentences: Sentences, vae: SignVAE) -> tuple[Tensor, np.ndarray]:
-    """Standardised codes (codes, D) of all sentences laid end to end, and the first code of each sentence."""
+    """Standardised codes (codes, D) of all sentences, concatenated, and the first code of each sentence."""
     parts, starts, stride = [], [0], vae.config.stride
     for start, stop in zip(sentences.starts, sentences.starts[1:], strict=False):
         stop -= (stop - start) % stride

@@ -1,4 +1,4 @@
-"""Sentences as arrays for training, composed or as recorded; made once and kept on disk."""
+"""Sentences as arrays for training, composed or recorded; made once and cached on disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from text2sign_ros import clip, skeleton
 from text2sign_ros.clip import write_whole
@@ -20,21 +19,22 @@ from text2sign_ros.corpora import base, composition, mediapipe, registry, resamp
 from text2sign_ros.corpora.base import SPLITS, CorpusError, Example, Kind
 from text2sign_ros.corpora.composition import Composed, Composer, whole
 from text2sign_ros.motion import kinematics, transition
+from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import REST_FRAMES, CorpusConfig
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """Sentences laid end to end.
+    """Sentences concatenated in time.
 
     Attributes:
         positions: (frames, 79, 3) float16, metres.
         confidence: (frames, 79) float16.
-        starts: (sentences + 1,) first frame of each sentence, and the end.
-        unit_sentence: (units,) the sentence of each unit: a sign, a letter, or all of what was recorded as a sentence.
+        starts: (sentences + 1,) first frame of each sentence, and the total number of frames.
+        unit_sentence: (units,) the sentence of each unit; a unit is a sign, a letter or a whole recorded sentence.
         unit_stops: (units,) the frame of ``positions`` at which each ends.
-        unit_starts: (units,) the frame at which the movement toward each begins: where the one before it ended.
-        labels: (units,) what each is: the sign's name, the letter, the sentence's text.
+        unit_starts: (units,) the frame at which the movement toward each starts: where the one before it ended.
+        labels: (units,) the name of each sign, the letter, or the sentence's text.
         kinds: (units,) the ``Kind`` of each, as a string.
         chance: (sentences,) how often each sentence is drawn in training; sums to 1.
     """
@@ -51,7 +51,7 @@ class Sentences:
 
     @property
     def said(self) -> list[tuple[str, ...]]:
-        """What is signed in each sentence, in order."""
+        """The labels of each sentence, in order."""
         ends = np.searchsorted(self.unit_sentence, np.arange(len(self.starts)))
         return [tuple(self.labels[a:b].tolist()) for a, b in itertools.pairwise(ends)]
 
@@ -61,11 +61,10 @@ class Sentences:
 
 
 def compose(corpora: Sequence[CorpusConfig], split: str, count: int, seed: int, folder: Path) -> Sentences:
-    """The sentences of a split of all corpora, made or loaded if ``folder`` has them already.
+    """The sentences of a split of all corpora, loaded from ``folder`` if they are cached there.
 
-    From a corpus's signs and letters ``count`` random sentences are composed; recorded sentences are taken as they are,
-    each from rest and back to rest. A corpus is drawn from as often as its share says, and any sentence of it as often
-    as any other.
+    From each corpus's signs and letters ``count`` random sentences are composed; recorded sentences only get
+    transitions from rest and back to rest. A corpus is sampled according to its share, and its sentences equally often.
 
     Raises:
         CorpusError: a corpus is missing or damaged, or has nothing in the split.
@@ -80,13 +79,13 @@ def _kept(corpus: CorpusConfig, split: str, count: int, seed: int, folder: Path)
     if not path.exists():
         examples = [e for e in registry.reader(corpus.reader).read(Path(corpus.folder)) if e.split == split]
         if not examples:
-            raise CorpusError(f"{corpus.folder} has no recordings of split {split!r}; give it some")
+            raise CorpusError(f"{corpus.folder} has no recordings of split {split!r}; add some")
         units = [example for example in examples if example.unit]
         recorded = [example for example in examples if not example.unit]
         rng = np.random.default_rng((seed, SPLITS.index(split)))
         sentences = itertools.chain(_composed(units, count, rng) if units else (), map(whole, recorded))
         total = count * bool(units) + len(recorded)
-        laid = _laid(tqdm(sentences, desc=f"composing {split}", total=total, mininterval=2.0))
+        laid = _laid(progress_bar(sentences, desc=f"composing {split}", total=total))
         with write_whole(path) as file:
             np.savez(file, **vars(laid))
     with np.load(path, allow_pickle=False) as data:
@@ -94,7 +93,7 @@ def _kept(corpus: CorpusConfig, split: str, count: int, seed: int, folder: Path)
 
 
 def _key(corpus: CorpusConfig, *arguments: object) -> str:
-    """Changes with the recordings, the arguments and the code: old sentences are never taken for new ones."""
+    """Changes with the recordings, the arguments and the code, so that outdated sentences are never used."""
     reader: Any = registry.reader(corpus.reader)
     modules = (reader, base, clip, composition, mediapipe, resampling, kinematics, transition, skeleton)
     content = registry.digest(corpus.reader, Path(corpus.folder))
@@ -108,7 +107,7 @@ def _composed(examples: Sequence[Example], count: int, rng: np.random.Generator)
 
 
 def _laid(sentences: Iterable[Composed]) -> Sentences:
-    """Laid end to end, each with rest before and after it."""
+    """Concatenated in time, each with rest before and after it."""
     rest = np.repeat(skeleton.REST_POSE[None], REST_FRAMES, axis=0).astype(np.float16)
     seen = np.ones(rest.shape[:2], np.float16)
     positions, confidence, unit_sentence, unit_starts, unit_stops = [], [], [], [], []
@@ -134,7 +133,7 @@ def _laid(sentences: Iterable[Composed]) -> Sentences:
 
 
 def _together(parts: Sequence[Sentences], shares: Sequence[float]) -> Sentences:
-    """All one after another; of the first so large a share is drawn, and so on."""
+    """Concatenate the sentences of several corpora, which are sampled in these shares."""
     if len(parts) == 1:
         return parts[0]
     arrays: dict[str, list[np.ndarray]] = {name: [getattr(part, name) for part in parts] for name in vars(parts[0])}

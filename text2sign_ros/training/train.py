@@ -1,4 +1,4 @@
-"""The recipe: compose sentences, the paper's three stages, distillation; each resumable."""
+"""A training run: compose sentences, the paper's three stages, distillation; each resumable."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ STAGES = ("vae", "aligner", "diffusion", "distillation")
 
 
 class Run:
-    """One training run in one folder; what is there already is loaded, what is missing is trained.
+    """One training run in one folder; existing results are loaded, missing ones are trained.
 
     Args:
         config: what to train, and how.
-        folder: of the run, made if missing.
-        export_encoder: writes the files of the text encoder to a folder, for a run whose folder has none yet; None
-            takes them to be there.
+        folder: of the run, created if missing.
+        export_encoder: writes the files of the text encoder to a folder, if the run's folder has none yet; None
+            requires them to be there.
 
     Raises:
         ConfigError: the folder holds a run of another configuration.
@@ -63,7 +63,7 @@ class Run:
         """Train the stages named, and those that they need.
 
         Raises:
-            ConfigError: an unknown stage, or a configuration that does not fit together or not to the recordings.
+            ConfigError: an unknown stage, or a configuration that is inconsistent or does not fit the recordings.
             CorpusError: the recordings are missing or damaged.
         """
         parts = dict(zip(STAGES, ("sign_vae", "aligner", "denoiser", "student"), strict=True))
@@ -75,7 +75,7 @@ class Run:
             getattr(self, parts[stage])
 
     def _check_recordings(self) -> None:
-        """Find before the first stage what would stop the last."""
+        """Detect before the first stage what would make a later one fail."""
         config, folder = self.config, self.folder
         for split, sentences in self.sentences.items():
             shortest = int(np.diff(sentences.starts).min())
@@ -89,7 +89,7 @@ class Run:
             if (sentences.unit_stops - sentences.unit_starts).min() > longest:
                 raise ConfigError(
                     f"data: every recording of split {split} is too long: {longest} frames fit beside diffusion_stage: "
-                    "prefix_codes, the way from rest included; cut the recordings into shorter sentences"
+                    "prefix_codes, the movement from rest included; cut the recordings into shorter sentences"
                 )
         if self.encoder.dimensions != config.unet.text_dim:
             raise ConfigError(
@@ -104,7 +104,7 @@ class Run:
 
     @cached_property
     def sentences(self) -> dict[str, Sentences]:
-        """Of the training and the validation split, by "train" and "val"."""
+        """The sentences of the training and the validation split, by "train" and "val"."""
         data = self.config.data
         counts = {"train": data.sentences, "val": data.held_out_sentences}
         with PartialState().main_process_first():
@@ -112,7 +112,7 @@ class Run:
 
     @property
     def has_units(self) -> bool:
-        """Whether signs and letters were learnt; if not, whole sentences alone."""
+        """Whether signs and letters were trained on; if not, only whole sentences were."""
         return not self.sentences["train"].of(Kind.SENTENCE).all()
 
     @cached_property
@@ -166,7 +166,7 @@ class Run:
 
     @property
     def trained(self) -> TrainedModel:
-        """All of it, trained first where it is not yet: what export takes."""
+        """The input of export; what is not trained yet is trained first."""
         _ = self.encoder  # its files
         stage, sentences = self.config.diffusion_stage, self.sentences["train"]
         return TrainedModel(
@@ -202,7 +202,7 @@ class Run:
 
 
 def segments_of(config: TrainConfig, sentences: Sentences, vae: SignVAE, encoder: SentenceEncoder) -> Segments:
-    """The segments of some sentences as a configuration cuts them."""
+    """The segments of sentences according to a configuration."""
     return Segments(
         sentences,
         vae,
@@ -216,7 +216,7 @@ def segments_of(config: TrainConfig, sentences: Sentences, vae: SignVAE, encoder
 
 
 def _plain(value):
-    """Tuples as lists, so that the YAML is safe YAML."""
+    """Tuples converted to lists, which ``yaml.safe_dump`` needs."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -18,7 +18,7 @@ from text2sign_ros.training.sentences import Sentences
 
 
 def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder: Path) -> SignVAE:
-    """Train, or go on from the checkpoint in ``folder``; the held-out sentences are only watched."""
+    """Train, or resume from the checkpoint in ``folder``; the held-out sentences are for validation only."""
     stage = config.vae_stage
     torch.manual_seed(config.seed)
     vae = SignVAE(config.sign_vae)
@@ -32,7 +32,7 @@ def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder
             positions[turned] = turn_joints(positions[turned], stage.turn_degrees)
             positions, confidence = positions.to(vae.mean.device), confidence.to(vae.mean.device)
             rebuilt, mean, log_variance = model(positions)
-            # Offsets from the wrists count beside places in space: a finger's bend is small and means much.
+            # Offsets from the wrists count too: a bent finger is a small distance but changes the meaning.
             error = (vae.offsets(rebuilt) - vae.offsets(positions)).unflatten(2, (-1, 3)).abs().sum(dim=-1)
             place = (rebuilt - positions).abs().sum(dim=-1)
             weight = confidence * weights.to(confidence.device)
@@ -44,7 +44,7 @@ def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder
             hands = skeleton.HANDS
             distance = (rebuilt - positions)[:, :, hands].norm(dim=-1)
             hand_mm = 1000 * (distance * confidence[:, :, hands]).sum() / confidence[:, :, hands].sum()
-            # In centimetres, so that a step of the gradient means the same whatever the unit on the wire.
+            # In centimetres, for the scale of the gradient.
             loss = 100 * (pose + stage.velocity_weight * velocity) + stage.kl_weight * kl
             return {"loss": loss, "hand_mm": hand_mm.detach(), "kl": kl.detach()}
 
@@ -66,8 +66,9 @@ def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder
 
 
 def turn_joints(positions: Tensor, degrees: float) -> Tensor:
-    """Turn each window's arms a little at shoulder, elbow and wrist, the same through the window: new places and
-    orientations of the hands with the bones' lengths and the motion kept.
+    """Turn each window's arms slightly at shoulder, elbow and wrist, by the same angles throughout the window.
+
+    This gives new positions and orientations of the hands; bone lengths and the motion itself are kept.
 
     Args:
         positions: (B, T, 79, 3) metres.
@@ -89,7 +90,7 @@ def turn_joints(positions: Tensor, degrees: float) -> Tensor:
 
 
 def keypoint_weights(hand_weight: float) -> Tensor:
-    """(79,) loss weights: hands as given, the rigid face little, the rest one."""
+    """(79,) loss weights: ``hand_weight`` for the hands, 0.2 for the rigid face, 1 for the rest."""
     weights = torch.ones(skeleton.NUM_KEYPOINTS)
     weights[skeleton.GROUPS["face"]] = 0.2
     weights[skeleton.GROUPS["left_hand"]] = weights[skeleton.GROUPS["right_hand"]] = hand_weight
@@ -97,7 +98,7 @@ def keypoint_weights(hand_weight: float) -> Tensor:
 
 
 def windows(data: Sentences, rng: np.random.Generator, batch: int, frames: int) -> tuple[Tensor, Tensor]:
-    """(batch, frames, 79, 3) positions and (batch, frames, 79) confidence from random places within sentences."""
+    """(batch, frames, 79, 3) positions and (batch, frames, 79) confidence from random windows within sentences."""
     which = rng.choice(len(data.chance), size=batch, p=data.chance)
     starts = rng.integers(data.starts[which], data.starts[which + 1] - frames + 1)
     at = starts[:, None] + np.arange(frames)
