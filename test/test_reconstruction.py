@@ -152,6 +152,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     )  # fmt: skip
     monkeypatch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_: takes)
     monkeypatch.setattr(train, "compose", lambda *_: sentences)
+    monkeypatch.setattr(train.registry, "digest", lambda *_: "recordings")
     monkeypatch.setattr("text2sign_ros.training.loop._plot", lambda *_: None)  # slow, and has tests of its own
     stage = {"batch": 2, "frames": 16, "warmup": 1}
     config = {"name": "tiny", "threads": 1, "sign_vae": {"channels": 8, "blocks": 1}, "vae_stage": stage}

@@ -105,7 +105,7 @@ def test_all_stages_learn_from_sentences(run: Run) -> None:
         state = torch.load(run.folder / f"{name}.pt", weights_only=True)
         assert all(torch.isfinite(value).all() for value in state.values()), name
     again = Run(load(run.folder / "config.yaml"), run.folder)
-    assert again.config == run.config and not again.has_units
+    assert again.config == run.config
     assert again.sentences["train"].of(Kind.SENTENCE).all()
 
 
@@ -138,7 +138,7 @@ def test_signs_and_sentences_are_learnt_side_by_side(
 ) -> None:
     run = _run(tmp_path / "run", bundle, replace(signs, share=1.0), replace(sentences, share=3.0))
     run.train()
-    assert run.has_units
+    assert set(run.sentences["train"].kinds.tolist()) == {"sign", "letter", "sentence"}
     segments = run.segments["train"]
     recorded = np.isin(segments.texts, TEXTS)[segments.text]
     single = np.isin(segments.texts, ("hello", "tea", "a", "b"))[segments.text]
@@ -186,3 +186,14 @@ def test_recordings_that_are_all_too_long_stop_the_first_stage(
     corpus = _folder(tmp_path / "long", [("a long story", split, "", 300) for split in ("train", "val")])
     with pytest.raises(ConfigError, match=rf"every recording of split train is too long: {LONGEST} frames fit"):
         _run(tmp_path / "run", bundle, corpus).train()
+
+
+def test_a_run_is_not_continued_with_other_recordings(bundle: Path, tmp_path: Path) -> None:
+    rows = [(text, split, "", 40) for split in ("train", "val") for text in TEXTS]
+    (tmp_path / "clips").mkdir()
+    corpus = _folder(tmp_path / "clips", rows)
+    assert len(_run(tmp_path / "run", bundle, corpus).sentences) == 2
+    _clip(40, 99).save(tmp_path / "clips" / "0.npz")
+    with pytest.raises(ConfigError, match=r"the recordings have changed since the run in .*run was started"):
+        _ = _run(tmp_path / "run", bundle, corpus).sentences
+    assert len(_run(tmp_path / "another", bundle, corpus).sentences) == 2

@@ -14,7 +14,8 @@ from accelerate import PartialState
 from torch import nn
 
 from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora.base import FPS, Kind
+from text2sign_ros.corpora import registry
+from text2sign_ros.corpora.base import FPS
 from text2sign_ros.networks.aligner import Aligner
 from text2sign_ros.networks.denoiser import Denoiser
 from text2sign_ros.networks.saving import save
@@ -104,16 +105,25 @@ class Run:
 
     @cached_property
     def sentences(self) -> dict[str, Sentences]:
-        """The sentences of the training and the validation split, by "train" and "val"."""
-        data = self.config.data
+        """The sentences of the training and the validation split, by "train" and "val".
+
+        Raises:
+            ConfigError: the recordings have changed since the run was started.
+            CorpusError: the recordings are missing or damaged.
+        """
+        data, kept = self.config.data, self.folder / "recordings.yaml"
         counts = {"train": data.sentences, "val": data.held_out_sentences}
         with PartialState().main_process_first():
+            text = yaml.safe_dump([registry.digest(corpus.reader, Path(corpus.folder)) for corpus in data.corpora])
+            if not kept.exists():
+                with write_whole(kept) as file:
+                    file.write(text.encode())
+            if kept.read_text(encoding="utf-8") != text:
+                raise ConfigError(
+                    f"the recordings have changed since the run in {self.folder} was started (its {kept.name}); choose "
+                    "another --out, or bring the recordings back"
+                )
             return {s: compose(data.corpora, s, count, self.config.seed, self.folder) for s, count in counts.items()}
-
-    @property
-    def has_units(self) -> bool:
-        """Whether signs and letters were trained on; if not, only whole sentences were."""
-        return not self.sentences["train"].of(Kind.SENTENCE).all()
 
     @cached_property
     def encoder(self) -> SentenceEncoder:
