@@ -68,6 +68,11 @@ def test_a_model_that_learnt_both_is_asked_for_units(bundle: Path, tmp_path: Pat
     assert (segmenter.signs, segmenter.letters) == (["hello"], ["a", "b"])
 
 
+def test_evaluation_reads_units_only(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--bundle", str(sentences), "--data", str(tmp_path)]) == 1
+    assert "signs whole sentences" in capsys.readouterr().err
+
+
 def test_a_sentence_is_signed_as_written_and_nothing_is_spelled(signer: Signer) -> None:
     assert signer.phrases == frozenset()
     plan = signer.plan(TEXT)

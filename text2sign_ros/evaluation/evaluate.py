@@ -20,7 +20,7 @@ from text2sign_ros.evaluation import learnt, metrics, reader, recogniser, recons
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.reader import Reader
 from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
-from text2sign_ros.inference.bundle import Bundle
+from text2sign_ros.inference.bundle import Bundle, BundleError, UnitSettings
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
 from text2sign_ros.networks.saving import save
 from text2sign_ros.progress import progress_bar
@@ -73,7 +73,14 @@ def evaluate(
         data; "stitched" is one validation take per sign composed likewise (what a dictionary does, with another
         dictionary for each sentence); "many_steps" is the undistilled network; "1", "2", "4" are the bundle in that
         many steps; "generated" is the bundle with its default preset.
+
+    Raises:
+        BundleError: the bundle signs whole sentences, for which there is no reader yet; or its networks are missing.
     """
+    if not isinstance(Bundle.load(bundle).segmenter, UnitSettings):
+        raise BundleError(
+            f"{bundle} signs whole sentences; the readers that evaluation has tell signs and letters only"
+        )
     networks = learnt.load(bundle)
     corpus = asl_cafe.read(data)
     of_split = {split: [take for take in corpus if take.split == split] for split in SPLITS}
