@@ -79,7 +79,7 @@ def evaluate(
     """
     if not isinstance(Bundle.load(bundle).segmenter, UnitSettings):
         raise BundleError(
-            f"{bundle} signs whole sentences; the readers that evaluation has tell signs and letters only"
+            f"{bundle} signs whole sentences; the readers of evaluation know signs and letters only"
         )
     networks = learnt.load(bundle)
     corpus = asl_cafe.read(data)
