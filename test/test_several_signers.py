@@ -9,7 +9,7 @@ import pytest
 from audience import CANCELED, EXECUTING, SIGNED, Audience
 from conftest import ROOT, Process
 
-from text2sign_ros.ros import child
+from text2sign_ros import child
 
 NAMESPACES = ("/left", "/right")
 

@@ -78,9 +78,7 @@ def evaluate(
         BundleError: the bundle signs whole sentences, for which there is no reader yet; or its networks are missing.
     """
     if not isinstance(Bundle.load(bundle).segmenter, UnitSettings):
-        raise BundleError(
-            f"{bundle} signs whole sentences; the readers of evaluation know signs and letters only"
-        )
+        raise BundleError(f"{bundle} signs whole sentences; the readers of evaluation know signs and letters only")
     networks = learnt.load(bundle)
     corpus = asl_cafe.read(data)
     of_split = {split: [take for take in corpus if take.split == split] for split in SPLITS}
