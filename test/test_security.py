@@ -162,7 +162,7 @@ def test_texts_beyond_max_rate_are_counted_and_logged_once(local_node: Callable[
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     for _ in range(BURST + 500):
         node._on_text(String(data="hello"))
-    values = node._figures.values()
+    values = node._statistics.values()
     assert values["texts received"] == values["texts refused"] == str(BURST + 500)
     assert values["of them refused for max_rate"] == "500"
     said = "".join(capfd.readouterr())

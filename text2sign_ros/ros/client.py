@@ -30,7 +30,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from text2sign_ros.ros import client_node, qos
+from text2sign_ros.ros import qos, standalone
 from text2sign_ros.ros.diagnostics import Diagnostics
 from text2sign_ros.ros.goal import Goal, Result
 from text2sign_ros.skeleton import KEYPOINTS
@@ -136,7 +136,7 @@ class SignerClient:
         self._closed = False
         with ExitStack() as stack:
             self._thread: threading.Thread | None = None
-            self.node = client_node.create_node(stack, name, use_sim_time) if node is None else node
+            self.node = standalone.create_node(stack, name, use_sim_time) if node is None else node
             namespace = self.node.get_namespace().rstrip("/")
             self.signer = signer if signer.startswith("/") else f"{namespace}/{signer}"
             self._open(stack)
@@ -170,7 +170,7 @@ class SignerClient:
         stack.callback(node.destroy_timer, timer)
 
     def _start(self, stack: ExitStack) -> None:
-        self._thread = client_node.spinner(stack, self.node, self._failed)
+        self._thread = standalone.spinner(stack, self.node, self._failed)
         self._thread.start()
         atexit.register(self.close)  # a thread that spins while Python ends aborts the process
         stack.callback(atexit.unregister, self.close)
