@@ -297,12 +297,13 @@ def _export(options: argparse.Namespace) -> None:
         return
     from text2sign_ros.export.bundle import export_bundle
     from text2sign_ros.export.writing import check_target
+    from text2sign_ros.inference.bundle import MAX_UNITS
     from text2sign_ros.training import config, train
 
     run = train.Run(config.load(options.folder / "config.yaml"), options.folder, export_encoder=_export_encoder)
     check_target(options.out, options.folder)  # before what is missing is trained
-    if options.max_units is not None and options.max_units < 1:
-        raise UsageError(f"--max-units is {options.max_units}; it must be at least 1")
+    if options.max_units is not None and not 1 <= options.max_units <= MAX_UNITS:
+        raise UsageError(f"--max-units is {options.max_units}; max_units must be from 1 to {MAX_UNITS}")
     export_bundle(run.trained, options.out, max_units=options.max_units)
     print(f"{options.out}: exported and equal to torch")
 

@@ -33,7 +33,7 @@ MAX_DESCRIPTION_BYTES = 16_000_000
 """Size limit of ``bundle.json``, bytes."""
 _MOST = {"latent_dim": 1000, "stride": 100, "unet_levels": 10, "prefix_codes": 1000, "max_tokens": 1000}
 _MOST |= {"text_dim": 10_000, "timesteps": 100_000}
-_MOST_UNITS, _MOST_FRAMES, _MOST_FPS = 1000, 10_000, 1000
+MAX_UNITS, _MOST_FRAMES, _MOST_FPS = 1000, 10_000, 1000
 """Upper bounds for values that determine memory use: far beyond any model, harmless on any machine."""
 
 
@@ -65,7 +65,7 @@ class UnitSettings:
             Vocabulary(tuple(self.signs), tuple(self.letters))
         except VocabularyError as error:
             return str(error)
-        most = {"max_units": _MOST_UNITS, "frames_per_sign": _MOST_FRAMES, "frames_per_letter": _MOST_FRAMES}
+        most = {"max_units": MAX_UNITS, "frames_per_sign": _MOST_FRAMES, "frames_per_letter": _MOST_FRAMES}
         if odd := [name for name, limit in most.items() if not 1 <= getattr(self, name) <= limit]:
             return ", ".join(f"{name} must be from 1 to {most[name]}" for name in odd)
         if not self.signs + self.letters:
