@@ -34,7 +34,7 @@ define venv
 PYENV_VERSION=$2 $1 -m venv $5
 endef
 
-.PHONY: help demo test test-jazzy test-oldest faults docs train clean
+.PHONY: help demo test test-slow test-jazzy test-oldest faults docs train clean
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
@@ -46,7 +46,10 @@ test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy examples
-	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.test  ## what make test leaves out: tests that train, and the fault suite in its short form
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest $(NODE_TESTS) $(PYTEST_ARGS)

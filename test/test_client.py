@@ -272,7 +272,7 @@ def test_a_signer_that_is_killed(run_signer: Callable[..., Process], client: Sig
     process.signal(signal.SIGKILL)
     with pytest.raises(WaitError):
         goal.result(0.5)
-    with pytest.raises(SignerGoneError, match=r"has come from /signer for 3 s|has ended"):
+    with pytest.raises(SignerGoneError, match=r"was received from /signer for 3 s|has ended"):
         list(goal.follow())
     with pytest.raises(WaitError) as error:
         client.cancel(timeout=1.0)

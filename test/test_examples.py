@@ -101,6 +101,7 @@ def test_client(run_signer: Callable[..., Process], signed: SignClip) -> None:
     assert parts[0][0] == "0" and int(parts[-1][1]) == len(signed)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_train_on_own_clips(tmp_path: Path) -> None:
     pytest.importorskip("text2sign_ros.corpora.clips")

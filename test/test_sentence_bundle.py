@@ -226,6 +226,7 @@ def trained(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_training_on_sentences_makes_a_bundle_of_sentences(trained: Path) -> None:
     segmenter = json.loads((trained / "bundle.json").read_text())["segmenter"]
     assert segmenter["kind"] == "sentences" and segmenter["out_of_vocabulary"] == "as written"
@@ -236,6 +237,7 @@ def test_training_on_sentences_makes_a_bundle_of_sentences(trained: Path) -> Non
     assert 2.5 < settings.frames_per_character < 3.5
 
 
+@pytest.mark.slow
 def test_the_command_signs_words_never_recorded_as_one_clause(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -252,6 +254,7 @@ def test_the_command_signs_words_never_recorded_as_one_clause(
     np.testing.assert_allclose(clip.positions[[0, -1]], np.stack((REST_POSE, REST_POSE)), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_node_signs_them_as_one_clause(trained: Path, run_signer: Callable[..., Process]) -> None:
     run_signer(bundle=trained, lead_time=60.0)  # all chunks at once, for whenever they are due
     with SignerClient() as client:

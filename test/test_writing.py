@@ -133,6 +133,7 @@ def test_a_model_of_units_is_exported_as_one(exported: Path) -> None:
     assert [path.name for path in exported.parent.iterdir()] == ["bundle"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [2, 4])
 def test_u_nets_of_any_depth_sign_every_length(bundle: Path, exported: Path, tmp_path: Path, levels: int) -> None:
     """A CPU trims what is padded, to what the U-Net can halve."""

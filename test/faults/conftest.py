@@ -5,12 +5,20 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from conftest import Process
 
 from faults.ledger import LONG, REPORT, Ledger, Row
 from faults.witness import LEAP, Witness, memory
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of the fault suite is slow."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
