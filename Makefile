@@ -54,6 +54,10 @@ test-slow: $(VENV)/.test  ## what make test leaves out: tests that train, and th
 test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest $(NODE_TESTS) $(PYTEST_ARGS)
 
+faults: $(VENV)/.test  ## the fault suite in its long form, with a soak of MINUTES=30; report in out/faults/
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 FAULTS_MINUTES=$(MINUTES) \
+	    $(BIN)/python -m pytest test/faults --capture=no $(PYTEST_ARGS)
+
 test-oldest: $(OLDEST)/.test  ## the tests of signing with the oldest versions that setup.py allows
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(OLDEST)/bin/python -m pytest $(SIGNING_TESTS) $(PYTEST_ARGS)
 
