@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 import yaml
 from conftest import Companion, Process, peak_memory
-from tiny import SENTENCES, UNITS, model
 from trajectory_msgs.msg import MultiDOFJointTrajectory
+
+pytest.importorskip("torch", reason="bundles are made by the extra train")
+
+from tiny import SENTENCES, UNITS, model
 
 from text2sign_ros.bench import texts
 from text2sign_ros.cli import main
