@@ -64,7 +64,7 @@ class Observer(Companion):
         """The result of setting each parameter."""
         request = SetParameters.Request()
         request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
-        return self.client.call(SetParameters, "set_parameters", request, 60.0).results
+        return self.client.call(SetParameters, "set_parameters", request, 60.0, repeat=2.0).results
 
     def close(self) -> None:
         self.client.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import threading
 import time
@@ -66,6 +67,7 @@ QUIET = 1.0
 rest: it was cut off when its node ended."""
 SILENCE = 10.0
 """Seconds without diagnostics, which come once a second, after which the signer counts as gone."""
+_REPEAT = 2.0  # seconds without a response after which parameters are sent, or asked for, again
 _LOOK, _POLL = 0.2, 0.05  # seconds between checks of what sends no message: the ROS graph, silence
 _CHUNKS = QoSProfile(depth=1000)  # a whole text in one burst, if lead_time is long
 _LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -325,7 +327,7 @@ class SignerClient:
         """
         request = SetParameters.Request()
         request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
-        results = self.call(SetParameters, "set_parameters", request, timeout).results
+        results = self.call(SetParameters, "set_parameters", request, timeout, repeat=_REPEAT).results
         refused = [f"{name}: {r.reason}" for name, r in zip(values, results, strict=True) if not r.successful]
         if refused:
             raise RefusedError(f"{self.signer} refuses {'; '.join(refused)}")
@@ -338,14 +340,22 @@ class SignerClient:
             WaitError: there is no answer within ``timeout`` seconds.
         """
         request = GetParameters.Request(names=list(names))
-        values = self.call(GetParameters, "get_parameters", request, timeout).values
+        values = self.call(GetParameters, "get_parameters", request, timeout, repeat=_REPEAT).values
         if len(values) != len(names) or any(value.type == Parameter.Type.NOT_SET.value for value in values):
             raise RefusedError(f"{self.signer} lacks some of the parameters {', '.join(names)}")
         messages = (ParameterMessage(name=name, value=value) for name, value in zip(names, values, strict=True))
         return {message.name: Parameter.from_parameter_msg(message).value for message in messages}
 
-    def call(self, kind: type, name: str, request: Any, timeout: float = 10.0) -> Any:
+    def call(self, kind: type, name: str, request: Any, timeout: float = 10.0, *, repeat: float = math.inf) -> Any:
         """Call the signer's service ``~/name``, which is of type ``kind``; returns the response.
+
+        Args:
+            kind: of the service.
+            name: below the signer's.
+            request: to send.
+            timeout: seconds to wait for the response.
+            repeat: seconds after which the request is sent again, for services that may be called twice: now and then,
+                on a busy machine, DDS loses a response.
 
         Raises:
             WaitError: there is no response within ``timeout`` seconds.
@@ -367,14 +377,18 @@ class SignerClient:
             return time.monotonic() - service.since >= SETTLE
 
         self.wait_for(found, timeout, f"the service {self.signer}/{name}")
-        future = service.client.call_async(request)
-        future.add_done_callback(lambda _: self._notify())
-        try:
-            self.wait_for(future.done, max(deadline - time.monotonic(), 0.0), f"an answer of {self.signer}/{name}")
-        except BaseException:
-            service.client.remove_pending_request(future)
-            raise
-        return future.result()
+        while True:
+            future = service.client.call_async(request)
+            future.add_done_callback(lambda _: self._notify())
+            left = max(deadline - time.monotonic(), 0.0)
+            try:
+                self.wait_for(future.done, min(left, repeat), f"an answer of {self.signer}/{name}")
+                return future.result()
+            except WaitError:
+                if left <= repeat:
+                    raise
+            finally:
+                service.client.remove_pending_request(future)
 
     # Waiting
 
