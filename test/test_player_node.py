@@ -296,6 +296,7 @@ def test_qos_is_what_is_documented_and_can_be_overridden(run_player: Callable[..
     )
     process.wait_for("ready: ")
     client.until(lambda: client.node.count_publishers("/player/markers"))
+    client.until(lambda: client.node.count_subscribers("/signer/trajectory"))
     (markers,) = client.node.get_publishers_info_by_topic("/player/markers")
     (chunks,) = client.node.get_subscriptions_info_by_topic("/signer/trajectory")
     assert markers.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
