@@ -52,6 +52,9 @@ def test_missing_parameters_file(run_node: Callable[..., Process], node: str) ->
         ("player", "rate", 1),
         ("player", "rate", 1e9),
         ("player", "frame", 7),
+        ("player", "frame", "/signer"),
+        ("signer", "frame", "'left signer'"),
+        ("signer", "frame", "''"),
         ("player", QOS, "sometimes"),
     ],
 )

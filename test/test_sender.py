@@ -13,7 +13,6 @@ import pytest
 from text2sign_ros.inference.engine import Outcome, Style, Utterance
 from text2sign_ros.motion.chunks import Chunk, chunks
 from text2sign_ros.skeleton import REST_POSE
-from text2sign_ros.wire import trajectory
 from text2sign_ros.wire.schedule import Schedule
 from text2sign_ros.wire.sender import Sender
 
@@ -60,10 +59,10 @@ class Stand:
     def start_delay(self) -> int:
         return DELAY
 
-    def publish(self, data: bytes) -> None:
+    def publish(self, chunk: Chunk, stamp: int) -> None:
         if self.failing:
             raise RuntimeError("no context")
-        self.sent_at.append((self.time, trajectory.decode(data).stamp_ns))
+        self.sent_at.append((self.time, stamp))
 
     def closed(self) -> bool:
         return self.ending

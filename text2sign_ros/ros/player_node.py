@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from geometry_msgs.msg import TransformStamped
@@ -36,6 +37,7 @@ class PlayerNode(Node):
             QosError: a QoS override is invalid.
         """
         super().__init__("player", **options)
+        self.add_on_set_parameters_callback(partial(parameters.check, parameters.PLAYER, unconfigured=True))
         parameters.declare(self, parameters.PLAYER)
         self._frame = self.get_parameter("frame").value
         self._skeleton = Skeleton(self._frame)

@@ -125,9 +125,10 @@ class SignerNode(ManagedNode):
             made = publisher(String, name, profile)
             return lambda data: made.publish(String(data=data)) if self.context.ok() else None
 
-        self._output = TrajectoryOutput(self, publisher(MultiDOFJointTrajectory, "~/trajectory", qos.TRAJECTORY))
+        chunks, frame = publisher(MultiDOFJointTrajectory, "~/trajectory", qos.TRAJECTORY), self._value("frame")
+        self._output = TrajectoryOutput(self, chunks, frame)
         status = publisher(GoalStatusArray, "~/status", qos.LATEST)
-        latched("~/layout", qos.LATEST)(layout(signer.fps))
+        latched("~/layout", qos.LATEST)(layout(signer.fps, frame))
         captions, self._schedule = Captioner(signer.fps, latched("~/captions", qos.CAPTIONS)), Schedule()
         goals = Goals(lambda message: status.publish(message) if self.context.ok() else None)
         stack.callback(goals.close)
@@ -188,19 +189,14 @@ class SignerNode(ManagedNode):
 
     def _check(self, changed: list[Parameter]) -> SetParametersResult:
         """Refuse values that a range can't express."""
+        result = parameters.check(parameters.SIGNER, changed, unconfigured=self.state == "unconfigured")
         try:
             for parameter in changed:
-                unconfigured = self.state == "unconfigured"
-                reason = parameters.refusal(
-                    parameters.SIGNER, parameter.name, parameter.value, unconfigured=unconfigured
-                )
-                if reason:
-                    return SetParametersResult(successful=False, reason=reason)
-                if parameter.name in LIMITS:
+                if result.successful and parameter.name in LIMITS:
                     Limits(**{parameter.name.removeprefix("max_"): parameter.value})
         except LimitsError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
+        return result
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value

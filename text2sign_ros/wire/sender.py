@@ -9,7 +9,6 @@ from typing import Protocol
 
 from text2sign_ros.inference.engine import SigningEngine, Utterance
 from text2sign_ros.motion.chunks import Chunk
-from text2sign_ros.wire import trajectory
 from text2sign_ros.wire.schedule import Schedule
 
 POLL = 0.02
@@ -33,8 +32,8 @@ class ChunkSink(Protocol):
         """Nanoseconds from the first chunk being ready to its stamp."""
         ...
 
-    def publish(self, data: bytes) -> None:
-        """Send an encoded chunk."""
+    def publish(self, chunk: Chunk, stamp: int) -> None:
+        """Send a chunk whose first point is at ``stamp``."""
         ...
 
     def closed(self) -> bool:
@@ -133,7 +132,7 @@ class Sender:
                 stamp = self._schedule.stamp(chunk.start_time, now, sink.start_delay())
                 wait = (stamp - sink.lead_time() - now) / 1e9
                 if wait <= 0:
-                    sink.publish(trajectory.encode(chunk, stamp))
+                    sink.publish(chunk, stamp)
                     self._schedule.sent(chunk.end_time)
                     off = chunk.start > 0 and stamp != due
                     self._observer.sent(utterance, chunk, stamp, late=off or sink.now() > stamp)
