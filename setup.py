@@ -92,8 +92,8 @@ setup(
     entry_points={
         "console_scripts": [
             f"text2sign = {NAME}.cli:main",
-            f"signer = {NAME}.ros.signer_node:main",
-            f"player = {NAME}.ros.player_node:main",
+            f"signer = {NAME}.ros.programs:signer",
+            f"player = {NAME}.ros.programs:player",
         ],
     },
 )

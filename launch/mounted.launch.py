@@ -1,6 +1,6 @@
 """An example to copy: the figure mounted on a robot, `ros2 launch text2sign_ros mounted.launch.py z:=1.2`.
 
-A static transform puts the signer's frame, whose origin is midway between the shoulders, where the robot's shoulders are.
+A static transform places the signer's frame on the robot; its origin is midway between the shoulders.
 """
 
 from launch import LaunchContext, LaunchDescription

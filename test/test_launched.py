@@ -22,7 +22,7 @@ pytest.importorskip("launch_ros", reason="launch files need an installed ROS 2: 
 def launch_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Launch files of the package as colcon installs it, and viewers that only note how they were called."""
     prefix = tmp_path / "prefix"
-    lines = ["import sys", "from text2sign_ros.ros.{name}_node import main", "sys.exit(main())"]
+    lines = ["import sys", "from text2sign_ros.ros.programs import {name}", "sys.exit({name}())"]
     noted = ["import pathlib, signal, sys", "signal.signal(signal.SIGINT, lambda *_: sys.exit())"]
     noted += ["given = [pathlib.Path(word).read_text() for word in sys.argv if 'launch_params_' in word]"]
     noted += [f"pathlib.Path('{tmp_path / 'called'}').write_text(repr(sys.argv + given))", "signal.pause()"]

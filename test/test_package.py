@@ -14,6 +14,7 @@ from catkin_pkg.changelog import get_changelog_from_path
 from catkin_pkg.package import parse_package
 
 import text2sign_ros
+from text2sign_ros import resources
 from text2sign_ros.extras import MODULES
 from text2sign_ros.inference.bundle import Bundle
 
@@ -271,7 +272,7 @@ def test_package_xml_and_setup_py_agree():
     assert manifest.findtext("export/build_type") == "ament_python"
     assert f'NAME = "{manifest.findtext("name")}"' in setup
     assert f'version="{manifest.findtext("version")}"' in setup
-    assert text2sign_ros.__version__ == manifest.findtext("version")
+    assert text2sign_ros.__version__ == resources.version() == manifest.findtext("version")
     assert f'license="{manifest.findtext("license")}"' in setup
     assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
 

@@ -13,6 +13,7 @@ from rclpy.parameter import Parameter
 
 from text2sign_ros.inference.backends import NAMES
 from text2sign_ros.inference.engine import Policy
+from text2sign_ros.ros.overrides import warn_of_unknown
 from text2sign_ros.wire.trajectory import FRAME_ID
 
 
@@ -160,9 +161,13 @@ def _refusal(setting: Setting, value: object, unconfigured: bool) -> str:
 def declare(node: Node, settings: Iterable[Setting]) -> None:
     """Declare ``settings``; rclpy then refuses values out of range, read-only or of another type, with the reason.
 
+    A warning names the parameters given from outside that are not among them.
+
     Raises:
         rclpy.exceptions.ParameterException: a value given from outside has another type or is out of range.
     """
+    settings = tuple(settings)
+    warn_of_unknown(node, [setting.name for setting in settings])
     for setting in settings:
         node.declare_parameter(setting.name, setting.default, setting.descriptor())
 

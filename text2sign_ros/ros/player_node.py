@@ -81,9 +81,9 @@ def _make(stack: ExitStack) -> PlayerNode:
     return node
 
 
-def main(args: list[str] | None = None) -> int:
+def main() -> int:
     """Run the node until SIGINT or SIGTERM (exit code 0); 1 when it can't start."""
-    return process.run("player", _make, args)
+    return process.run("player", _make, about=__doc__, settings=parameters.PLAYER)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from text2sign_ros.inference.engine import SigningEngine
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.limits import Limits, LimitsError
 from text2sign_ros.resources import default_bundle
-from text2sign_ros.ros import diagnostics, parameters, process, qos
+from text2sign_ros.ros import diagnostics, parameters, process, qos, signals
 from text2sign_ros.ros.executor import SideExecutor, SideGroup
 from text2sign_ros.ros.lifecycle import ManagedNode
 from text2sign_ros.ros.monitor import Monitor
@@ -98,9 +98,14 @@ class SignerNode(ManagedNode):
 
     def configure(self) -> ExitStack:
         """Load the bundle, open the backend, warm up; create topics and services."""
-        with capture_logs(lambda record: self._advance(record.getMessage()), logging.INFO), ExitStack() as stack:
+
+        def advance(progress: str) -> None:
+            signals.check()
+            self._advance(progress)
+
+        with capture_logs(lambda record: advance(record.getMessage()), logging.INFO), ExitStack() as stack:
             self._bundle = str(self._value("bundle") or default_bundle())
-            self._advance(f"loading {self._bundle}")
+            advance(f"loading {self._bundle}")
             signer = Signer(
                 self._bundle,
                 preset=self._value("preset") or None,
@@ -108,8 +113,9 @@ class SignerNode(ManagedNode):
                 threads=self._value("threads"),
             )
             stack.callback(signer.close)
-            self._advance("warming up")
+            advance("warming up")
             signer.warm_up()
+            advance("opening topics and services")
             self._open(stack, signer)
             return stack.pop_all()
 
@@ -174,12 +180,20 @@ class SignerNode(ManagedNode):
         """End all texts, and send the return to rest."""
         assert self._engine is not None
         self._engine.cancel()
-        if not self._sender.finish(self.context.ok) and self.context.ok():
+        if not self._sender.finish(self._goes_on) and self._goes_on():
             self.get_logger().warning("the motion could not be brought to rest: the clock is not advancing")
+
+    def _goes_on(self) -> bool:
+        return self.context.ok() and not signals.requested()
 
     def entered(self) -> None:
         """Publish the change on ``/diagnostics``."""
         self._advance("")
+
+    def settled(self) -> None:
+        """Log what the node waits for; ``activate`` has logged that it is ready."""
+        if self.state != "active":
+            self.get_logger().info(assess(Condition(self.state)).message)
 
     def _advance(self, progress: str) -> None:
         self._progress = progress
@@ -287,14 +301,16 @@ def _make(stack: ExitStack) -> SignerNode:
     stack.callback(node.destroy_node)
     stack.callback(node.stop)
     stack.enter_context(capture_logs(forward(node.get_logger()), logging.DEBUG))
-    if node.get_parameter("autostart").value and not node.start():
+    if not node.get_parameter("autostart").value:
+        node.settled()
+    elif not node.start():
         raise StartError(node.failure)
     return node
 
 
-def main(args: list[str] | None = None) -> int:
+def main() -> int:
     """Run the node until SIGINT or SIGTERM (exit code 0); 1 when it can't start."""
-    return process.run("signer", _make, args, SideExecutor)
+    return process.run("signer", _make, SideExecutor, about=__doc__, settings=parameters.SIGNER)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ def encode(chunk: Chunk, stamp_ns: int, frame: str = FRAME_ID) -> bytes:
     """The message for ``chunk`` in ``frame``, to be played at ``stamp_ns`` (nanoseconds of the ROS clock).
 
     Each point has 79 transforms, 79 velocities and no accelerations. Keypoints have no orientation: rotations are the
-    identity and angular velocities zero, which means that there are no such data. A point's time_from_start is the difference of two exact frame times, so that chunks are contiguous to the nanosecond.
+    identity and angular velocities zero, which means that there are no such data. A point's time_from_start is the
+    difference of two exact frame times, so that chunks are contiguous to the nanosecond.
     """
     n, joints = chunk.positions.shape[:2]
     head = struct.pack("<iI", *divmod(stamp_ns, _SECOND)) + _names(frame, KEYPOINTS) + struct.pack("<II", n, joints)
