@@ -214,10 +214,49 @@ def run_node(run_module: Callable[..., Process]) -> Callable[..., Process]:
     return start
 
 
+class FastClock:
+    """Simulated time that passes twenty times as fast as real time, for nodes with ``use_sim_time``."""
+
+    FACTOR, PERIOD = 20.0, 0.01
+
+    def __init__(self) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context)
+        self._node = rclpy.create_node("fast_clock", context=self._context)
+        self._publisher = self._node.create_publisher(Clock, "/clock", 10)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        began, message = time.monotonic(), Clock()
+        while not self._stop.wait(self.PERIOD):
+            now = round((1000.0 + (time.monotonic() - began) * self.FACTOR) * 1e9)
+            message.clock.sec, message.clock.nanosec = divmod(now, 10**9)
+            self._publisher.publish(message)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+
 @pytest.fixture
-def run_signer(run_node: Callable[..., Process]) -> Callable[..., Process]:
-    """Starts the signer."""
-    return partial(run_node, "signer")
+def run_signer(run_node: Callable[..., Process]) -> Iterator[Callable[..., Process]]:
+    """Starts the signer; ``at_once=True`` one that sends as fast as it signs, on a ``FastClock``."""
+    clocks: list[FastClock] = []
+
+    def start(*arguments: str, at_once: bool = False, **values: object) -> Process:
+        if at_once:
+            values = {"lead_time": 60.0, "start_delay": 1.0, "use_sim_time": "true"} | values
+            if not clocks:
+                clocks.append(FastClock())
+        return run_node("signer", *arguments, **values)
+
+    yield start
+    for clock in clocks:
+        clock.close()
 
 
 @pytest.fixture
