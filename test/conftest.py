@@ -215,11 +215,12 @@ def run_node(run_module: Callable[..., Process]) -> Callable[..., Process]:
 
 
 class FastClock:
-    """Simulated time that passes twenty times as fast as real time, for nodes with ``use_sim_time``."""
+    """Simulated time that passes ``speed`` times as fast as real time, for nodes with ``use_sim_time``."""
 
-    FACTOR, PERIOD = 20.0, 0.01
+    PERIOD = 0.01
 
-    def __init__(self) -> None:
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
         self._context = Context()
         rclpy.init(context=self._context)
         self._node = rclpy.create_node("fast_clock", context=self._context)
@@ -231,7 +232,7 @@ class FastClock:
     def _run(self) -> None:
         began, message = time.monotonic(), Clock()
         while not self._stop.wait(self.PERIOD):
-            now = round((1000.0 + (time.monotonic() - began) * self.FACTOR) * 1e9)
+            now = round((1000.0 + (time.monotonic() - began) * self._speed) * 1e9)
             message.clock.sec, message.clock.nanosec = divmod(now, 10**9)
             self._publisher.publish(message)
 
@@ -244,14 +245,14 @@ class FastClock:
 
 @pytest.fixture
 def run_signer(run_node: Callable[..., Process]) -> Iterator[Callable[..., Process]]:
-    """Starts the signer; ``at_once=True`` one that sends as fast as it signs, on a ``FastClock``."""
+    """Starts the signer; one that is ``at_once`` sends as fast as it signs, and its time passes 20 times as fast."""
     clocks: list[FastClock] = []
 
-    def start(*arguments: str, at_once: bool = False, **values: object) -> Process:
+    def start(*arguments: str, at_once: bool = False, speed: float = 20.0, **values: object) -> Process:
         if at_once:
             values = {"lead_time": 60.0, "start_delay": 1.0, "use_sim_time": "true"} | values
             if not clocks:
-                clocks.append(FastClock())
+                clocks.append(FastClock(speed))
         return run_node("signer", *arguments, **values)
 
     yield start

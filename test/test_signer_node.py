@@ -206,19 +206,20 @@ def test_simulated_time(run_signer: Callable[..., Process], client: Client, sign
     time.sleep(0.7)
     assert not client.chunks, "the clock has not started"
 
-    def run_clock(begin: float, frames: int) -> None:
+    def run_clock(now: float, until: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 20.0
-        while sum(len(c.positions) for _, c in client.chunks) < frames:
+        while not until():
             assert time.monotonic() < deadline
-            client.set_clock(begin)
-            begin += 0.05
+            client.set_clock(now)
+            now += 0.05
             time.sleep(0.01)  # five times as fast as the wall clock
 
     total = _frames(signer, "hello please")
-    run_clock(100.0, 17)
+    run_clock(100.0, lambda: sum(len(c.positions) for _, c in client.chunks) >= 17)
     before = len(client.chunks)
     assert 100.0 <= client.chunks[0][1].stamp_ns / 1e9 < 101.0
-    run_clock(5.0, total)
+    run_clock(5.0, lambda: bool(client.signer.goals) and client.signer.goals[-1].status.final)
+    assert client.signer.goals[-1].status is Status.SUCCEEDED
     process.wait_for("the motion continues at")
     process.wait_for("real-time factor")
     chunks = [chunk for _, chunk in client.chunks]
