@@ -30,6 +30,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
 from text2sign_ros.ros import environment
+from text2sign_ros.ros.clock import SIGNER, SPEED, FastClock
 
 for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID"):
     os.environ.pop(name, None)
@@ -214,43 +215,14 @@ def run_node(run_module: Callable[..., Process]) -> Callable[..., Process]:
     return start
 
 
-class FastClock:
-    """Simulated time that passes ``speed`` times as fast as real time, for nodes with ``use_sim_time``."""
-
-    PERIOD = 0.01
-
-    def __init__(self, speed: float) -> None:
-        self._speed = speed
-        self._context = Context()
-        rclpy.init(context=self._context)
-        self._node = rclpy.create_node("fast_clock", context=self._context)
-        self._publisher = self._node.create_publisher(Clock, "/clock", 10)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        began, message = time.monotonic(), Clock()
-        while not self._stop.wait(self.PERIOD):
-            now = round((1000.0 + (time.monotonic() - began) * self._speed) * 1e9)
-            message.clock.sec, message.clock.nanosec = divmod(now, 10**9)
-            self._publisher.publish(message)
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
-
-
 @pytest.fixture
 def run_signer(run_node: Callable[..., Process]) -> Iterator[Callable[..., Process]]:
-    """Starts the signer; one that is ``at_once`` sends as fast as it signs, and its time passes 20 times as fast."""
+    """Starts the signer; one that is ``at_once`` signs as fast as it can, by a ``FastClock``."""
     clocks: list[FastClock] = []
 
-    def start(*arguments: str, at_once: bool = False, speed: float = 20.0, **values: object) -> Process:
+    def start(*arguments: str, at_once: bool = False, speed: float = SPEED, **values: object) -> Process:
         if at_once:
-            values = {"lead_time": 60.0, "start_delay": 1.0, "use_sim_time": "true"} | values
+            values = SIGNER | values
             if not clocks:
                 clocks.append(FastClock(speed))
         return run_node("signer", *arguments, **values)
