@@ -20,6 +20,7 @@ from text2sign_ros.resources import default_bundle
 from text2sign_ros.ros import environment
 from text2sign_ros.ros.client import Diagnostics, Goal, SignerClient, WaitError
 from text2sign_ros.ros.clock import SIGNER, SPEED, FastClock
+from text2sign_ros.wire.diagnosis import Level
 from text2sign_ros.wire.textlog import quote
 
 TEXT = "hello can i get a large coffee please thank you"
@@ -127,6 +128,11 @@ def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
 def _sign(client: SignerClient, text: str) -> tuple[Goal, Diagnostics]:
     """Have ``text`` signed; returns its goal, and the diagnostics that count it."""
     client.wait_until_ready(START_TIMEOUT)
+
+    def has_time() -> bool:
+        return client.diagnostics is not None and client.diagnostics.level is Level.OK
+
+    client.wait_for(has_time, START_TIMEOUT, "the signer to receive /clock")
     goal = client.submit(text)
     for _ in goal.follow(SILENCE_TIMEOUT):
         pass
