@@ -30,6 +30,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
 from text2sign_ros.ros import environment
+from text2sign_ros.ros.clock import SIGNER, SPEED, FastClock
 
 for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID"):
     os.environ.pop(name, None)
@@ -215,9 +216,20 @@ def run_node(run_module: Callable[..., Process]) -> Callable[..., Process]:
 
 
 @pytest.fixture
-def run_signer(run_node: Callable[..., Process]) -> Callable[..., Process]:
-    """Starts the signer."""
-    return partial(run_node, "signer")
+def run_signer(run_node: Callable[..., Process]) -> Iterator[Callable[..., Process]]:
+    """Starts the signer; one that is ``at_once`` signs as fast as it can, by a ``FastClock``."""
+    clocks: list[FastClock] = []
+
+    def start(*arguments: str, at_once: bool = False, speed: float = SPEED, **values: object) -> Process:
+        if at_once:
+            values = SIGNER | values
+            if not clocks:
+                clocks.append(FastClock(speed))
+        return run_node("signer", *arguments, **values)
+
+    yield start
+    for clock in clocks:
+        clock.close()
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ class TrajectoryOutput:
     def publish(self, chunk: Chunk, stamp: int) -> None:
         self._publisher.publish(trajectory.encode(chunk, stamp, self._frame))
 
+    def receivers(self) -> int:
+        return self._publisher.get_subscription_count() if self._node.context.ok() else 0
+
     def closed(self) -> bool:
         return not self._node.context.ok()
 
