@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Duration, Time
+from conftest import ROOT
 from geometry_msgs.msg import Quaternion, Transform, Twist, Vector3
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +77,16 @@ def test_any_number_of_frames(frames: int) -> None:
     assert last.transforms[78].translation.z == chunk.positions[-1, 78, 2]
     assert last.velocities[78].linear.z == chunk.velocities[-1, 78, 2]
     assert not last.accelerations
+
+
+def test_the_page_says_what_a_message_weighs() -> None:
+    page = (ROOT / "docs" / "trajectory.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+) kB \| (\d+) kB/s", page, re.MULTILINE)
+    assert "8" in dict.fromkeys(frames for frames, _, _ in rows)
+    for frames, kilobytes, rate in rows:
+        positions = np.zeros((int(frames), 79, 3), np.float32)
+        size = len(encode(Chunk(0, positions, positions, 25.0, True), 1)) / 1000
+        assert f"{size:.1f}" == kilobytes and abs(size * 25 / int(frames) - int(rate)) < 0.01 * int(rate), frames
 
 
 @given(st.integers(0, 40_000), st.binary(max_size=8))
