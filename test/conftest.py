@@ -31,6 +31,7 @@ from std_msgs.msg import String
 
 from text2sign_ros.ros import environment
 from text2sign_ros.ros.clock import SIGNER, SPEED, FastClock
+from text2sign_ros.wire.trajectory import Trajectory
 
 for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID"):
     os.environ.pop(name, None)
@@ -119,6 +120,16 @@ def peak_memory(items: Iterable[object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def keep(chunks: list[Trajectory], chunk: Trajectory) -> None:
+    """Append a chunk, which replaces what was kept for the same time, unless the clock has jumped back by a minute."""
+    if chunks and chunk.stamp_ns > chunks[-1].stamp_ns - 60 * 10**9:
+        while chunks and chunks[-1].stamp_ns >= chunk.stamp_ns:
+            chunks.pop()
+        if chunks:
+            chunks[-1] = chunks[-1].before(chunk.stamp_ns)
+    chunks.append(chunk)
 
 
 class Companion:
