@@ -29,7 +29,7 @@ class Manager(Observer):
     """Drives the node as a lifecycle manager would."""
 
     def __init__(self) -> None:
-        super().__init__("manager")
+        super().__init__("manager", motion=False)
         self.chunks: list[trajectory.Trajectory] = []
 
     def listen(self) -> None:
