@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Companion
+from conftest import Companion, keep
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message
@@ -37,7 +37,7 @@ class Audience(Companion):
 
     def attend(self, namespace: str) -> None:
         def on_chunk(data: bytes) -> None:
-            self.chunks[namespace].append(trajectory.decode(data))
+            keep(self.chunks[namespace], trajectory.decode(data))
             self.chunk_frames[namespace].add(deserialize_message(data, MultiDOFJointTrajectory).header.frame_id)
 
         def on_markers(message: MarkerArray) -> None:

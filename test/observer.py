@@ -21,15 +21,19 @@ SUCCEEDED, CANCELED, ABORTED = Status.SUCCEEDED, Status.CANCELED, Status.ABORTED
 
 
 class Observer(Companion):
-    """Has a ``client`` of the signer ``name``, and ``said``, all diagnostics; it receives the motion and ignores it."""
+    """Has a ``client`` of the signer ``name``, and ``said``, all diagnostics; it receives the motion and ignores it.
 
-    def __init__(self, own_name: str, name: str = "/signer") -> None:
+    Without ``motion`` it does not, and then nobody may see what is signed.
+    """
+
+    def __init__(self, own_name: str, name: str = "/signer", *, motion: bool = True) -> None:
         super().__init__(own_name)
         self._name = name
         self.said: deque[str] = deque(maxlen=1000)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
-        topic, depth = f"{name}/trajectory", QoSProfile(depth=1000)
-        self.node.create_subscription(MultiDOFJointTrajectory, topic, lambda _: None, depth, raw=True)
+        if motion:
+            topic, depth = f"{name}/trajectory", QoSProfile(depth=1000)
+            self.node.create_subscription(MultiDOFJointTrajectory, topic, lambda _: None, depth, raw=True)
         self.client = SignerClient(name, node=self.node, motion=False)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus, GoalStatusArray
-from conftest import Companion, Process
+from conftest import Companion, Process, keep
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -53,7 +53,7 @@ class Reader(Companion):
             self.goals[uuid.UUID(bytes=bytes(goal.goal_info.goal_id.uuid))] = goal
 
     def _on_chunk(self, data: bytes) -> None:
-        self.chunks.append(trajectory.decode(data))
+        keep(self.chunks, trajectory.decode(data))
 
     def connect(self, process: Process) -> None:
         process.wait_for("ready: ")

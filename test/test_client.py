@@ -569,7 +569,8 @@ def test_a_client_that_only_sends_texts(run_signer: Callable[..., Process]) -> N
         client.wait_until_ready()
         client.wait_for(lambda: "nobody subscribes" in client.diagnostics.message, 5.0, "the diagnostics")
         goal = client.submit("hello")
-        assert goal.result().succeeded and not goal.chunks
+        result = goal.result()
+        assert result.status is Status.ABORTED and "nobody subscribed" in result.reason and not goal.chunks
         for use in (goal.clip, lambda: next(goal.follow())):
             with pytest.raises(ClientError, match="motion=True"):
                 use()

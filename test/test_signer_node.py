@@ -160,35 +160,6 @@ def test_full_queue_and_stop_in_mid_sentence(
     assert not [line for line in process.log if "Traceback" in line or "ERROR" in line or "Error" in line]
 
 
-@pytest.mark.parametrize("lead_time", [LEAD, 6.0])
-def test_cancel_takes_back_what_was_sent(run_signer: Callable[..., Process], client: Client, lead_time: float) -> None:
-    process = run_signer(lead_time=lead_time)
-    client.connect(process)
-    client.signer.cancel()  # finds the service
-    first, second = (client.signer.submit(text) for text in ("can i get a large coffee please", "thank you"))
-    client.wait_for_frames(24)
-    client.until(lambda: first.stamp_ns and time.time_ns() > first.stamp_ns + 500_000_000, "half a second to be played")
-    canceled_at = time.time_ns()
-    assert client.signer.cancel() == "canceled 2 texts"
-    answered_at = time.time_ns()
-    assert [goal.result().status for goal in (first, second)] == [Status.CANCELED] * 2
-    over = time.time_ns()
-    chunks = first.chunks
-    assert not any(_gaps(list(chunks), 25.0)) and not second.chunks
-    assert first.captions is not None and first.captions.frames == first.frames
-    way = first.captions.parts[-1]
-    assert way.kind == "rest" and way.end_stamp is not None
-    assert canceled_at < way.start_stamp < answered_at + 200_000_000, "start_delay, a look at the clock, and a frame"
-    assert way.end_stamp - way.start_stamp < 1.2e9, "as long as a person would take"
-    assert -40_000_000 <= over - way.end_stamp < 500_000_000, "it ends when it was played"
-    motion = np.concatenate([chunk.positions for chunk in chunks])
-    np.testing.assert_allclose(motion[-1], REST_POSE, atol=1e-6)
-    assert not chunks[-1].velocities[-1].any()
-    assert np.linalg.norm(np.diff(motion, axis=0), axis=-1).max() < 0.15
-    assert client.signer.cancel() == "canceled 0 texts"
-    assert client.signer.submit("hello").result().succeeded
-
-
 def test_limits_stretch_time(run_signer: Callable[..., Process], client: Client, signer: Signer) -> None:
     process = run_signer(at_once=True, max_velocity=1.0)
     client.connect(process)
