@@ -184,6 +184,7 @@ def test_a_wrong_bundle_stops_all_of_it(launch_files: Path, launch: Callable[...
     launched.wait_for("FATAL.* /nowhere/bundle.json is missing", timeout=60.0)
     launched.wait(30.0)
     assert any("player-2]: process has finished cleanly" in line for line in launched.log), launched.log
+    assert sum("/nowhere/bundle.json" in line for line in launched.log) == 1, "the reason, once"
 
 
 def test_respawn(launch_files: Path, launch: Callable[..., Process], audience: Audience) -> None:
