@@ -74,6 +74,12 @@ def test_impossible_exports_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_relative_bundle_that_is_missing_is_shown_absolute(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["sign", "tea", "--out", "tea.npz", "--bundle", "nowhere"]) == 1
+    _one_line(capsys, f"{tmp_path}/nowhere/bundle.json is missing")
+
+
 def test_engines_without_tensorrt_are_one_line(bundle: Path, capsys, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     assert main(["export", "--bundle", str(bundle), "--tensorrt"]) == 1
