@@ -115,7 +115,7 @@ def test_topics_services_and_actions_exist(local_node: Callable[..., Node], bund
     assert signer.start(), signer.failure
     known = {"/signer/change_state", "/signer/get_state", "/player/markers"}
     known |= {entity.topic_name for entity in (*signer.publishers, *signer.subscriptions)}
-    known |= {service.srv_name for service in signer.services}
+    known |= {signer.resolve_service_name(service.srv_name) for service in signer.services}
     sources = " ".join(path.read_text() for path in (ROOT / "text2sign_ros" / "ros").glob("*.py"))
     for name, package in OPTIONAL.items():
         assert f"~/{name.rpartition('/')[2]}" in sources and package in sources, f"the signer has no {name}"
