@@ -182,6 +182,9 @@ def test_the_tutorials_program_follows_the_wrist(
     np.testing.assert_allclose(lines[:, 1:], signed, atol=6e-4)  # to the millimetre
     np.testing.assert_allclose(np.diff(lines[:, 0]), 0.04, atol=0.011)
     assert -0.01 < late < 1.0, "a point is printed when it is due, not when it arrives"
+    shown = re.findall(r"right wrist at x (\S+), y (\S+), z (\S+)$", TUTORIAL.read_text(), re.MULTILINE)
+    frames = (0, 33, 67)
+    np.testing.assert_allclose(np.array(shown, float), signed[[*frames]], atol=6e-4)
 
 
 @pytest.mark.parametrize("page", ["how_to/voice_pipeline.md", "client.md"])
