@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from action_msgs.msg import GoalStatusArray
-from conftest import Companion, Process
+from conftest import ROOT, Companion, Process
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
@@ -129,8 +130,6 @@ def read(folder: Path) -> list[Recorded]:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[Recorded]:
     """A bag of HELLO, recorded until two seconds after it was signed."""
-    from conftest import ROOT
-
     recorder, folder = Bag(), tmp_path_factory.mktemp("bag") / "hello"
     arguments = ("--ros-args", "--params-file", str(ROOT / "config" / "signer.yaml"))
     signer = Process("text2sign_ros.ros.signer_node", *arguments)
@@ -152,6 +151,14 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[Recorded]:
 
 def chunks(messages: Sequence[Recorded]) -> list[trajectory.Trajectory]:
     return [trajectory.decode(message.data) for message in messages if message.topic == "/signer/trajectory"]
+
+
+def test_the_recipe_records_these_topics() -> None:
+    page = (ROOT / "docs" / "how_to" / "record_and_replay.md").read_text()
+    (pattern,) = re.findall(r"^ros2 bag record .* --regex '(.*)'$", page, re.MULTILINE)
+    others = {"/signer/transition_event", "/player/markers", "/rosout", "/left/signer/text"}
+    assert {topic for topic in {*TYPES, *others} if re.search(pattern, topic)} == set(TYPES)
+    assert all(f"`{topic}`" in page for topic in TYPES)
 
 
 def test_the_bag_has_all_of_it(recorded: list[Recorded]) -> None:
