@@ -9,10 +9,10 @@ RUN apt-get update \
         python3-colcon-common-extensions python3-venv ros-jazzy-tf2-msgs \
     && rm -rf /var/lib/apt/lists/*
 
-# By number, so that an orchestrator can tell that it is not root.
-RUN useradd --create-home --uid 10001 --shell /bin/bash signer
+# By number, so that an orchestrator can tell that it is not root. The workspace is readable for every other user too.
+RUN useradd --create-home --uid 10001 --shell /bin/bash signer && install --directory --owner=signer --group=signer /ws
 USER 10001
-WORKDIR /home/signer/ws
+WORKDIR /ws
 
 # As in README.md; the ranges are those of setup.py.
 RUN python3 -m venv --system-site-packages venv \
@@ -25,6 +25,6 @@ RUN source /opt/ros/jazzy/setup.bash \
     && venv/bin/python "$(command -v colcon)" build --packages-select text2sign_ros
 
 # The base image's entry point sources ROS only.
-COPY --chown=signer:signer deploy/entrypoint.sh /home/signer/entrypoint.sh
-ENTRYPOINT ["/home/signer/entrypoint.sh"]
+COPY --chown=signer:signer deploy/entrypoint.sh /ws/entrypoint.sh
+ENTRYPOINT ["/ws/entrypoint.sh"]
 CMD ["ros2", "launch", "text2sign_ros", "text2sign.launch.py"]

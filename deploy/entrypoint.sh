@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs a command with ROS 2 and this workspace sourced.
+# Entry point of the image: runs a command with ROS 2 and the workspace /ws sourced.
 set -e
 source /opt/ros/jazzy/setup.bash
-source "$HOME/ws/install/setup.bash"
+source /ws/install/setup.bash
 exec "$@"
