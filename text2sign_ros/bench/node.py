@@ -27,13 +27,13 @@ _MB = 1e6
 
 
 @contextlib.contextmanager
-def _started(client: SignerClient, folder: Path) -> Iterator[tuple[psutil.Process, float]]:
+def _started(client: SignerClient, folder: Path, cache: Path | None) -> Iterator[tuple[psutil.Process, float]]:
     """A node that is ready and connected, as a process, and the seconds it took to become active."""
     client.check = None
     # DDS keeps reporting the previous node for a while; it must not be mistaken for this one.
     client.wait_for(lambda: not client.state and not client.present, TIMEOUT, "the previous node to be gone")
     began = time.perf_counter()
-    with start_signer(folder, lead_time=LEAD_TIME) as process:
+    with start_signer(folder, lead_time=LEAD_TIME, cache_dir=str(cache or "")) as process:
         client.check = process.check
         client.wait_for(lambda: client.state == "active", TIMEOUT, "the node to be active")
         seconds = time.perf_counter() - began
@@ -41,7 +41,9 @@ def _started(client: SignerClient, folder: Path) -> Iterator[tuple[psutil.Proces
         yield psutil.Process(process.pid), seconds
 
 
-def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: float, words: int) -> dict[str, Any]:
+def measure(
+    folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: float, words: int, cache: Path | None = None
+) -> dict[str, Any]:
     """Start the node repeatedly and let it sign.
 
     Args:
@@ -50,6 +52,7 @@ def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: fl
         each: how many texts of one sign each of them gets, all different.
         seconds: how long to observe streaming.
         words: number of words in the long text, which is signed as fast as possible.
+        cache: folder of engines; None is the node's own.
 
     Returns:
         ``cold_start_s``: from starting the process until it is ready; ``first_chunk_ms`` {p50, p99}: from publishing a
@@ -65,14 +68,14 @@ def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: fl
     signs = texts.single(bundle)
     environment.keep_to_this_machine()
     with SignerClient("/signer", name="signer_bench") as client:
-        with _started(client, folder) as (process, took):
+        with _started(client, folder, cache) as (process, took):
             cold.append(took)
             streaming = _streaming(client, process, texts.long(bundle, 10 + int(2 * seconds)), seconds)
-        with _started(client, folder) as (process, took):
+        with _started(client, folder, cache) as (process, took):
             cold.append(took)
             long = _long(client, process, texts.long(bundle, words)) | {"words": words}
         for start in range(starts):
-            with _started(client, folder) as (process, took):
+            with _started(client, folder, cache) as (process, took):
                 cold.append(took)
                 mine = [signs[(start * each + i) % len(signs)] for i in range(each)]
                 first += [_first_chunk(client, text) for text in mine]
