@@ -14,6 +14,7 @@ from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedE
 from rclpy.node import Node
 
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.ros import log_folder
 from text2sign_ros.ros.executor import SideExecutor
 
 _SPINNING = {__name__, SideExecutor.__module__}
@@ -37,6 +38,7 @@ def run(
         Exit code: 0 after a signal, 1 if the node can't start, after one line that says why.
     """
     try:
+        log_folder.ensure(name)
         rclpy.init(args=args)
     except RuntimeError as error:  # rclpy's RCLError: arguments or a parameters file that can't be read
         print(f"{name}: {error}", file=sys.stderr)
