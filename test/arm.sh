@@ -4,7 +4,7 @@
 #     test/arm.sh PYTHON [FOLDER]
 #
 # PYTHON is that of an environment with this package and the versions of constraints.txt; FOLDER (out/arm) gets the Arm
-# system, which a second run uses again. Takes three minutes on two cores, half a gigabyte, and the network for Debian's
+# system, which a second run uses again. Takes three to six minutes, half a gigabyte, and the network for Debian's
 # packages and PyPI's. No root: proot stands in for chroot, and for binfmt_misc, which runs programs of other processors.
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
