@@ -9,7 +9,7 @@
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
 python=$(realpath --no-symlinks "$1")
-folder=$(realpath "${2:-out/arm}")
+folder=$(realpath --canonicalize-missing "${2:-out/arm}")
 here=$(realpath "$(dirname "$0")/..")
 root=$folder/root
 text="hello, can i get a large coffee please" seed=3
