@@ -45,7 +45,10 @@ setup(
     extras_require={
         "cpu": ["onnxruntime>=1.20,<2"],
         "gpu": ["onnxruntime-gpu>=1.20,<2"],
-        # ONNX Runtime's provider links TensorRT 10. On a Jetson TensorRT comes with JetPack: pip install cuda-bindings.
+        # TensorRT comes with JetPack, and PyPI's onnxruntime-gpu can't use a Jetson's GPU: docs/jetson.md.
+        "jetpack6": ["onnxruntime>=1.20,<2", "cuda-python>=12.6,<12.7"],
+        "jetpack7": ["onnxruntime>=1.20,<2", "cuda-bindings>=13,<14"],
+        # ONNX Runtime's provider links TensorRT 10.
         "tensorrt": ["onnxruntime-gpu>=1.20,<2", "tensorrt-cu12>=10,<11", "cuda-bindings>=12.6,<13"],
         # Pictures, videos and .pose files.
         "files": ["av>=12,<19", "Pillow>=10.1,<14", "pose-format>=0.8,<0.16"],

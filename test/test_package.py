@@ -246,7 +246,10 @@ def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     assert not declared[""] & {"torch", "transformers", "onnxruntime", "onnxruntime-gpu"}
     assert not declared[""] & declared["files"] and {"av", "pillow", "pose-format"} == declared["files"]
     assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
-    assert set(declared) == {"", "cpu", "files", "gpu", "tensorrt", "train", "bench", "docs", "robot", "viewer", "test"}
+    chosen = {"cpu", "gpu", "jetpack6", "jetpack7", "tensorrt"}
+    assert set(declared) == chosen | {"", "files", "train", "bench", "docs", "robot", "viewer", "test"}
+    for extra in ("jetpack6", "jetpack7"):  # TensorRT is JetPack's, and PyPI's onnxruntime-gpu can't use the GPU
+        assert not declared[extra] & {"tensorrt-cu12", "onnxruntime-gpu"} and "onnxruntime" in declared[extra]
 
 
 def test_the_command_knows_which_extra_installs_which_module():

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from action_msgs.msg import GoalStatusArray
@@ -111,6 +112,7 @@ class SignerNode(ManagedNode):
                 self._bundle,
                 preset=self._value("preset") or None,
                 backend=self._value("backend"),
+                cache=Path(cache) if (cache := self._value("cache_dir")) else None,
                 threads=self._value("threads"),
             )
             stack.callback(signer.close)
