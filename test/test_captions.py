@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from text2sign_ros.inference.engine import Outcome, SigningEngine, Style, Utterance
+from text2sign_ros.inference.engine import Notice, Outcome, SigningEngine, Style, Utterance
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import Chunk, frame_time
 from text2sign_ros.motion.limits import Limits
@@ -31,7 +31,7 @@ class Recording:
 
     def __init__(self) -> None:
         self.messages: list[str] = []
-        self.captioner = Captioner(FPS, self.messages.append)
+        self.captioner = Captioner(FPS, lambda captions: self.messages.append(captions.json()))
 
     @property
     def last(self) -> Captions:
@@ -214,10 +214,11 @@ class Signing:
     def take(self, most: int | None = None) -> None:
         """Chunks to the end of the text, or so many."""
         while most is None or len(self.chunks) < most:
-            item = self.engine.take(20.0)
-            assert item is not None
+            item = self.engine.peek(20.0)
+            assert item is not None and self.engine.take(item)
             utterance, chunk = item
-            if chunk is None:
+            if not isinstance(chunk, Chunk):
+                assert chunk is Notice.END and self.engine.played(START) == [utterance]
                 assert utterance.outcome is not None
                 self.recording.captioner.end(utterance.id, utterance.outcome, str(utterance.error or ""), utterance)
                 return
@@ -338,7 +339,7 @@ def test_the_page_shows_what_is_sent() -> None:
     utterance = Utterance(example.text, Style(), id=example.id)
     recording.captioner.accept(utterance.id, example.text)
     parts = [Part(p.kind, p.text, p.start_frame, p.end_frame, p.word, p.estimated) for p in example.parts]
-    sent = SimpleNamespace(id=example.id, warnings=())
+    sent = SimpleNamespace(id=example.id, warnings=(), return_frame=None)
     for start in range(0, example.frames, 8):
         own = [part for part in parts if start <= part.start < start + 8]
         recording.captioner.sent(sent, chunk(start, *own), (example.start_stamp or 0) + start * FRAME)  # type: ignore[arg-type]

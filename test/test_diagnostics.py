@@ -65,11 +65,11 @@ def test_statistics_add_up() -> None:
     for late in (False, True):
         statistics.sent(late)
     values = statistics.values()
-    assert values["texts received"] == "8" and values["texts under way"] == "1"
-    assert [values[f"texts {outcome.value}"] for outcome in Outcome] == ["2", "2", "1", "1", "1"]
-    assert values["first chunk ready, last (ms)"] == "60.0"
-    assert values["first chunk ready, median of 2 (ms)"] == "35.0"
-    assert values["real-time factor"] == f"{0.7 / 4.0:.4f}"
+    assert values["texts received"] == "9" and values["texts under way"] == "1"
+    assert [values[f"texts {outcome.value}"] for outcome in Outcome] == ["2", "1", "2", "1", "1", "1"]
+    assert values["first chunk ready, last (ms)"] == "70.0"
+    assert values["first chunk ready, median of 3 (ms)"] == "20.0"
+    assert values["real-time factor"] == f"{1.0 / 6.0:.4f}"
     assert (values["chunks sent"], values["chunks late"]) == ("2", "1") and statistics.late_recently()
     assert values["last text not signed because"] == statistics.not_signed_recently() == "as many wait as may"
 

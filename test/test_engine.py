@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from text2sign_ros.inference.engine import (
     AHEAD,
-    MAX_UNCOLLECTED,
+    MAX_UNPLAYED,
+    Item,
+    Notice,
     Outcome,
     Policy,
     QueueFullError,
@@ -30,6 +32,7 @@ from text2sign_ros.text import TextError
 from text2sign_ros.wire.captions import Captioner, Captions
 
 STYLE = Style(frames_per_chunk=8)
+EVER = 2**62
 
 
 class Waving:
@@ -78,14 +81,28 @@ def engine(signer: Waving) -> Iterator[SigningEngine]:
     assert not engine._worker.is_alive()
 
 
+def take(engine: SigningEngine, timeout: float = 5.0) -> Item | None:
+    """What a consumer takes that sends everything immediately, and can take back nothing."""
+    item = engine.peek(timeout)
+    assert item is None or engine.take(item)
+    return item
+
+
+def take_chunk(engine: SigningEngine) -> Chunk:
+    item = take(engine)
+    assert item is not None and isinstance(item[1], Chunk)
+    return item[1]
+
+
 def take_all(engine: SigningEngine, utterance: Utterance) -> list[Chunk]:
     """Chunks up to the end of ``utterance``; nothing else may come in between."""
     taken = []
     while True:
-        item = engine.take(5.0)
+        item = take(engine)
         assert item is not None, "the engine gives nothing any more"
         assert item[0] is utterance
-        if item[1] is None:
+        if not isinstance(item[1], Chunk):
+            assert item[1] is Notice.END and engine.played(EVER) == [utterance]
             return taken
         taken.append(item[1])
 
@@ -108,7 +125,7 @@ def assert_whole(taken: list[Chunk], cuts: int = 1) -> None:
 def assert_told(taken: list[Chunk]) -> None:
     """The parts that the chunks carry make captions of a whole motion."""
     told: list[str] = []
-    captioner, utterance = Captioner(25.0, told.append), Utterance("text", STYLE)
+    captioner, utterance = Captioner(25.0, lambda changed: told.append(changed.json())), Utterance("text", STYLE)
     captioner.accept(utterance.id, utterance.text)
     for chunk in taken:
         captioner.sent(utterance, chunk, 10**9 + chunk.start_time)
@@ -127,17 +144,20 @@ def test_texts_are_signed_completely_and_in_order(engine: SigningEngine) -> None
         assert sum(map(len, taken)) == utterance.frames == frames
         assert utterance.outcome is Outcome.SIGNED and utterance.error is None
         assert 0 < utterance.first_chunk <= utterance.work
-    assert engine.take(0.05) is None
+    assert take(engine, 0.05) is None and engine.idle
 
 
 def test_it_signs_ahead_and_no_further(engine: SigningEngine, signer: Waving) -> None:
     utterance = engine.submit("1000", STYLE)
     deadline = time.monotonic() + 5.0
-    while sum(len(chunk) for _, chunk in engine._items) < AHEAD * signer.fps:
+    while sum(len(chunk) for _, chunk in engine._items if isinstance(chunk, Chunk)) < AHEAD * signer.fps:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     time.sleep(0.1)
-    assert sum(len(chunk) for _, chunk in engine._items) < AHEAD * signer.fps + STYLE.frames_per_chunk
+    assert (
+        sum(len(chunk) for _, chunk in engine._items if isinstance(chunk, Chunk))
+        < AHEAD * signer.fps + STYLE.frames_per_chunk
+    )
     assert_whole(take_all(engine, utterance))
 
 
@@ -157,10 +177,12 @@ def test_a_full_queue_refuses_a_text_and_loses_none(engine: SigningEngine, signe
 
 
 def test_an_unsignable_text_is_refused_and_the_next_is_signed(engine: SigningEngine) -> None:
-    bad, good = engine.submit("bad", STYLE), engine.submit("1", STYLE)
-    assert take_all(engine, bad) == []
-    assert bad.outcome is Outcome.REFUSED and "nothing to sign" in str(bad.error)
-    assert_whole(take_all(engine, good))
+    first = engine.submit("1", STYLE)
+    with pytest.raises(TextError, match="nothing to sign"):
+        engine.submit("bad", STYLE, policy=Policy.REPLACE)
+    good = engine.submit("1", STYLE)
+    for utterance in (first, good):
+        assert_whole(take_all(engine, utterance))
 
 
 @pytest.mark.parametrize("text", ["0!", "2!", "7!"])
@@ -176,7 +198,7 @@ def test_a_failed_text_ends_at_rest_and_the_next_is_signed(engine: SigningEngine
 @pytest.mark.parametrize("chunks_taken", [1, 2, 3, 12])
 def test_cancel_leads_to_rest_from_the_last_chunk(engine: SigningEngine, chunks_taken: int) -> None:
     first, second = engine.submit("20", STYLE), engine.submit("5", STYLE)
-    taken = [chunk for _, chunk in (engine.take(5.0) for _ in range(chunks_taken))]
+    taken = [take_chunk(engine) for _ in range(chunks_taken)]
     assert engine.cancel() == 2
     after = engine.submit("1", STYLE)
     back = take_all(engine, first)
@@ -190,16 +212,16 @@ def test_cancel_leads_to_rest_from_the_last_chunk(engine: SigningEngine, chunks_
 
 def test_canceling_again_on_the_way_back_changes_nothing(engine: SigningEngine) -> None:
     utterance = engine.submit("20", STYLE)
-    taken = [engine.take(5.0)[1] for _ in range(2)]
+    taken = [take_chunk(engine) for _ in range(2)]
     assert engine.cancel() == 1
-    taken.append(engine.take(5.0)[1])
+    taken.append(take_chunk(engine))
     assert engine.cancel() == 0
     assert_whole(taken + take_all(engine, utterance))
 
 
 def test_canceling_a_failed_text_twice_keeps_the_order(engine: SigningEngine) -> None:
     broken, other = engine.submit("1!", STYLE), engine.submit("5", STYLE)
-    taken = [engine.take(5.0)[1] for _ in range(2)]
+    taken = [take_chunk(engine) for _ in range(2)]
     deadline = time.monotonic() + 5.0
     while broken.outcome is None:
         assert time.monotonic() < deadline
@@ -215,14 +237,14 @@ def test_close_does_not_wait_for_a_consumer(signer: Waving) -> None:
     engine = SigningEngine(signer, max_waiting=3)  # type: ignore[arg-type]
     engine.submit("1000", STYLE)
     engine.submit("1000", STYLE)
-    assert engine.take(5.0) is not None
+    take_chunk(engine)
     engine.close()
     assert not engine._worker.is_alive()
 
 
 def test_replace_ends_all_other_texts(engine: SigningEngine) -> None:
     first, second = engine.submit("20", STYLE), engine.submit("5", STYLE)
-    taken = [engine.take(5.0)[1] for _ in range(3)]
+    taken = [take_chunk(engine) for _ in range(3)]
     newest = engine.submit("1", STYLE, policy=Policy.REPLACE)
     assert_whole(taken + take_all(engine, first))
     assert take_all(engine, second) == []
@@ -262,19 +284,19 @@ def test_a_text_that_waits_too_long_is_dropped(engine: SigningEngine, signer: Wa
 def test_a_stalled_consumer_does_not_make_memory_grow(engine: SigningEngine) -> None:
     for policy in (Policy.REPLACE, Policy.DROP_OLDEST):
         with pytest.raises(QueueFullError):
-            for _ in range(2 * MAX_UNCOLLECTED + 10):
+            for _ in range(2 * MAX_UNPLAYED + 10):
                 engine.submit("20", STYLE, policy=policy)
-    assert len(engine._live) <= 3 + MAX_UNCOLLECTED and len(engine._items) <= 3 + MAX_UNCOLLECTED + 10
+    assert len(engine._live) <= 3 + MAX_UNPLAYED and len(engine._items) <= 3 + MAX_UNPLAYED + 10
 
 
 @pytest.mark.parametrize("chunks_taken", [0, 1, 3, 12])
 def test_pause_leads_to_rest_and_interrupted_texts_start_again(engine: SigningEngine, chunks_taken: int) -> None:
     first, second = engine.submit("12", STYLE), engine.submit("1", STYLE)
-    taken = [engine.take(5.0)[1] for _ in range(chunks_taken)]
+    taken = [take_chunk(engine) for _ in range(chunks_taken)]
     assert engine.pause() == (chunks_taken > 0)
     assert engine.pause() == 0 and engine.paused
-    while (item := engine.take(0.2)) is not None:
-        assert item[0] is first and item[1] is not None
+    while (item := take(engine, 0.2)) is not None:
+        assert item[0] is first and isinstance(item[1], Chunk)
         taken.append(item[1])
     if chunks_taken:
         assert_whole(taken)
@@ -288,21 +310,21 @@ def test_pause_leads_to_rest_and_interrupted_texts_start_again(engine: SigningEn
 
 def test_cancel_in_a_pause(engine: SigningEngine) -> None:
     first, second = engine.submit("12", STYLE), engine.submit("1", STYLE)
-    taken = [engine.take(5.0)[1] for _ in range(4)]
+    taken = [take_chunk(engine) for _ in range(4)]
     engine.pause()
-    taken.append(engine.take(5.0)[1])
+    taken.append(take_chunk(engine))
     assert engine.cancel() == 2
     assert_whole(taken + take_all(engine, first))
     assert take_all(engine, second) == []
     third = engine.submit("1", STYLE)
-    assert engine.take(0.1) is None
+    assert take(engine, 0.1) is None
     engine.resume()
     assert_whole(take_all(engine, third))
 
 
 def test_canceling_twice_keeps_the_order_of_failed_texts(engine: SigningEngine) -> None:
     failed = engine.submit("1!", STYLE)
-    taken = [engine.take(5.0)[1]]
+    taken = [take_chunk(engine)]
     until(lambda: failed.outcome is Outcome.FAILED)
     following = engine.submit("0", STYLE)
     assert engine.cancel() == 2 and engine.cancel() == 0
@@ -341,30 +363,32 @@ def test_any_order_of_calls_keeps_the_invariants(commands: list[tuple[object, ob
                     accepted.append(engine.submit(str(argument), STYLE, policy=command))
                 except QueueFullError:
                     assert engine.waiting >= 3 and command is not Policy.REPLACE
+                except TextError:
+                    assert argument == "bad"
             elif command == "take":
-                taken += [item for item in (engine.take(0.02) for _ in range(int(str(argument)))) if item is not None]
+                taken += [item for item in (take(engine, 0.02) for _ in range(int(str(argument)))) if item is not None]
             else:
                 getattr(engine, str(command))()
         engine.resume()
-        while sum(chunk is None for _, chunk in taken) < len(accepted):
-            item = engine.take(5.0)
+        while sum(chunk is Notice.END for _, chunk in taken) < len(accepted):
+            item = take(engine)
             assert item is not None, "a text was lost"
             taken.append(item)
-        assert engine.take(0.0) is None and engine.idle
+        assert take(engine, 0.0) is None and set(engine.played(EVER)) == set(accepted) and engine.idle
     finally:
         engine.close()
-    ends = [utterance for utterance, chunk in taken if chunk is None]
+    ends = [utterance for utterance, chunk in taken if chunk is Notice.END]
     assert len(set(ends)) == len(ends) and set(ends) == set(accepted)
     in_turn = [utterance for utterance in accepted if utterance.outcome is not Outcome.DROPPED]
     assert [utterance for utterance in ends if utterance in in_turn] == in_turn
-    begun = [utterance for utterance, chunk in taken if chunk is not None]
+    begun = [utterance for utterance, chunk in taken if isinstance(chunk, Chunk)]
     assert [p for p, _ in itertools.groupby(begun)] == [p for p in accepted if p in begun], "one at a time"
     for utterance in accepted:
         own = [chunk for p, chunk in taken if p is utterance]
-        assert utterance.outcome is not None and own[-1] is None
+        assert utterance.outcome is not None and own[-1] is Notice.END
         motions: list[list[Chunk]] = []
         for chunk in own[:-1]:
-            assert chunk is not None
+            assert isinstance(chunk, Chunk)
             if chunk.start == 0:
                 motions.append([])
             motions[-1].append(chunk)

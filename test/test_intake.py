@@ -11,6 +11,7 @@ import pytest
 from text2sign_ros.inference.engine import Outcome, Policy, QueueFullError, Style, Utterance
 from text2sign_ros.motion.limits import Limits
 from text2sign_ros.ros.speech import Speech
+from text2sign_ros.text import TextError
 from text2sign_ros.wire.captions import Captioner, Captions
 from text2sign_ros.wire.intake import BURST, Intake
 from text2sign_ros.wire.reports import Reports
@@ -60,13 +61,14 @@ class House:
     def end(self, id: uuid.UUID, outcome: Outcome) -> None:
         self.reported.append(("end", id, outcome))
 
-    def _caption(self, message: str) -> None:
-        captions = Captions.parse(message)
+    def _caption(self, captions: Captions) -> None:
         self.reported.append((captions.state.value, captions.id, captions.outcome, captions.reason))
 
     # As an engine
 
     def submit(self, text: str, style: Style, *, policy: Policy, max_wait: float, id: uuid.UUID) -> Utterance:
+        if len(text) > 20:
+            raise TextError("the text has 21 characters, more than the 20 allowed")
         if len(self.submitted) == 3:
             raise QueueFullError("3 texts are waiting")
         self.submitted.append((text, style, policy, max_wait))
@@ -98,7 +100,7 @@ def test_a_text_is_queued_as_the_settings_say(house: House) -> None:
     ("text", "refusal", "reason"),
     [
         ("tea", "its locale is 'de'", "its locale is 'de'"),
-        ("a" * 21, "", "it has 21 characters; send it in parts, or raise max_characters (20)"),
+        ("a" * 21, "", "the text has 21 characters, more than the 20 allowed"),
         ("tea", "", "3 texts are waiting"),
         ("tea", "", "the node is inactive; activate it before"),
     ],
@@ -156,7 +158,7 @@ def test_speech_that_is_not_understood_is_refused(house: House) -> None:
     assert [what[3] for what in house.reported if what[0] == "ended"] == [
         "its locale is 'es_ES'; this node signs en",
         "its confidence is 0.25, and speech_confidence 0.5",
-        "it has 21 characters; send it in parts, or raise max_characters (20)",
+        "the text has 21 characters, more than the 20 allowed",
     ]
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from text2sign_ros.inference.engine import Outcome, Style, Utterance
+from text2sign_ros.inference.engine import Item, Notice, Outcome, Style, Utterance
+from text2sign_ros.inference.flight import Flight
 from text2sign_ros.motion.chunks import Chunk, chunks
 from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.wire import trajectory
@@ -24,23 +25,45 @@ class Ready:
     """Stands in for the engine: all is signed."""
 
     def __init__(self) -> None:
-        self.items: deque[tuple[Utterance, Chunk | None]] = deque()
+        self.items: deque[Item] = deque()
+        self.flight, self.seen = Flight[Utterance](), list[bool]()
 
     def put(self, text: str, frames: int = 20) -> Utterance:
         utterance = Utterance(text, Style(), outcome=Outcome.SIGNED)
         still = np.repeat(REST_POSE[None], frames, axis=0).astype(np.float32)
-        self.items += [*((utterance, chunk) for chunk in chunks([still], FPS, 8)), (utterance, None)]
+        self.items += [*((utterance, chunk) for chunk in chunks([still], FPS, 8)), (utterance, Notice.END)]
         return utterance
 
-    def take(self, timeout: float) -> tuple[Utterance, Chunk | None] | None:
+    def peek(self, timeout: float) -> Item | None:
         if self.items:
-            return self.items.popleft()
+            return self.items[0]
         time.sleep(min(timeout, 0.01))
         return None
 
+    def take(self, item: Item, stamp: int = 0, *, seen: bool = True) -> bool:
+        assert self.items.popleft() is item
+        utterance, chunk = item
+        if isinstance(chunk, Chunk):
+            utterance.origin = stamp - chunk.start_time
+            self.flight.add(utterance, chunk, stamp, None)
+            self.seen.append(seen)
+        else:
+            self.flight.end(utterance)
+        return True
+
+    def played(self, now: int) -> list[Utterance]:
+        return self.flight.played(now)
+
+    def forget(self) -> list[Utterance]:
+        return self.flight.forget()
+
+    @property
+    def in_flight(self) -> bool:
+        return len(self.flight) > 0
+
     @property
     def idle(self) -> bool:
-        return not self.items
+        return not self.items and not self.in_flight
 
 
 class Stand:
@@ -49,7 +72,7 @@ class Stand:
     def __init__(self) -> None:
         self.time, self.reported = 10**12, list[tuple[object, ...]]()
         self.sent_at: list[tuple[int, int]] = []  # clock, stamp
-        self.failing, self.ending = False, False
+        self.failing, self.ending, self.consumers = False, False, 1
 
     def now(self) -> int:
         return self.time
@@ -65,6 +88,9 @@ class Stand:
             raise RuntimeError("no context")
         self.sent_at.append((self.time, trajectory.decode(data).stamp_ns))
 
+    def receivers(self) -> int:
+        return self.consumers
+
     def closed(self) -> bool:
         return self.ending
 
@@ -74,6 +100,9 @@ class Stand:
 
     def moved(self, stamp: int, due: int) -> None:
         self.reported.append(("moved", stamp, due))
+
+    def recalled(self, utterance: Utterance) -> None:
+        self.reported.append(("recalled", utterance.text))
 
     def ended(self, utterance: Utterance) -> None:
         self.reported.append(("ended", utterance.text))
@@ -116,8 +145,13 @@ def test_chunks_are_sent_ahead_of_their_stamps_and_reported(sender: Sender, stan
     stand.time = begin + 8 * 40_000_000 - LEAD
     stand.until(2)
     stand.time = begin + 16 * 40_000_000 - LEAD
+    stand.until(3)
+    stand.time = begin + 19 * 40_000_000 - 1
+    time.sleep(0.1)
+    assert stand.reported[1:] == [("sent", "tea", 8, False), ("sent", "tea", 16, False)], "it is not played yet"
+    stand.time = begin + 19 * 40_000_000
     stand.until(4)
-    assert stand.reported[1:] == [("sent", "tea", 8, False), ("sent", "tea", 16, False), ("ended", "tea")]
+    assert stand.reported[3] == ("ended", "tea")
     assert [stamp - begin for _, stamp in stand.sent_at] == [0, 8 * 40_000_000, 16 * 40_000_000]
     assert all(at >= stamp - LEAD for at, stamp in stand.sent_at)
 
@@ -140,10 +174,14 @@ def test_a_chunk_that_can_not_be_sent_is_reported_and_the_next_is_sent(
     stand.failing = True
     engine.put("tea", frames=8)
     sender.start()
+    stand.until(1)
+    stand.time += 10**9
     stand.until(2)
     assert stand.reported == [("broke", "tea", "no context"), ("ended", "tea")]
     stand.failing = False
     engine.put("no", frames=8)
+    stand.until(3)
+    stand.time += 10**9
     stand.until(4)
     assert stand.reported[2:] == [("sent", "no", 0, False), ("ended", "no")]
 
@@ -152,6 +190,11 @@ def test_the_end_of_the_process_is_not_a_failure(sender: Sender, stand: Stand, e
     stand.failing = stand.ending = True
     engine.put("tea", frames=8)
     sender.start()
+    deadline = time.monotonic() + 10.0
+    while engine.items:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    stand.time += 10**9
     stand.until(1)
     assert stand.reported == [("ended", "tea")]
 
@@ -175,3 +218,27 @@ def test_finish_waits_for_all_and_gives_up_if_the_clock_has_stopped(
     finally:
         stopped.set()
         ticking.join()
+
+
+def test_a_clock_that_jumps_back_ends_what_was_sent(sender: Sender, stand: Stand, engine: Ready) -> None:
+    engine.put("tea", frames=8)
+    sender.start()
+    stand.until(1)
+    stand.time = 10**9
+    stand.until(2)
+    assert stand.reported[1] == ("ended", "tea"), "its stamps will never come"
+    engine.put("no", frames=8)
+    stand.until(3)
+    assert stand.sent_at[-1] == (10**9, 10**9 + DELAY)
+
+
+def test_it_says_whether_anybody_receives_a_chunk(sender: Sender, stand: Stand, engine: Ready) -> None:
+    stand.consumers = 0
+    engine.put("tea", frames=8)
+    sender.start()
+    stand.until(1)
+    stand.consumers = 2
+    engine.put("no", frames=8)
+    stand.time += 10**9
+    stand.until(3)
+    assert engine.seen == [False, True]

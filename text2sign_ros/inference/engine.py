@@ -7,22 +7,26 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+import numpy as np
+
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.inference.flight import Flight, Recall
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.chunks import Chunk, chunks
 from text2sign_ros.motion.limits import Limits, to_rest
 from text2sign_ros.motion.timeline import REST, Part, Timeline
-from text2sign_ros.text import TextError
+from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.text import Plan
 
 AHEAD = 2.0
 """Seconds of motion to buffer for the consumer: bridges moments in which the machine is too busy to sign."""
-MAX_UNCOLLECTED = 100
-"""Ended texts that the consumer may leave uncollected, in addition to waiting texts: a stalled consumer must not let
-memory grow."""
+MAX_UNPLAYED = 100
+"""Texts that may be sent but not played yet, in addition to waiting texts: a clock that stands must not let memory
+grow."""
 
 
 class QueueFullError(Text2SignError):
@@ -31,6 +35,10 @@ class QueueFullError(Text2SignError):
 
 class DroppedError(Text2SignError):
     """A text expired or was superseded before it was signed."""
+
+
+class UnseenError(Text2SignError):
+    """A text was sent, and nobody received it."""
 
 
 class Policy(Enum):
@@ -48,8 +56,11 @@ class Outcome(Enum):
     """How a text ended."""
 
     SIGNED = "signed"
+    """All of it was played."""
+    UNSEEN = "unseen"
+    """All of it was sent, but nobody received it."""
     REFUSED = "refused"
-    """It can't be signed, and no part of it was."""
+    """It can't be signed, and was not accepted."""
     DROPPED = "dropped"
     """It expired or was superseded before it was signed."""
     CANCELED = "canceled"
@@ -82,14 +93,16 @@ class Utterance:
         text, style: as submitted.
         id: unique identifier.
         expires: time by ``time.monotonic`` at which it is dropped if it is still waiting and has not started.
-        outcome: None until it has ended.
-        error: why it was refused, dropped, superseded or failed.
+        outcome: how it ended, or will have ended once it is played; None before that is known.
+        error: why it was dropped, superseded, unseen or failed.
         warnings: what could not be signed as written; complete for a long text once it has ended.
         started: whether any of its chunks was taken.
         frames: number of frames signed so far.
         first_chunk: seconds from when the engine started on this text to its first chunk; 0 before that.
         work: seconds of signing so far, waiting excluded.
         return_frame: frame from which the motion returns straight to rest, or None.
+        origin: stamp that its frame 0 has by the last chunk that was sent, nanoseconds; None before.
+        unseen: number of frames sent that nobody received.
     """
 
     text: str
@@ -104,44 +117,66 @@ class Utterance:
     first_chunk: float = 0.0
     work: float = 0.0
     return_frame: int | None = None
+    origin: int | None = None
+    unseen: int = 0
 
 
-Item = tuple[Utterance, Chunk | None]
-"""A chunk of an utterance; None instead of a chunk means that it has ended, see ``outcome``."""
+class Notice(Enum):
+    """What is to be known about an utterance between chunks."""
+
+    END = "end"
+    """Nothing more of it is to be sent, see ``outcome``."""
+    RECALLED = "recalled"
+    """All that was sent of it was taken back before it was played."""
+
+
+Item = tuple[Utterance, Chunk | Notice]
+
+
+def never() -> int:
+    """For a consumer from which no motion can be taken back."""
+    return 2**63
 
 
 class SigningEngine:
     """Signs texts in the order of submission, ahead of the consumer of the chunks.
 
-    All methods are thread-safe, but the chunks are for a single consumer. One worker thread runs the signer.
+    All methods are thread-safe, but the chunks are for a single consumer, which looks at the next one (``peek``), takes
+    it when it sends it (``take``), and asks what has been played (``played``). One worker thread runs the signer.
 
     Invariants (checked by the tests):
-        - Bounded memory: at most ``max_waiting`` texts are waiting (plus those that ``pause`` put back), and at most
-          ``AHEAD`` seconds of motion (plus one chunk and one return to rest) and ``MAX_UNCOLLECTED`` ended texts are
-          buffered.
-        - Every accepted text yields all its chunks in order, then exactly one None with its outcome, before the first
-          chunk of the next text. Only ``close`` cuts this short.
+        - Bounded memory: at most ``max_waiting`` texts are waiting (plus those that were put back), at most ``AHEAD``
+          seconds of motion (plus one chunk and one return to rest) are buffered, and at most ``MAX_UNPLAYED`` texts
+          are sent and not played. What was sent is kept until it is played.
+        - Every accepted text yields all its chunks in order, then exactly one ``END`` with its outcome, before the
+          first chunk of the next text. It ends when its last point is played. Only ``close`` cuts this short.
         - The parts of the chunks cover all frames of a motion without gaps. A return to rest is a part of its own and
           ends all other parts.
-        - The chunks of a text start and end at rest. If the text is canceled or fails, they continue from the last
-          chunk that was taken along a minimum-jerk path to rest.
-        - After ``cancel``, canceled texts yield no further chunks except that return to rest.
+        - The chunks of a text start and end at rest. If the text is canceled or fails, they continue along a
+          minimum-jerk path to rest, after a cancellation from the last frame that is played before ``edge()``: its
+          first chunk then starts before the end of the last one, which it replaces from there on. A text of which
+          nothing was played by then yields a chunk at rest from its frame 0 on.
+        - After ``cancel``, canceled texts yield no further chunks except that return to rest. A text that was sent
+          after one that is canceled, and so was taken back with it, is signed again from its start.
         - After ``pause`` the same holds, and nothing is signed until ``resume``. An interrupted text is then signed
           again from its start, with frames counted from 0, because half a sentence or half a sign means nothing.
 
     Args:
         signer: to sign with; warm it up first.
         max_waiting: maximum number of waiting texts.
+        edge: returns the earliest time, on the clock of the stamps, at which consumers can still follow another motion
+            than the one that was sent.
     """
 
-    def __init__(self, signer: Signer, *, max_waiting: int) -> None:
-        self._signer, self._max_waiting = signer, max_waiting
+    def __init__(self, signer: Signer, *, max_waiting: int, edge: Callable[[], int] = never) -> None:
+        self._signer, self._max_waiting, self._edge = signer, max_waiting, edge
         self._changed = threading.Condition()  # guards everything below
-        self._live: list[Utterance] = []  # submitted, and their end not taken yet
+        self._live: list[Utterance] = []  # submitted, and their end not played yet
+        self._plans: dict[Utterance, Plan] = {}  # of the live ones
         self._waiting: deque[Utterance] = deque()  # those of them that the worker has to start or restart
         self._running: Utterance | None = None  # the one that the worker is signing
-        self._items: deque[Item] = deque()
-        self._last: tuple[Utterance, Chunk] | None = None  # the last chunk that was taken
+        self._items: deque[Item] = deque()  # to be taken
+        self._flight = Flight[Utterance]()  # taken, and not played yet
         self._paused = False
         self._closed = False
         self._worker = threading.Thread(target=self._work, name="signing engine", daemon=True)
@@ -159,8 +194,13 @@ class SigningEngine:
 
     @property
     def idle(self) -> bool:
-        """Whether the end of every text has been taken."""
+        """Whether every text has ended."""
         return not self._live
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether something was sent that is not played yet."""
+        return len(self._flight) > 0
 
     def submit(
         self,
@@ -180,16 +220,18 @@ class SigningEngine:
             id: identifier of the text; None generates one.
 
         Raises:
-            QueueFullError: ``max_waiting`` texts are waiting and the policy drops none, or ``MAX_UNCOLLECTED`` ended
-                texts have not been taken.
+            TextError: nothing in the text can be signed, or it is too long.
+            QueueFullError: ``max_waiting`` texts are waiting and the policy drops none, or ``MAX_UNPLAYED`` texts were
+                sent and are not played.
         """
+        plan = self._signer.plan(text, max_characters=style.max_characters)
         expires = time.monotonic() + max_wait if max_wait > 0 else math.inf
-        utterance = Utterance(text, style, id or uuid.uuid4(), expires)
+        utterance = Utterance(text, style, id or uuid.uuid4(), expires, warnings=plan.warnings)
         with self._changed:
             self._expire()
-            if len(self._live) >= self._max_waiting + MAX_UNCOLLECTED:
+            if len(self._live) >= self._max_waiting + MAX_UNPLAYED:
                 raise QueueFullError(
-                    f"the ends of {MAX_UNCOLLECTED} texts have not been sent yet; is the clock stopped?"
+                    f"{MAX_UNPLAYED} texts have not been played yet; is the clock stopped, or lead_time very long?"
                 )
             if policy is Policy.REPLACE:
                 self.cancel(DroppedError("superseded by a newer text"))
@@ -200,32 +242,29 @@ class SigningEngine:
             if len(self._waiting) >= self._max_waiting:
                 raise QueueFullError(f"{self._max_waiting} texts are waiting; send it later or raise queue_size")
             self._live.append(utterance)
+            self._plans[utterance] = plan
             self._waiting.append(utterance)
             self._changed.notify_all()
         return utterance
 
-    def cancel(self, reason: Exception | None = None) -> int:
-        """End every text that was submitted; a motion in progress returns to rest.
+    def cancel(self, reason: Exception | None = None, *, only: uuid.UUID | None = None) -> int:
+        """End texts that were submitted; a motion in progress returns to rest.
 
         Args:
             reason: becomes the ``error`` of each text that this cancels.
+            only: the one to end, while the others are signed; None ends all.
 
         Returns:
-            Number of texts that were ended.
+            Number of texts that were ended. One of which only the return to rest is left is not.
         """
         with self._changed:
-            going = [
-                p for p in self._live if self._has_more(p) and not (p.outcome is not None and self._is_returning(p))
-            ]
-            for utterance in going:
-                # A failed text stays failed: only its motion is cut short.
-                if utterance.outcome in (None, Outcome.SIGNED):
-                    utterance.outcome, utterance.error = Outcome.CANCELED, reason
-                self._replace(utterance, [*self._way_out(utterance), (utterance, None)])
-            self._waiting.clear()
-            self._running = None
-            self._changed.notify_all()
-            return len(going)
+            first = None
+            if only is not None:
+                first = next((p for p in self._live if p.id == only), None)
+                if first is None:
+                    return 0
+            canceled, _ = self._interrupt(lambda p: first in (None, p), first, reason)
+            return canceled
 
     def pause(self) -> int:
         """Bring a motion in progress to rest, and sign nothing until ``resume``.
@@ -237,20 +276,7 @@ class SigningEngine:
             if self._paused:
                 return 0
             self._paused = True
-            again: list[Utterance] = []
-            for utterance in [p for p in self._live if p not in self._waiting]:
-                if not again and not self._has_more(utterance):
-                    continue
-                ended = utterance.outcome in (Outcome.CANCELED, Outcome.DROPPED)
-                if ended or (utterance.outcome is Outcome.FAILED and utterance.started):
-                    self._replace(utterance, [*self._way_out(utterance), (utterance, None)])
-                else:  # including texts refused or failed early: they must not end before those ahead of them
-                    utterance.outcome = utterance.error = None
-                    self._replace(utterance, self._way_out(utterance))
-                    again.append(utterance)
-            self._waiting.extendleft(reversed(again))
-            self._running = None
-            self._changed.notify_all()
+            _, again = self._interrupt(lambda _: False)
             return sum(utterance.started for utterance in again)
 
     def resume(self) -> None:
@@ -259,19 +285,54 @@ class SigningEngine:
             self._paused = False
             self._changed.notify_all()
 
-    def take(self, timeout: float) -> Item | None:
-        """The next chunk or the end of a text; None if ``timeout`` seconds pass without one."""
+    def peek(self, timeout: float) -> Item | None:
+        """The next chunk or notice, which stays the next; None if ``timeout`` seconds pass without one."""
         with self._changed:
             self._expire()
-            if not self._changed.wait_for(lambda: self._items or self._closed, timeout) or not self._items:
-                return None
-            utterance, chunk = self._items.popleft()
-            if chunk is None:
-                self._live.remove(utterance)
-            else:
-                utterance.started, self._last = True, (utterance, chunk)
+            self._changed.wait_for(lambda: self._items or self._closed, timeout)
+            return self._items[0] if self._items else None
+
+    def take(self, item: Item, stamp: int = 0, *, seen: bool = True) -> bool:
+        """Take ``item``, which ``peek`` returned.
+
+        Args:
+            item: a chunk that is sent now, or a notice.
+            stamp: of the chunk's first point, nanoseconds.
+            seen: whether anybody receives the chunk.
+
+        Returns:
+            Whether it was still the next. If not, it must not be sent.
+        """
+        utterance, chunk = item
+        with self._changed:
+            if not self._items or self._items[0] is not item:
+                return False
+            self._items.popleft()
+            if isinstance(chunk, Chunk):
+                utterance.started, utterance.origin = True, stamp - chunk.start_time
+                utterance.unseen += 0 if seen else len(chunk)
+                if utterance.return_frame is None:
+                    utterance.return_frame = next((part.start for part in chunk.parts if part.kind == REST), None)
+                self._flight.add(utterance, chunk, stamp, utterance.return_frame)
+            elif chunk is Notice.END:
+                self._flight.end(utterance)
             self._changed.notify_all()
-            return utterance, chunk
+            return True
+
+    def played(self, now: int) -> list[Utterance]:
+        """The texts that have ended since the last call: those whose last point is reached at ``now`` (nanoseconds)."""
+        with self._changed:
+            return [self._settle(utterance) for utterance in self._flight.played(now)]
+
+    def forget(self) -> list[Utterance]:
+        """The clock has jumped back, and consumers have discarded all that they had: returns texts that have ended."""
+        with self._changed:
+            ended = [self._settle(utterance) for utterance in self._flight.forget()]
+            for utterance in ended:
+                utterance.warnings += ("the clock jumped back before the end of it was played",)
+            for utterance in self._live:
+                utterance.origin = None
+            return ended
 
     def close(self) -> None:
         """Stop immediately, even in mid-sentence, and join the worker."""
@@ -280,32 +341,118 @@ class SigningEngine:
             self._changed.notify_all()
         self._worker.join()
 
+    def _settle(self, utterance: Utterance) -> Utterance:
+        """It has ended."""
+        self._live.remove(utterance)
+        del self._plans[utterance]
+        if utterance.outcome is Outcome.SIGNED and utterance.unseen:
+            if utterance.unseen >= utterance.frames:
+                utterance.outcome = Outcome.UNSEEN
+                utterance.error = UnseenError("nobody subscribed to the trajectory: nobody saw it")
+            else:
+                share = f"{utterance.unseen} of its {utterance.frames} frames"
+                utterance.warnings += (f"nobody subscribed to the trajectory for {share}",)
+        return utterance
+
+    def _interrupt(
+        self, is_canceled: Callable[[Utterance], bool], first: Utterance | None = None, reason: Exception | None = None
+    ) -> tuple[int, list[Utterance]]:
+        """Take back what consumers can still replace, end some texts, and put back all others that lost something.
+
+        Args:
+            is_canceled: which texts to end.
+            first: if given, the only one of these, and texts before it stay as they are.
+            reason: why they are ended.
+
+        Returns:
+            Number of texts that were ended, and those that were put back.
+        """
+        recall = self._flight.recall(self._edge(), first)
+        concerned = list(self._live)
+        if first is not None:
+            begin = self._live.index(first)
+            concerned = self._live[begin:] if len(recall.owners) > 1 else [first]
+        canceled: list[Utterance] = []
+        again: list[Utterance] = []
+        for p in concerned:
+            ends = is_canceled(p)
+            if p not in recall.owners and (
+                self._flight.has_ended(p)
+                or (not again and not self._has_more(p))
+                or (p.outcome is not None and self._is_returning(p))
+                or (not ends and p in self._waiting)
+            ):
+                continue
+            way = self._way_out(p, recall)
+            if ends:
+                # A failed text stays failed: only its motion is cut short.
+                if p.outcome in (None, Outcome.SIGNED):
+                    p.outcome, p.error = Outcome.CANCELED, reason
+                canceled.append(p)
+                self._replace(p, [*way, (p, Notice.END)])
+            elif p.outcome in (Outcome.CANCELED, Outcome.DROPPED) or (p.outcome is Outcome.FAILED and p.started):
+                self._replace(p, [*way, (p, Notice.END)])
+            else:  # including texts that failed before their first chunk: they must not end before those ahead of them
+                p.outcome = p.error = None
+                self._replace(p, way)
+                again.append(p)
+        self._waiting = deque([*again, *(p for p in self._waiting if p not in canceled)])
+        if self._running in canceled or self._running in again:
+            self._running = None
+        self._changed.notify_all()
+        return len(canceled), again
+
     def _has_more(self, utterance: Utterance) -> bool:
-        """Whether anything other than its end is still to be taken."""
-        own = [chunk for p, chunk in self._items if p is utterance]
-        return own != [None]
+        """Whether chunks of it are still to be taken or signed."""
+        coming = any(p is utterance and isinstance(chunk, Chunk) for p, chunk in self._items)
+        return coming or utterance is self._running or utterance in self._waiting
 
     def _is_returning(self, utterance: Utterance) -> bool:
-        """Whether only its return to rest is still to be taken."""
-        if self._last is None or self._last[0] is not utterance or utterance.return_frame is None:
+        """Whether only its return to rest is still to be taken, and all of that is there."""
+        own = [chunk for p, chunk in self._items if p is utterance and isinstance(chunk, Chunk)]
+        if utterance.return_frame is None:
             return False
-        return self._last[1].start + len(self._last[1]) >= utterance.return_frame
+        if own:
+            return own[0].start >= utterance.return_frame and own[-1].last
+        last = self._flight.last
+        return last is not None and last[0] is utterance and last[1].last
 
-    def _way_out(self, utterance: Utterance) -> list[Item]:
-        """The chunks from its last one that was taken to rest; none if it has not started."""
+    def _way_out(self, utterance: Utterance, recall: Recall[Utterance]) -> list[Item]:
+        """The chunks that lead it to rest from what consumers keep of it; none if it has not started."""
+        if utterance in recall.owners[1:]:
+            utterance.return_frame = None
+            return [(utterance, Notice.RECALLED)]
+        if utterance in recall.owners:
+            utterance.return_frame = recall.frame
+            return self._way_back(utterance, recall.base)
         if self._is_returning(utterance):
-            return [item for item in self._items if item[0] is utterance and item[1] is not None]
-        if self._last is None or self._last[0] is not utterance:
+            return [item for item in self._items if item[0] is utterance and isinstance(item[1], Chunk)]
+        last = self._flight.last
+        if last is None or last[0] is not utterance:
             return []
-        last = self._last[1]
-        utterance.return_frame = last.start + len(last)
-        return [(utterance, chunk) for chunk in _way_back(utterance, last)]
+        utterance.return_frame = last[1].start + len(last[1])
+        return self._way_back(utterance, last[1])
+
+    def _way_back(self, utterance: Utterance, base: Chunk | None) -> list[Item]:
+        """Chunks from the end of ``base`` (None: from rest, as frame 0) to rest; none if it ends there."""
+        if base is not None and base.last:
+            return []
+        style, fps = utterance.style, self._signer.fps
+        position, velocity = REST_POSE, np.zeros_like(REST_POSE)
+        if base is not None:
+            position, velocity = base.positions[-1], base.velocities[-1]
+        path = to_rest(position, velocity, fps, style.limits)
+        first, *others = chunks([path], fps, style.frames_per_chunk, after=base)
+        way = Part(REST, "", first.start, first.start + len(path))
+        return [(utterance, chunk) for chunk in (replace(first, parts=(way,)), *others)]
 
     def _replace(self, utterance: Utterance, items: list[Item]) -> None:
-        """Replace its items that are still to be taken by ``items``; append them if there are none."""
+        """Replace what is still to be taken of it by ``items``, before those of later texts."""
+        notices = [item for item in self._items if item[0] is utterance and item[1] is Notice.RECALLED]
         others = [item for item in self._items if item[0] is not utterance]
-        place = next((k for k, item in enumerate(self._items) if item[0] is utterance), len(others))
-        self._items = deque([*others[:place], *items, *others[place:]])
+        later = self._live[self._live.index(utterance) + 1 :]
+        place = next((k for k, item in enumerate(others) if item[0] in later), len(others))
+        self._items = deque([*others[:place], *notices, *items, *others[place:]])
 
     def _expire(self) -> None:
         """Drop texts that have waited too long."""
@@ -316,7 +463,7 @@ class SigningEngine:
     def _drop(self, utterance: Utterance, reason: DroppedError) -> None:
         utterance.outcome, utterance.error = Outcome.DROPPED, reason
         self._waiting.remove(utterance)
-        self._items.append((utterance, None))
+        self._items.append((utterance, Notice.END))
         self._changed.notify_all()
 
     def _work(self) -> None:
@@ -330,8 +477,7 @@ class SigningEngine:
                 else:
                     self._end(utterance, Outcome.SIGNED)
             except Exception as error:  # a text that fails must not silence the robot
-                refused = last is None and isinstance(error, TextError)
-                self._end(utterance, Outcome.REFUSED if refused else Outcome.FAILED, error, last)
+                self._end(utterance, Outcome.FAILED, error, last)
 
     def _next(self) -> Utterance | None:
         """Wait for the next text to sign; None once the engine is closed."""
@@ -341,15 +487,13 @@ class SigningEngine:
                 if self._waiting and not self._paused:
                     utterance = self._running = self._waiting.popleft()
                     utterance.frames, utterance.first_chunk, utterance.work = 0, 0.0, 0.0
-                    utterance.return_frame = None
+                    utterance.return_frame, utterance.unseen = None, 0
                     return utterance
                 self._changed.wait()
             return None
 
     def _sign(self, utterance: Utterance) -> Iterator[Chunk]:
-        style, began = utterance.style, time.perf_counter()
-        plan = self._signer.plan(utterance.text, max_characters=style.max_characters)
-        utterance.warnings = plan.warnings
+        style, plan, began = utterance.style, self._plans[utterance], time.perf_counter()
         timeline = Timeline()
         pieces = self._signer.stream(plan, seed=style.seed, limits=style.limits, timeline=timeline)
         for chunk in chunks(pieces, self._signer.fps, style.frames_per_chunk):
@@ -358,9 +502,10 @@ class SigningEngine:
             utterance.work += now - began
             utterance.first_chunk = utterance.first_chunk or utterance.work
             utterance.frames += len(chunk)
+            utterance.warnings = plan.warnings  # for a long text they are complete only at its end
             yield chunk
             began = time.perf_counter()
-        utterance.warnings = plan.warnings  # for a long text they are complete only now
+        utterance.warnings = plan.warnings
 
     def _put(self, utterance: Utterance, chunk: Chunk) -> bool:
         """Wait for room in the buffer; False if the utterance was ended or put back, or the engine was closed."""
@@ -369,8 +514,11 @@ class SigningEngine:
         def ended() -> bool:
             return self._closed or self._running is not utterance
 
+        def buffered() -> int:
+            return sum(len(chunk) for _, chunk in self._items if isinstance(chunk, Chunk))
+
         with self._changed:
-            self._changed.wait_for(lambda: ended() or sum(len(c) for _, c in self._items if c is not None) < most)
+            self._changed.wait_for(lambda: ended() or buffered() < most)
             if ended():
                 return False
             self._items.append((utterance, chunk))
@@ -386,17 +534,6 @@ class SigningEngine:
                 utterance.outcome, utterance.error = outcome, error
                 if last is not None:
                     utterance.return_frame = last.start + len(last)
-                    self._items.extend((utterance, chunk) for chunk in _way_back(utterance, last))
-                self._items.append((utterance, None))
+                    self._items.extend(self._way_back(utterance, last))
+                self._items.append((utterance, Notice.END))
                 self._changed.notify_all()
-
-
-def _way_back(utterance: Utterance, last: Chunk) -> Iterator[Chunk]:
-    """Chunks from the end of ``last`` to rest; none if it ended at rest."""
-    if last.last:
-        return iter(())
-    style = utterance.style
-    path = to_rest(last.positions[-1], last.velocities[-1], last.fps, style.limits)
-    first, *others = chunks([path], last.fps, style.frames_per_chunk, after=last)
-    way = Part(REST, "", first.start, first.start + len(path))
-    return iter((replace(first, parts=(way,)), *others))

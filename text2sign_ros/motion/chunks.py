@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,13 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def first(self, count: int) -> Chunk:
+        """Its first ``count`` frames, with the parts that start in them."""
+        parts = tuple(part for part in self.parts if part.start < self.start + count)
+        return replace(
+            self, positions=self.positions[:count], velocities=self.velocities[:count], last=False, parts=parts
+        )
 
     @property
     def start_time(self) -> int:

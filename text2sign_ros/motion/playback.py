@@ -23,6 +23,7 @@ CAPACITY = 7_200
 
 _FASTEST, _FARTHEST = 100.0, 10.0  # m/s, m: no keypoint of a signer moves faster or is farther away
 _FAST = 10.0  # m/s, how fast a hand may move from one chunk to the next
+_OFF = 0.02  # m, how far the first point of a piece may be from where the curve before it leads
 _STILL, _NEAR = 0.02, 0.01  # m/s, m: what counts as standing at rest
 _SOONEST = 120_000_000  # ns: the shortest movement (see frames_between)
 _FPS = 50.0  # of the paths generated here
@@ -83,7 +84,9 @@ class Playback:
         - The pose is always finite and moves without jumps, whatever the pieces and the clock do.
         - After the last received point, unless the motion ended at rest there, the figure returns to rest along a
           minimum-jerk path (see ``transition``): a robot that follows these poses ends up standing still.
-        - A piece that does not continue the one before (within ``STEP`` and nearby) replaces what it overlaps. The
+        - A piece that overlaps what was received replaces it from there on. If it sets out from the curve, nothing else
+          changes: so a signer takes back what it has sent.
+        - A piece that neither continues the curve (within ``STEP`` and nearby) nor sets out from it is joined: the
           path to it, again a minimum-jerk one, starts early enough to arrive in time; if that is no longer possible, it
           starts now and arrives as soon as a person would, and what the piece shows before that is lost.
         - A backward jump of the clock discards what was buffered, which belongs to the past; a forward jump skips to
@@ -162,7 +165,8 @@ class Playback:
                 f"more than {self._capacity} points would wait to be played; lower the signer's lead_time"
             )
         times, knots = piece.times.tolist(), np.stack((piece.positions, piece.velocities), axis=1).astype(float)
-        if self._continues(piece):
+        if self._continues(piece) or self._sets_out(piece, now):
+            self._cut(piece.start)
             self._extend(times, knots)
         else:
             self._join(times, knots, now)
@@ -172,6 +176,8 @@ class Playback:
         """Whether ``piece`` would replace a motion in progress: it is from another signer, or starts a new motion."""
         if self._continues(piece) or now >= self._received:
             return False
+        if self._sets_out(piece, now) and piece.velocities[0].any():  # else it starts a motion, as any signer does
+            return False
         return piece.start <= self._received or not _stands(self._knots[-1])
 
     def _continues(self, piece: Piece) -> bool:
@@ -180,6 +186,18 @@ class Playback:
             return False
         way = np.linalg.norm(piece.positions[0] - self._knots[-1][0], axis=-1).max()
         return bool(way <= _FAST * after / _SECOND)  # else the time fits, but it belongs to another motion
+
+    def _sets_out(self, piece: Piece, now: int) -> bool:
+        """Whether ``piece`` leaves the received curve, at a time that is still to come."""
+        if not now < piece.start <= self._received:
+            return False
+        before = bisect_left(self._times, piece.start) - 1
+        gap = piece.start - self._times[before]
+        if before < 0 or gap > STEP:
+            return False
+        position, velocity = self._knots[before]
+        expected = position + (velocity + piece.velocities[0]) * (gap / _SECOND / 2)
+        return bool(np.linalg.norm(piece.positions[0] - expected, axis=-1).max() < _OFF)
 
     def _at(self, time: int) -> np.ndarray:
         """Position and velocity, (2, 79, 3), by the cubic Hermite polynomials."""

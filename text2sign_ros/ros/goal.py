@@ -26,7 +26,7 @@ class Result:
     """How a text ended.
 
     Attributes:
-        status: SUCCEEDED (all of it was sent), CANCELED or ABORTED.
+        status: SUCCEEDED (all of it was played), CANCELED or ABORTED.
         reason: why it was canceled or aborted, if known.
         warnings: what could not be signed as written.
     """
@@ -37,7 +37,7 @@ class Result:
 
     @property
     def succeeded(self) -> bool:
-        """Whether all of it was sent."""
+        """Whether all of it was played."""
         return self.status is Status.SUCCEEDED
 
 

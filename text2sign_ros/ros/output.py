@@ -29,6 +29,9 @@ class TrajectoryOutput:
     def publish(self, data: bytes) -> None:
         self._publisher.publish(data)
 
+    def receivers(self) -> int:
+        return self._publisher.get_subscription_count() if self._node.context.ok() else 0
+
     def closed(self) -> bool:
         return not self._node.context.ok()
 

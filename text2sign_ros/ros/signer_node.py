@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from action_msgs.msg import GoalStatusArray
@@ -36,7 +37,7 @@ from text2sign_ros.wire.intake import LIMITS, Intake
 from text2sign_ros.wire.layout import layout
 from text2sign_ros.wire.reports import Reports
 from text2sign_ros.wire.schedule import Schedule
-from text2sign_ros.wire.sender import Sender
+from text2sign_ros.wire.sender import Sender, edge
 from text2sign_ros.wire.statistics import Statistics
 from text2sign_ros.wire.textlog import TextLog, count
 
@@ -57,7 +58,7 @@ class SignerNode(ManagedNode):
           ``/diagnostics`` shows the progress) and warms up. Then the topics and services exist. If that fails the
           node stays unconfigured.
         - activate starts the engine and the sender; deactivate cancels all texts, and returns when the return to rest
-          has been sent. Texts that come while the node is inactive are refused with a warning and a status.
+          has been played. Texts that come while the node is inactive are refused with a warning and a status.
         - cleanup and shutdown release everything, shutdown after coming to rest.
 
     Services: ``~/cancel`` ends all texts; ``~/pause`` brings the motion to rest and keeps the texts; the interrupted
@@ -128,7 +129,8 @@ class SignerNode(ManagedNode):
         self._output = TrajectoryOutput(self, publisher(MultiDOFJointTrajectory, "~/trajectory", qos.TRAJECTORY))
         status = publisher(GoalStatusArray, "~/status", qos.LATEST)
         latched("~/layout", qos.LATEST)(layout(signer.fps))
-        captions, self._schedule = Captioner(signer.fps, latched("~/captions", qos.CAPTIONS)), Schedule()
+        caption = latched("~/captions", qos.CAPTIONS)
+        captions, self._schedule = Captioner(signer.fps, lambda changed: caption(changed.json())), Schedule()
         goals = Goals(lambda message: status.publish(message) if self.context.ok() else None)
         stack.callback(goals.close)
         stack.callback(captions.close)
@@ -154,7 +156,9 @@ class SignerNode(ManagedNode):
         """Start signing."""
         assert self._signer is not None
         with ExitStack() as stack:
-            self._engine = SigningEngine(self._signer, max_waiting=self._value("queue_size"))
+            self._engine = SigningEngine(
+                self._signer, max_waiting=self._value("queue_size"), edge=partial(edge, self._output)
+            )
             stack.callback(setattr, self, "_engine", None)
             stack.callback(self._engine.close)
             self._sender = Sender(self._engine, self._schedule, self._output, self._reports)
@@ -170,7 +174,7 @@ class SignerNode(ManagedNode):
             return stack.pop_all()
 
     def come_to_rest(self) -> None:
-        """End all texts, and send the return to rest."""
+        """End all texts, and play the return to rest."""
         assert self._engine is not None
         self._engine.cancel()
         if not self._sender.finish(self.context.ok) and self.context.ok():
@@ -242,7 +246,7 @@ class SignerNode(ManagedNode):
     # Diagnostics, in the thread of the monitor
 
     def _assess(self, now: int, clock_stopped: bool) -> Assessment:
-        engine, signer = self._engine, self._signer
+        engine = self._engine
         condition = Condition(
             state=self.state,
             progress=self._progress,
@@ -250,7 +254,7 @@ class SignerNode(ManagedNode):
             paused=engine is not None and engine.paused,
             time=now,
             clock_stopped=clock_stopped,
-            subscribers=self.count_subscribers(self._topic) if signer is not None else 0,
+            subscribers=self._output.receivers() if engine is not None else 0,
             late=self._statistics.late_recently(),
             rate_limited=self._statistics.rate_limited_recently(),
             not_signed=self._statistics.not_signed_recently(),

@@ -18,6 +18,7 @@ HISTORY = 100
 """Ended texts that are still published."""
 _STATUS = {
     Outcome.SIGNED: GoalStatus.STATUS_SUCCEEDED,
+    Outcome.UNSEEN: GoalStatus.STATUS_ABORTED,
     Outcome.CANCELED: GoalStatus.STATUS_CANCELED,
     Outcome.REFUSED: GoalStatus.STATUS_ABORTED,
     Outcome.DROPPED: GoalStatus.STATUS_ABORTED,

@@ -117,10 +117,10 @@ class Captioner:
 
     Args:
         fps: frames per second.
-        publish: called with each message.
+        publish: called with the captions of the text that has changed, which it must not keep.
     """
 
-    def __init__(self, fps: float, publish: Callable[[str], None]) -> None:
+    def __init__(self, fps: float, publish: Callable[[Captions], None]) -> None:
         self._fps, self._publish = fps, publish
         self._lock = threading.Lock()
         self._live: dict[uuid.UUID, _Live] = {}
@@ -134,13 +134,28 @@ class Captioner:
             self._live[id] = live
             self._publish_captions(live)
 
+    def queue(self, utterance: Utterance) -> None:
+        """A text that was received will be signed."""
+        with self._lock:
+            live = self._live.get(utterance.id)  # it may have ended since
+            if live is not None and utterance.warnings and live.captions.state is State.ACCEPTED:
+                live.captions.warnings = _warnings(utterance)
+                self._publish_captions(live)
+
     def sent(self, utterance: Utterance, chunk: Chunk, stamp: int) -> None:
         """A chunk of a text was sent, to be played at ``stamp`` (nanoseconds)."""
         with self._lock:
             live = self._live[utterance.id]
             live.captions.warnings = _warnings(utterance)
-            if live.sent(chunk, stamp):
+            if live.sent(chunk, stamp, returns=utterance.return_frame):
                 self._publish_captions(live)
+
+    def recall(self, id: uuid.UUID) -> None:
+        """All that was sent of a text was taken back before it was played."""
+        with self._lock:
+            live = self._live[id]
+            live.recall()
+            self._publish_captions(live)
 
     def end(self, id: uuid.UUID, outcome: Outcome, reason: str = "", utterance: Utterance | None = None) -> None:
         """A text ended; ``utterance`` if it reached the engine."""
@@ -162,7 +177,7 @@ class Captioner:
 
     def _publish_captions(self, live: _Live) -> None:
         if not self._closed:
-            self._publish(live.captions.json())
+            self._publish(live.captions)
 
 
 class _Live:
@@ -174,14 +189,18 @@ class _Live:
         self._origin = 0  # stamp that frame 0 would have if all frames had the timing of the latest chunk
         self._word: int | None = None  # the last spelled word
 
-    def sent(self, chunk: Chunk, stamp: int) -> bool:
-        """Note a chunk; returns whether a part started, or the end of one became known or changed."""
+    def sent(self, chunk: Chunk, stamp: int, returns: int | None) -> bool:
+        """Note a chunk; returns whether a part started, or the end of one became known or changed.
+
+        From frame ``returns`` on, if any, the motion returns to rest.
+        """
         captions, before, self._origin = self.captions, self._origin, stamp - chunk.start_time
-        if chunk.start == 0:
+        if chunk.start == 0 and returns != 0:
+            self.recall()
             captions.state, captions.start_stamp = State.EXECUTING, stamp
             captions.attempt += 1
-            captions.parts_started, captions.parts, captions.spelled = 0, [], []
-            self._open, self._word = {}, None
+        elif chunk.start < captions.frames:
+            self._cut(chunk.start, before)
         captions.frames, captions.end_stamp = chunk.start + len(chunk), self._stamp(chunk.start + len(chunk))
         for part in chunk.parts:
             self._note(part)
@@ -198,6 +217,28 @@ class _Live:
                 del self._open[key]
         self._forget()
         return bool(chunk.parts) or chunk.start == 0 or before != self._origin
+
+    def recall(self) -> None:
+        """Nothing of it is played."""
+        captions = self.captions
+        captions.frames, captions.start_stamp, captions.end_stamp = 0, None, None
+        captions.parts_started, captions.parts, captions.spelled = 0, [], []
+        self._open, self._word = {}, None
+
+    def _cut(self, frame: int, origin: int) -> None:
+        """What was sent from ``frame`` on is replaced; ``origin`` is the stamp that frame 0 had by then."""
+        captions = self.captions
+        taken_back = [part for part in captions.parts if part.start_frame >= frame]
+        captions.parts = [part for part in captions.parts if part.start_frame < frame]
+        captions.parts_started -= len(taken_back)
+        for part in captions.parts:
+            if part.end_frame is None or part.end_frame > frame:
+                part.end_frame, part.end_stamp = frame, origin + int(frame_time(frame, captions.fps))
+        for part in reversed(taken_back):
+            if part.kind == "letter" and captions.spelled:
+                captions.spelled[-1] = captions.spelled[-1].removesuffix(part.text)
+                captions.spelled = [word for word in captions.spelled if word]
+        self._open = {}
 
     def _note(self, part: Part) -> None:
         if part.kind == REST:

@@ -8,6 +8,7 @@ from typing import Any
 
 from text2sign_ros.inference.engine import Policy, QueueFullError, SigningEngine, Style
 from text2sign_ros.motion.limits import Limits
+from text2sign_ros.text import TextError
 from text2sign_ros.wire.bucket import TokenBucket
 from text2sign_ros.wire.reports import Reports
 
@@ -35,33 +36,35 @@ class Intake:
         self._bucket = TokenBucket(max(BURST, value("queue_size")))
         self.engine: SigningEngine | None = None
 
-    def submit(self, text: str, *, policy: Policy | None = None, refusal: str = "") -> None:
+    def submit(
+        self, text: str, *, policy: Policy | None = None, refusal: str = "", id: uuid.UUID | None = None
+    ) -> uuid.UUID | None:
         """Queue a text or refuse it; above ``max_rate`` it is refused unread, without a goal.
 
         Args:
             text: to sign.
             policy: None means the one of the settings.
             refusal: why to refuse it; empty to queue it.
+            id: of its goal; None generates one.
+
+        Returns:
+            The id of its goal; None if it has none.
         """
         self._reports.received()
         rate, most = self._value("max_rate"), self._value("max_characters")
         if not self._bucket.take(rate):
             self._reports.rate_limited(f"texts come faster than max_rate ({rate:g} a second)")
-            return
-        id = uuid.uuid4()
+            return None
+        id = id or uuid.uuid4()
         self._reports.accepted(id, text)
         if self.engine is None or refusal:
             self._reports.refused(id, text, refusal or f"the node is {self._state()}; activate it before")
-            return
-        if len(text) > most:  # even while waiting it would take memory
-            reason = f"it has {len(text)} characters; send it in parts, or raise max_characters ({most})"
-            self._reports.refused(id, text, reason)
-            return
+            return id
         limits = Limits(*(self._value(name) for name in LIMITS))
         style = Style(self._value("seed"), most, self._value("chunk_frames"), limits)
         policy, max_wait = policy or Policy(self._value("policy")), self._value("max_wait")
         try:
-            self.engine.submit(text, style, policy=policy, max_wait=max_wait, id=id)
-        except QueueFullError as error:
+            self._reports.queued(self.engine.submit(text, style, policy=policy, max_wait=max_wait, id=id))
+        except (QueueFullError, TextError) as error:
             self._reports.refused(id, text, str(error))
-        self._reports.queued()
+        return id

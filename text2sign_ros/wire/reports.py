@@ -72,9 +72,11 @@ class Reports:
         self._captions.end(id, Outcome.REFUSED, reason)
         self._goals.end(id, Outcome.REFUSED)
         self._log.refused(text, reason)
+        self._changed()
 
-    def queued(self) -> None:
+    def queued(self, utterance: Utterance) -> None:
         """It is waiting, or is being signed already."""
+        self._captions.queue(utterance)
         self._changed()
 
     def revised(self, text: str) -> None:
@@ -85,7 +87,7 @@ class Reports:
         """A chunk of a text was sent, to be played at ``stamp`` (nanoseconds)."""
         self._statistics.sent(late)
         self._captions.sent(utterance, chunk, stamp)
-        if chunk.start == 0:
+        if chunk.start == 0 and utterance.return_frame != 0:
             self._goals.execute(utterance.id, stamp)
 
     def moved(self, stamp: int, due: int) -> None:
@@ -96,8 +98,12 @@ class Reports:
         """A chunk could not be sent."""
         self._log.send_failed(utterance, error)
 
+    def recalled(self, utterance: Utterance) -> None:
+        """All that was sent of a text was taken back before it was played."""
+        self._captions.recall(utterance.id)
+
     def ended(self, utterance: Utterance) -> None:
-        """A text ended, and all of it that was signed was sent."""
+        """A text ended, and all of it that was signed was played."""
         assert utterance.outcome is not None
         error = utterance.error
         reason = f"{type(error).__name__}: {error}" if utterance.outcome is Outcome.FAILED else str(error or "")

@@ -19,20 +19,36 @@ class Schedule:
         self._end = 0  # of the last chunk that was sent
         self._seen = 0  # latest time on the clock
 
+    def jumped_back(self, now: int) -> bool:
+        """Whether the clock, which shows ``now``, has jumped back since the last call; all stamps are void then."""
+        back = now < self._seen - JUMP
+        self._seen = now if back else max(self._seen, now)
+        if back:
+            self._origin, self._end = None, 0
+        return back
+
     def begin(self) -> None:
         """The next chunks belong to a new text."""
         self._origin = None
+
+    def resume(self, origin: int | None, start: int) -> int | None:
+        """The next chunk starts ``start`` ns into a text whose frame 0 has the stamp ``origin``; None if it is void.
+
+        Returns:
+            The stamp that the chunk should have. If chunks were sent for that time, it replaces them.
+        """
+        self._origin = origin
+        if origin is None:
+            return None
+        self._end = min(self._end, origin + start)
+        return origin + start
 
     def stamp(self, start: int, now: int, delay: int) -> int:
         """Stamp of the chunk that starts ``start`` ns into its text; call again, as time passes, until it is sent.
 
         ``delay`` (ns) is how far ahead of ``now`` a text starts, or continues after it was rescheduled.
         """
-        back = now < self._seen - JUMP
-        self._seen = now if back else max(self._seen, now)
-        if back:
-            self._end = 0  # that was by the clock before its jump
-        if self._origin is None or back or now > self._origin + start:
+        if self._origin is None or now > self._origin + start:
             self._origin = max(now + delay, self._end) - start
         return self._origin + start
 
@@ -40,8 +56,3 @@ class Schedule:
         """The chunk that ends ``end`` ns into its text has been sent with the latest stamp returned."""
         assert self._origin is not None, "stamp() comes first"
         self._end = self._origin + end
-
-    @property
-    def end(self) -> int:
-        """When the last chunk that was sent ends; 0 if none was, or the clock has gone back since."""
-        return self._end

@@ -60,9 +60,9 @@ class Statistics:
         assert utterance.outcome is not None
         with self._lock:
             self._counts[utterance.outcome.value] += 1
-            if utterance.outcome in (Outcome.REFUSED, Outcome.DROPPED, Outcome.FAILED):
+            if utterance.outcome in (Outcome.UNSEEN, Outcome.DROPPED, Outcome.FAILED):
                 self._not_signed(str(utterance.error))
-            if utterance.outcome is Outcome.SIGNED:
+            if utterance.outcome in (Outcome.SIGNED, Outcome.UNSEEN):
                 self._first.append(utterance.first_chunk)
                 self._work.append((utterance.work, utterance.frames / fps))
 

@@ -85,8 +85,8 @@ class TextLog:
             pass
         elif utterance.outcome is Outcome.CANCELED:
             log.info(f"canceled {text}" + (f": {reason}" if reason else ""))
-        elif utterance.outcome is Outcome.REFUSED:
-            log.warning(f"{text} is refused: {reason}")
+        elif utterance.outcome is Outcome.UNSEEN:
+            log.warning(f"{text} was sent, but {reason}")
         elif utterance.outcome is Outcome.DROPPED:
             log.warning(f"{text} is dropped: {reason}")
         else:

@@ -17,6 +17,8 @@ from text2sign_ros.wire.captions import Captions
 from text2sign_ros.wire.trajectory import Trajectory
 
 _AT_REST = 0.02  # metres from the rest pose, of any keypoint along any axis
+_JUMP = 100_000_000  # nanoseconds that a clock must go back to have jumped
+_MAX_GIVEN = 2000  # chunks that may be taken back: a minute of motion, frame by frame
 _MAX_WAITING = 100  # chunks whose goal, or whose goal's text, is not known yet: it becomes known soon or never
 
 
@@ -78,8 +80,10 @@ class Track:
         captions: the latest ones; None if none were received.
         skipped: a text that was sent later already has its goal: the signer has most likely ignored this one.
         lost: the signer no longer knows the goal, which has not ended: another process has taken its place.
-        arrivals: its chunks in order. A text interrupted by a pause starts again; the chunks before that stay.
-        begin: index of the first of ``arrivals`` since it last started.
+        arrivals: its chunks as they came.
+        motion: its chunks as they are played: since it last started (an interrupted text starts again), and without the
+            frames that were taken back.
+        recalled: whether all of its motion was taken back before it was played.
     """
 
     text: str
@@ -92,13 +96,13 @@ class Track:
     skipped: bool = False
     lost: bool = False
     arrivals: list[Arrival] = field(default_factory=list)
-    begin: int = 0
+    motion: list[Arrival] = field(default_factory=list)
+    recalled: bool = False
 
     @property
     def current(self) -> list[Arrival]:
-        """Those of ``arrivals`` since it last started: none before its first chunk is received."""
-        current = self.arrivals[self.begin :]
-        return current if current and current[0].chunk.stamp_ns == self.stamp_ns else []
+        """``motion``, if it is that of the latest start: none before its first chunk is received."""
+        return self.motion if self.motion and self.motion[0].chunk.stamp_ns == self.stamp_ns else []
 
     @property
     def has_outcome(self) -> bool:
@@ -108,7 +112,25 @@ class Track:
     @property
     def complete(self) -> bool:
         """Whether the chunks received lead from rest to rest, as those of every complete text do."""
-        return _ends_at_rest(self.current[-1].chunk) if self.current else not self.stamp_ns
+        return _ends_at_rest(self.current[-1].chunk) if self.current else self.recalled or not self.stamp_ns
+
+    def start(self) -> None:
+        """Its next chunk is its first."""
+        self.motion, self.recalled = [], False
+
+    def give(self, arrival: Arrival) -> None:
+        """A chunk of it was received; it replaces what was received for the same time."""
+        self.arrivals.append(arrival)
+        if self.motion and not _jumped_back(self.motion[-1], arrival):
+            while self.motion and self.motion[-1].chunk.stamp_ns >= arrival.chunk.stamp_ns:
+                self.motion.pop()
+            if self.motion:
+                self.motion[-1] = _before(self.motion[-1], arrival.chunk.stamp_ns)
+        self.motion.append(arrival)
+
+    def take_back(self) -> None:
+        """None of its motion is played."""
+        self.motion, self.recalled = [], True
 
 
 def gaps(chunks: Iterable[Trajectory], fps: float) -> list[int]:
@@ -123,6 +145,13 @@ def gaps(chunks: Iterable[Trajectory], fps: float) -> list[int]:
     return found
 
 
+class _Given(NamedTuple):
+    """A chunk whose goal is known."""
+
+    owner: uuid.UUID
+    arrival: Arrival
+
+
 class Tracker:
     """Follows the texts that one client sends to one signer. Not thread-safe.
 
@@ -135,7 +164,8 @@ class Tracker:
 
     **Which chunks are a goal's.** A chunk has no id either. The first one of a goal is the one whose stamp the goal
     has; the ones after it belong to it up to the first chunk of another goal. A chunk may come before the status with
-    its stamp, so a chunk that starts at rest after a motion that has ended waits for that status.
+    its stamp, so a chunk that starts at rest after a motion that has ended waits for that status. A chunk that starts
+    before the end of the one before replaces what was sent from there on, and belongs to the goal of what it replaces.
     """
 
     def __init__(self) -> None:
@@ -147,6 +177,7 @@ class Tracker:
         self._starts: dict[int, uuid.UUID] = {}  # goals by the stamps of first chunks that have not come
         self._owner: uuid.UUID | None = None  # whose chunks are coming
         self._rested = False  # whether the last of them ended at rest
+        self._given: deque[_Given] = deque(maxlen=_MAX_GIVEN)  # chunks whose goal is known
         self._waiting: deque[Arrival] = deque(maxlen=_MAX_WAITING)
 
     def send(self, text: str, *, captioned: bool) -> Track:
@@ -214,7 +245,7 @@ class Tracker:
         track.id = id
         self._tracks[id] = track
         if (found := self._unmatched.pop(id, None)) is not None:
-            track.arrivals, track.begin = found.arrivals, found.begin
+            track.arrivals, track.motion, track.recalled = found.arrivals, found.motion, found.recalled
         if self._goals is not None and id in self._goals:
             track.status, track.stamp_ns = self._goals[id].status, self._goals[id].stamp_ns
 
@@ -225,8 +256,12 @@ class Tracker:
             if (id := self._starts.pop(arrival.chunk.stamp_ns, None)) is not None:
                 self._owner = id
                 if (track := self._track(id)) is not None:
-                    track.begin = len(track.arrivals)
-            elif self._may_begin(arrival.chunk) and not any(a.chunk.stamp_ns in self._starts for a in self._waiting):
+                    track.start()
+            elif (
+                not self._replaces(arrival)
+                and self._may_begin(arrival.chunk)
+                and not any(a.chunk.stamp_ns in self._starts for a in self._waiting)
+            ):
                 return
             self._give(self._waiting.popleft())
 
@@ -236,10 +271,35 @@ class Tracker:
             return True
         return _begins_at_rest(chunk) and (self._rested or self._goals[self._owner].status.final)
 
+    def _replaces(self, arrival: Arrival) -> bool:
+        """Whether it starts before the end of the chunk before."""
+        if not self._given or _jumped_back(self._given[-1].arrival, arrival):
+            return False
+        chunk = self._given[-1].arrival.chunk
+        return arrival.chunk.stamp_ns <= chunk.stamp_ns + int(chunk.time_from_start[-1])
+
     def _give(self, arrival: Arrival) -> None:
         self._rested = _ends_at_rest(arrival.chunk)
-        if self._owner is not None and (track := self._track(self._owner)) is not None:
-            track.arrivals.append(arrival)
+        if self._replaces(arrival):
+            self._take_back(arrival.chunk.stamp_ns)
+        if self._owner is None:
+            return
+        self._given.append(_Given(self._owner, arrival))
+        if (track := self._track(self._owner)) is not None:
+            track.give(arrival)
+
+    def _take_back(self, stamp_ns: int) -> None:
+        """What was sent from ``stamp_ns`` on is replaced by a chunk of the goal whose motion was interrupted there."""
+        taken_back = []
+        while self._given and self._given[-1].arrival.chunk.stamp_ns >= stamp_ns:
+            taken_back.append(self._given.pop())
+        if taken_back and taken_back[-1].arrival.chunk.stamp_ns == stamp_ns:
+            self._owner = taken_back[-1].owner
+        elif self._given:
+            self._owner = self._given[-1].owner
+        for owner in {given.owner for given in taken_back} - {self._owner}:
+            if (track := self._track(owner)) is not None:
+                track.take_back()
 
     def _track(self, id: uuid.UUID) -> Track | None:
         """The track of a goal, if one is kept."""
@@ -255,6 +315,19 @@ def _fits(track: Track, captions: Captions) -> bool:
     """Whether these may be its captions, which have only the start of a long text."""
     same = len(track.text) == captions.characters and track.text.startswith(captions.text)
     return same and captions.id not in track.others
+
+
+def _before(arrival: Arrival, stamp_ns: int) -> Arrival:
+    """The part of a chunk that is played before ``stamp_ns``."""
+    chunk = arrival.chunk
+    count = int(np.searchsorted(chunk.time_from_start, stamp_ns - chunk.stamp_ns))
+    positions, velocities, times = (values[:count] for values in chunk[1:4])
+    return arrival._replace(chunk=Trajectory(chunk.stamp_ns, positions, velocities, times, chunk.joint_names))
+
+
+def _jumped_back(one: Arrival, following: Arrival) -> bool:
+    """Whether the clock has jumped back between two arrivals, so that their stamps can't be compared."""
+    return following.clock_ns < one.clock_ns - _JUMP
 
 
 def _begins_at_rest(chunk: Trajectory) -> bool:
