@@ -18,6 +18,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from text2sign_ros.inference.engine import Outcome
+from text2sign_ros.ros import qos
 from text2sign_ros.text.expression import without_tags
 from text2sign_ros.text.speech import LANGUAGE, is_understood
 from text2sign_ros.text.units import NumberedWords
@@ -103,6 +104,10 @@ class TtsServer:
             goal_callback=self._on_goal,
             handle_accepted_callback=self._on_accepted,
             cancel_callback=self._on_cancel,
+            goal_service_qos_profile=qos.TEXT,
+            cancel_service_qos_profile=qos.TEXT,
+            result_service_qos_profile=qos.TEXT,
+            feedback_pub_qos_profile=qos.TEXT,
             result_timeout=KEPT_FOR,
         )
 
