@@ -83,8 +83,12 @@ class Caller(Observer):
         super().__init__(own_name)
         self._kind, self.calls = TTS, list[Call]()
         self.captions: dict[uuid.UUID, Captions] = {}
-        deep = {f"{name}_service_qos_profile": qos.TEXT for name in ("goal", "result", "cancel")}
-        self.actions = ActionClient(self.node, TTS, action, **deep)  # many at once are not to be lost on the way
+        deep = {f"{name}_service_qos_profile": qos.TEXT for name in ("goal", "result", "cancel")}  # lose none of many
+        made: list[ActionClient] = []
+        # In the thread that spins, which otherwise might find it half made.
+        self._executor.create_task(lambda: made.append(ActionClient(self.node, TTS, action, **deep)))
+        self.until(lambda: made, "the client")
+        (self.actions,) = made
         self.node.create_subscription(String, "/signer/captions", self._on_captions, qos.CAPTIONS)
         self._sees = sees
         if sees:

@@ -355,10 +355,9 @@ def test_without_tts_msgs_the_node_signs_and_logs_what_is_missing(run_signer: Ca
         listener.say("hello")
         listener.until(lambda: listener.goals, "the text")
 
-        def actions() -> list[str]:
-            services = listener.node.get_service_names_and_types_by_node("signer", "/")
-            return [name for name, _ in services if "_action" in name]
+        def acts() -> bool:
+            return any("/_action/" in name for names in seen(listener.node, "signer").values() for name in names)
 
-        listener.until(lambda: not actions(), "the node of the test before this to be forgotten")
+        listener.until(lambda: seen(listener.node, "signer") and not acts(), "the node to be found, without an action")
     finally:
         listener.close()

@@ -1,4 +1,4 @@
-"""Goals of the action tts_msgs/action/TTS, from several clients and canceled at random: each ends once, none is lost."""
+"""Goals of the action tts_msgs/action/TTS, from several clients, canceled at random: each ends once, none is lost."""
 
 from __future__ import annotations
 
