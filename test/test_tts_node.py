@@ -55,15 +55,17 @@ def ends_in_order(process: Process) -> None:
 def test_a_goal_is_signed_and_each_word_is_fed_back_when_it_is_played(
     run_signer: Callable[..., Process], caller: Caller
 ) -> None:
-    run_signer()
+    process = run_signer()
     caller.connect()
-    call = caller.call("Hello, bo! Thank you.", locale="en_GB", voice="asl_cafe")
+    call = caller.call("<set expression(happy)> Hello, bo! <pause(0.2)> Thank you.", locale="en_GB", voice="asl_cafe")
     caller.ended(call)
     assert (call.accepted, call.status, call.error) == (True, SUCCEEDED, "")
     assert call.words == ["hello", "bo", "thank you"] and call.text == "hello bo thank you"
     caller.until(lambda: caller.goals == [TEXT_SUCCEEDED], "the same goal on ~/status")
     said = caller.captions[call.id]  # by the id of the goal
-    assert said.text == "Hello, bo! Thank you."
+    assert said.text == "Hello, bo! [pause 0.2] Thank you."
+    assert "left out 1 tag (<set expression(happy)>)" in process.wait_for("left out")
+    assert [part.kind for part in said.parts] == ["sign", "letter", "letter", "pause", "sign", "rest"]
     starts = [part.start_stamp for part in said.parts if part.text in ("hello", "b", "thank you")]
     for start, came in zip(starts, call.times, strict=True):
         assert 0 <= came - start < SLACK
@@ -99,16 +101,6 @@ def test_what_cannot_be_signed_is_refused_with_the_reason(run_signer: Callable[.
     caller.until(lambda: caller.goals == [TEXT_ABORTED] * 6, "a status of each")
 
 
-def test_tags_for_the_rest_of_the_robot_are_not_signed(run_signer: Callable[..., Process], caller: Caller) -> None:
-    process = run_signer()
-    caller.connect()
-    call = caller.call("<set expression(happy)> Tea <pause(0.3)> [fast]bo[/fast]", locale="en-US")
-    caller.ended(call)
-    assert (call.status, call.text) == (SUCCEEDED, "tea bo")
-    assert "left out 1 tag (<set expression(happy)>)" in process.wait_for("left out")
-    assert [part.kind for part in caller.captions[call.id].parts] == ["sign", "pause", "letter", "letter", "rest"]
-
-
 def test_cancel_ends_its_own_goal_only(run_signer: Callable[..., Process], caller: Caller) -> None:
     run_signer(lead_time=5.0, queue_size=20)
     caller.connect()
@@ -129,7 +121,7 @@ def test_cancel_ends_its_own_goal_only(run_signer: Callable[..., Process], calle
 
 
 def test_goals_and_texts_share_one_queue(run_signer: Callable[..., Process], caller: Caller) -> None:
-    run_signer(queue_size=3)
+    process = run_signer(queue_size=3)
     caller.connect()
     other = Caller("other")
     try:
@@ -139,6 +131,12 @@ def test_goals_and_texts_share_one_queue(run_signer: Callable[..., Process], cal
         caller.until(lambda: len(caller.goals) == 1, "the first")
         caller.say("a")
         caller.until(lambda: len(caller.goals) == 2, "the text")
+        (text,) = set(caller.captions) - {first.id}
+        taken = caller.call("no", id=text)
+        caller.ended(taken)
+        assert (taken.status, taken.error) == (ABORTED, "another text with this goal id has not ended")
+        twice = other.call("no", id=first.id)
+        caller.until(lambda: twice.accepted is False, "a goal with the id of another to be rejected")
         second = other.call("no")
         caller.until(lambda: len(caller.goals) == 3, "the second goal")
         third = other.call("no")
@@ -154,34 +152,32 @@ def test_goals_and_texts_share_one_queue(run_signer: Callable[..., Process], cal
         caller.until(lambda: sorted(caller.goals) == sorted([TEXT_SUCCEEDED] * 3 + [TEXT_ABORTED]), "all of them")
     finally:
         other.close()
+    ends_in_order(process)
 
 
-def test_a_newer_goal_replaces_where_the_policy_says_so(run_signer: Callable[..., Process], caller: Caller) -> None:
-    run_signer(policy="replace")
-    caller.connect()
-    first = caller.call(LONG)
-    caller.until(lambda: first.words, "the first word")
-    second = caller.call("tea")
-    caller.ended(first, second)
-    assert (first.status, first.error) == (ABORTED, "superseded by a newer text"), "its client did not cancel it"
-    assert second.status == SUCCEEDED and first.words[:1] == ["can"] and first.text.split() == first.words
-
-
-def test_cancel_and_pause_by_service(run_signer: Callable[..., Process], caller: Caller) -> None:
+def test_others_cancel_pause_and_replace(run_signer: Callable[..., Process], caller: Caller) -> None:
     run_signer()
     caller.connect()
-    call = caller.call("tea please")
+    call = caller.call("tea a")
     caller.until(lambda: call.words == ["tea"], "the first word")
     assert caller.trigger("pause").success
     assert caller.trigger("resume").success
     caller.ended(call)
-    assert call.status == SUCCEEDED and call.words == ["tea", "tea", "please"], "it has started again"
-    assert call.text == "tea please"
+    assert call.status == SUCCEEDED and call.words == ["tea", "tea", "a"], "it has started again"
+    assert call.text == "tea a"
     canceled = caller.call(LONG)
     caller.until(lambda: canceled.words, "the first word")
     assert caller.trigger("cancel").success
     caller.ended(canceled)
-    assert (canceled.status, canceled.error) == (ABORTED, "canceled")
+    assert (canceled.status, canceled.error) == (ABORTED, "canceled"), "its client did not cancel it"
+
+    assert caller.set(policy="replace")[0].successful
+    older = caller.call(LONG)
+    caller.until(lambda: older.words, "the first word")
+    newer = caller.call("a")
+    caller.ended(older, newer)
+    assert (older.status, older.error, newer.status) == (ABORTED, "superseded by a newer text", SUCCEEDED)
+    assert older.words[:1] == ["can"] and older.text.split() == older.words
 
 
 def test_a_goal_ends_once_whatever_happens_to_the_node(run_signer: Callable[..., Process], caller: Caller) -> None:
@@ -222,26 +218,6 @@ def test_a_signal_in_mid_sentence_ends_the_process_in_order(run_signer: Callable
     caller.connect()
     call = caller.call(LONG)
     caller.until(lambda: call.words, "the first word")
-    ends_in_order(process)
-
-
-def test_an_id_is_of_one_goal_only(run_signer: Callable[..., Process], caller: Caller) -> None:
-    process = run_signer()
-    caller.connect()
-    assert caller.trigger("pause").success
-    caller.say("a")
-    caller.until(lambda: caller.captions, "the text")
-    taken = caller.call("no", id=next(iter(caller.captions)))
-    caller.ended(taken)
-    assert (taken.status, taken.error) == (ABORTED, "another text with this goal id has not ended")
-    first = caller.call("no")
-    caller.until(lambda: first.accepted, "the goal")
-    twice = caller.call("tea", id=first.id)
-    caller.until(lambda: twice.accepted is False, "the second to be rejected")
-    assert caller.trigger("resume").success
-    caller.ended(first)
-    assert first.status == SUCCEEDED and first.text == "no"
-    caller.until(lambda: caller.goals == [TEXT_SUCCEEDED] * 2, "both")
     ends_in_order(process)
 
 
@@ -330,6 +306,7 @@ def test_a_program_for_a_robots_voice_needs_only_a_remapping(
         viewer.close()
 
 
+@pytest.mark.slow
 def test_a_client_that_dies_takes_nothing_with_it(
     run_signer: Callable[..., Process], say: Callable[..., subprocess.Popen], caller: Caller
 ) -> None:
