@@ -84,6 +84,7 @@ setup(
             "opencv-python-headless>=4.9,<5",  # pose-format draws with it
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
+            "pytest-xdist>=3.6,<4",
             "ruff>=0.12,<1",
             "tensorrt-rtx>=1.4,<2",  # parses and builds every exported graph without a GPU
             "types-PyYAML>=6,<7",

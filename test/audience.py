@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Companion
+from conftest import Companion, keep
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from trajectory_msgs.msg import MultiDOFJointTrajectory
@@ -32,7 +32,7 @@ class Audience(Companion):
 
     def attend(self, namespace: str) -> None:
         def on_chunk(data: bytes) -> None:
-            self.chunks[namespace].append(trajectory.decode(data))
+            keep(self.chunks[namespace], trajectory.decode(data))
 
         def on_markers(message: MarkerArray) -> None:
             self.frames[namespace] |= {marker.header.frame_id for marker in message.markers}

@@ -30,12 +30,28 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
 from text2sign_ros.ros import environment
+from text2sign_ros.ros.clock import SIGNER, SPEED, FastClock
+from text2sign_ros.wire.trajectory import Trajectory
 
 for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID"):
     os.environ.pop(name, None)
 environment.keep_to_this_machine()
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With pytest-xdist, tests of nodes run one after another, since their timing matters, beside all others.
+
+    So do those that share the recordings, which only one process is to read.
+    """
+    imports = r"^ *(from|import) (rclpy|faults|text2sign_ros\.ros|[a-z0-9_]+_msgs)|run_module"
+    nodes = {path for path in {item.path for item in items} if re.search(imports, path.read_text(), re.MULTILINE)}
+    for item in items:
+        if item.path in nodes:
+            item.add_marker(pytest.mark.xdist_group("nodes"))
+        elif "corpus" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("corpus"))
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +134,16 @@ def peak_memory(items: Iterable[object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def keep(chunks: list[Trajectory], chunk: Trajectory) -> None:
+    """Append a chunk, which replaces what was kept for the same time, unless the clock has jumped back by a minute."""
+    if chunks and chunk.stamp_ns > chunks[-1].stamp_ns - 60 * 10**9:
+        while chunks and chunks[-1].stamp_ns >= chunk.stamp_ns:
+            chunks.pop()
+        if chunks:
+            chunks[-1] = chunks[-1].before(chunk.stamp_ns)
+    chunks.append(chunk)
 
 
 class Companion:
@@ -215,9 +241,20 @@ def run_node(run_module: Callable[..., Process]) -> Callable[..., Process]:
 
 
 @pytest.fixture
-def run_signer(run_node: Callable[..., Process]) -> Callable[..., Process]:
-    """Starts the signer."""
-    return partial(run_node, "signer")
+def run_signer(run_node: Callable[..., Process]) -> Iterator[Callable[..., Process]]:
+    """Starts the signer; one that is ``at_once`` signs as fast as it can, by a ``FastClock``."""
+    clocks: list[FastClock] = []
+
+    def start(*arguments: str, at_once: bool = False, speed: float = SPEED, **values: object) -> Process:
+        if at_once:
+            values = SIGNER | values
+            if not clocks:
+                clocks.append(FastClock(speed))
+        return run_node("signer", *arguments, **values)
+
+    yield start
+    for clock in clocks:
+        clock.close()
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from conftest import Companion
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
+from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from text2sign_ros.ros.client import RefusedError, SignerClient
 from text2sign_ros.wire.tracker import Status
@@ -19,13 +21,19 @@ SUCCEEDED, CANCELED, ABORTED = Status.SUCCEEDED, Status.CANCELED, Status.ABORTED
 
 
 class Observer(Companion):
-    """Has a ``client`` of the signer ``name``, which does not receive the motion; ``said`` has all diagnostics."""
+    """Has a ``client`` of the signer ``name``, and ``said``, all diagnostics; it receives the motion and ignores it.
 
-    def __init__(self, own_name: str, name: str = "/signer") -> None:
+    Without ``motion`` it does not, and then nobody may see what is signed.
+    """
+
+    def __init__(self, own_name: str, name: str = "/signer", *, motion: bool = True) -> None:
         super().__init__(own_name)
         self._name = name
         self.said: deque[str] = deque(maxlen=1000)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
+        if motion:
+            topic, depth = f"{name}/trajectory", QoSProfile(depth=1000)
+            self.node.create_subscription(MultiDOFJointTrajectory, topic, lambda _: None, depth, raw=True)
         self.client = SignerClient(name, node=self.node, motion=False)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:

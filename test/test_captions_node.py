@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus, GoalStatusArray
-from conftest import Companion, Process
+from conftest import Companion, Process, keep
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -53,7 +53,7 @@ class Reader(Companion):
             self.goals[uuid.UUID(bytes=bytes(goal.goal_info.goal_id.uuid))] = goal
 
     def _on_chunk(self, data: bytes) -> None:
-        self.chunks.append(trajectory.decode(data))
+        keep(self.chunks, trajectory.decode(data))
 
     def connect(self, process: Process) -> None:
         process.wait_for("ready: ")
@@ -118,7 +118,7 @@ def assert_fits(captions: Captions, chunks: list[trajectory.Trajectory]) -> None
 
 
 def test_parts_are_the_signs_that_were_sent(run_signer: Callable[..., Process], reader: Reader, bundle: Path) -> None:
-    reader.connect(run_signer(lead_time=ALL_AT_ONCE))
+    reader.connect(run_signer(at_once=True))
     reader.say(TEXT)
     captions = reader.end()
     assert_fits(captions, reader.chunks)
@@ -157,7 +157,7 @@ def test_a_part_is_published_before_it_is_played(run_signer: Callable[..., Proce
 
 
 def test_limits_stretch_the_parts(run_signer: Callable[..., Process], reader: Reader, bundle: Path) -> None:
-    reader.connect(run_signer(lead_time=ALL_AT_ONCE, max_velocity=0.5))
+    reader.connect(run_signer(at_once=True, max_velocity=0.5))
     reader.say(TEXT)
     captions = reader.end()
     assert_fits(captions, reader.chunks)
@@ -242,7 +242,7 @@ def test_stamps_of_a_rescheduled_motion_are_corrected(run_signer: Callable[..., 
 
 
 def test_refused_texts_have_a_reason(run_signer: Callable[..., Process], reader: Reader) -> None:
-    reader.connect(run_signer(lead_time=ALL_AT_ONCE, max_characters=2000))
+    reader.connect(run_signer(at_once=True, max_characters=2000))
     long, spelled = "tea " * 600, "bo \U0001f642"
     reader.say("", long, spelled)
     captions = reader.end(spelled)
@@ -255,7 +255,7 @@ def test_refused_texts_have_a_reason(run_signer: Callable[..., Process], reader:
 
 
 def test_late_joiners_get_the_latest_captions(run_signer: Callable[..., Process], reader: Reader) -> None:
-    process = run_signer(lead_time=ALL_AT_ONCE)
+    process = run_signer(at_once=True)
     reader.connect(process)
     (info,) = reader.node.get_publishers_info_by_topic("/signer/captions")
     assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE

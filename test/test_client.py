@@ -97,7 +97,7 @@ def test_a_text_from_start_to_end(run_signer: Callable[..., Process], client: Si
 def test_texts_in_a_row_and_what_is_refused(
     run_signer: Callable[..., Process], client: SignerClient, bundle: Path
 ) -> None:
-    run_signer(lead_time=ALL_AT_ONCE)
+    run_signer(at_once=True)
     client.wait_until_ready()
     texts = ("hello please", "", "thank you", "hello please", "\U0001f642", "a" * 200_000)
     ended: list[Goal] = []
@@ -125,7 +125,7 @@ def test_texts_in_a_row_and_what_is_refused(
 
 
 def test_captions_have_reason_warnings_and_parts(run_signer: Callable[..., Process], client: SignerClient) -> None:
-    run_signer(lead_time=ALL_AT_ONCE)
+    run_signer(at_once=True)
     client.wait_until_ready()
     empty, warned = client.submit(""), client.submit("hello \U0001f642")
     empty.result()
@@ -193,7 +193,7 @@ def test_lifecycle_and_parameters(run_signer: Callable[..., Process], client: Si
 
 
 def test_a_signer_in_a_namespace_beside_another(run_signer: Callable[..., Process]) -> None:
-    run_signer("-r", "__ns:=/robot", lead_time=ALL_AT_ONCE)
+    run_signer("-r", "__ns:=/robot", at_once=True)
     with SignerClient("/robot/signer") as client, SignerClient() as nobody:
         client.wait_until_ready()
         goal = client.submit("hello")
@@ -258,7 +258,7 @@ def test_a_signer_that_ends_meanwhile_and_the_next(run_signer: Callable[..., Pro
     with pytest.raises(WaitError) as error:
         client.wait_until_ready(0.2)
     assert error.value.cause is Cause.NOT_FOUND
-    run_signer(lead_time=ALL_AT_ONCE)
+    run_signer(at_once=True)
     client.wait_until_ready()
     assert client.submit("hello").result().succeeded
 
@@ -289,7 +289,7 @@ def test_a_child_that_can_not_start_is_reported(tmp_path: Path, client: SignerCl
 @pytest.mark.parametrize("threads", [1, 2])
 def test_with_the_users_own_node(run_signer: Callable[..., Process], threads: int) -> None:
     """Also from a callback of that node, where several threads spin it."""
-    run_signer(lead_time=ALL_AT_ONCE)
+    run_signer(at_once=True)
     context, said = Context(), []
     rclpy.init(context=context)
     node = rclpy.create_node("application", context=context, namespace="/elsewhere")
@@ -564,12 +564,13 @@ def test_waiting_in_a_callback_is_an_error(stand_in: StandIn, client: SignerClie
 
 
 def test_a_client_that_only_sends_texts(run_signer: Callable[..., Process]) -> None:
-    run_signer(lead_time=ALL_AT_ONCE)
+    run_signer(at_once=True)
     with SignerClient(motion=False) as client:
         client.wait_until_ready()
         client.wait_for(lambda: "nobody subscribes" in client.diagnostics.message, 5.0, "the diagnostics")
         goal = client.submit("hello")
-        assert goal.result().succeeded and not goal.chunks
+        result = goal.result()
+        assert result.status is Status.ABORTED and "nobody subscribed" in result.reason and not goal.chunks
         for use in (goal.clip, lambda: next(goal.follow())):
             with pytest.raises(ClientError, match="motion=True"):
                 use()
@@ -593,7 +594,7 @@ def test_the_example_of_the_page(run_signer: Callable[..., Process], tmp_path: P
     page = (ROOT / "docs" / "client.md").read_text()
     code = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
     assert len(code.splitlines()) <= 15
-    run_signer(lead_time=ALL_AT_ONCE)
+    run_signer(at_once=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60

@@ -57,7 +57,7 @@ def test_sign_to_file(tmp_path: Path, signed: SignClip) -> None:
 
 def test_subscriber(run_signer: Callable[..., Process], companion: Companion, signed: SignClip, tmp_path: Path) -> None:
     assert len((EXAMPLES / "subscriber.py").read_text().splitlines()) <= 30
-    signer, said = run_signer(lead_time=600.0), tmp_path / "said"  # the motion comes at once, for whenever it is due
+    signer, said = run_signer(at_once=True), tmp_path / "said"
     signer.wait_for("ready")
 
     def chunks() -> list[tuple[float, int]]:
@@ -92,7 +92,7 @@ def test_subscriber(run_signer: Callable[..., Process], companion: Companion, si
 
 def test_client(run_signer: Callable[..., Process], signed: SignClip) -> None:
     pytest.importorskip("text2sign_ros.ros.client")
-    run_signer(lead_time=600.0).wait_for("ready")
+    run_signer().wait_for("ready")
     said = _run("client.py", TEXT)
     assert sum(map(int, re.findall(r"s: (\d+) frames$", said, re.MULTILINE))) == len(signed)
     assert re.search(r"^SUCCEEDED", said, re.MULTILINE)

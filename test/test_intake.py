@@ -40,7 +40,7 @@ class House:
             "speech_confidence": 0.0,
         }
         self.submitted: list[tuple[str, Style, Policy, float]] = []
-        self.idle, self.lines = True, list[str]()
+        self.all_sent, self.lines = True, list[str]()
         log = SimpleNamespace(
             warning=lambda line, **_: self.lines.append(line), info=self.lines.append, error=self.lines.append
         )
@@ -137,7 +137,7 @@ def test_words_are_signed_before_the_final_result_and_never_replaced_by_it(house
     for heard in ("no thank", "no thank", "no thank you"):
         house.receive(incremental=heard)
     assert [text for text, *_ in house.submitted] == ["no"]
-    house.idle = False
+    house.all_sent = False
     house.receive(incremental="no thank you tea")
     house.receive(incremental="no thank you tea")
     assert len(house.submitted) == 1, "while it signs words gather"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Process
+from conftest import Process, keep
 from lifecycle_msgs.srv import ChangeState, GetState
 from observer import ABORTED, ACCEPTED, CANCELED, EXECUTING, SUCCEEDED, Observer
 from rclpy.qos import QoSProfile
@@ -29,17 +29,17 @@ class Manager(Observer):
     """Drives the node as a lifecycle manager would."""
 
     def __init__(self) -> None:
-        super().__init__("manager")
+        super().__init__("manager", motion=False)
         self.chunks: list[trajectory.Trajectory] = []
 
     def listen(self) -> None:
         """Subscribe to the motion, as a robot does."""
 
-        def keep(data: bytes) -> None:
-            self.chunks.append(trajectory.decode(data))
+        def on_chunk(data: bytes) -> None:
+            keep(self.chunks, trajectory.decode(data))
 
         qos = QoSProfile(depth=1000)
-        self.node.create_subscription(MultiDOFJointTrajectory, "/signer/trajectory", keep, qos, raw=True)
+        self.node.create_subscription(MultiDOFJointTrajectory, "/signer/trajectory", on_chunk, qos, raw=True)
 
     def state(self) -> str:
         return self.client.call(GetState, "get_state", GetState.Request()).current_state.label

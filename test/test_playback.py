@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from text2sign_ros.motion.chunks import Chunk, chunks
 from text2sign_ros.motion.kinematics import with_canonical_lengths
+from text2sign_ros.motion.limits import Limits, to_rest
 from text2sign_ros.motion.playback import HORIZON, STEP, Piece, Playback, PlaybackError
 from text2sign_ros.motion.transition import transition
 from text2sign_ros.skeleton import GROUPS, REST_POSE
@@ -143,6 +144,28 @@ def test_a_newer_motion_replaces_what_it_overlaps() -> None:
     play.run(1.5)
     assert play.playback.broken_off, "only the first chunk of it came"
     assert play.fastest < 0.08
+
+
+@pytest.mark.parametrize("frames", [3, 8, 12, 20])
+def test_a_way_back_replaces_the_motion_it_sets_out_from(frames: int) -> None:
+    play, parts = Play(), motion()
+    begin = play.now + LEAD
+    for chunk in parts:
+        play.playback.add(piece(chunk, begin), play.now)
+    play.run(0.1)
+    whole = np.concatenate([chunk.positions for chunk in parts])
+    slopes = np.concatenate([chunk.velocities for chunk in parts])
+    path = to_rest(whole[frames - 1], slopes[frames - 1], FPS, Limits())
+    kept = Chunk(0, whole[:frames], slopes[:frames], FPS, last=False)
+    for chunk in chunks([path], FPS, 8, after=kept):
+        back = piece(chunk, begin)
+        assert not play.playback.interrupts(back, play.now), "of two signers it is from the one that is played"
+        play.playback.add(back, play.now)
+    play.run(3.0)
+    at = [play.poses[play.times.index(begin + k * 2 * TICK)] for k in range(frames + len(path))]
+    np.testing.assert_allclose(at, np.concatenate((whole[:frames], path)), atol=1e-6)
+    assert play.fastest < 0.06 and not play.playback.breaks
+    np.testing.assert_allclose(play.poses[-1], REST_POSE, atol=1e-6)
 
 
 def test_only_a_piece_that_does_not_continue_interrupts() -> None:

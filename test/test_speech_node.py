@@ -71,7 +71,7 @@ def recogniser(hri_msgs: None) -> Iterator[Recogniser]:
 
 
 def test_final_results_are_signed_as_texts_are(run_signer: Callable[..., Process], recogniser: Recogniser) -> None:
-    process = run_signer(lead_time=ALL_AT_ONCE, speech_confidence=0.5)
+    process = run_signer(at_once=True, speech_confidence=0.5)
     process.wait_for("ready: ")
     recogniser.receive("hello", "hello", "hello you", "hello you", "hello you", "")
     recogniser.end("Hello!")
@@ -107,7 +107,7 @@ def test_incremental_results_are_signed_before_the_final_one(
 def test_what_was_signed_too_early_is_reported_and_not_signed_again(
     run_signer: Callable[..., Process], recogniser: Recogniser
 ) -> None:
-    process = run_signer(lead_time=ALL_AT_ONCE, speech="incremental", speech_results=2)
+    process = run_signer(at_once=True, speech="incremental", speech_results=2)
     process.wait_for("ready: ")
     recogniser.receive("tea now", "tea now")
     process.wait_for("signed 'tea'")
@@ -132,7 +132,7 @@ def test_it_can_be_switched_off(run_signer: Callable[..., Process], recogniser: 
 
 @pytest.mark.skipif(INSTALLED, reason="hri_msgs is installed")
 def test_without_hri_msgs_the_node_signs_and_logs_what_is_missing(run_signer: Callable[..., Process]) -> None:
-    process, listener = run_signer(lead_time=ALL_AT_ONCE), Observer("listener")
+    process, listener = run_signer(at_once=True), Observer("listener")
     try:
         assert "INFO" in process.wait_for("there is no ~/speech: hri_msgs is not installed")
         process.wait_for("ready: ")

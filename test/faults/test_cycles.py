@@ -35,7 +35,7 @@ def test_cycles_leave_nothing_behind(
     ledger: Ledger,
     progress: Callable[[str], None],
 ) -> None:
-    process = run_signer(autostart="false", lead_time=60.0)
+    process = run_signer(autostart="false", at_once=True)
     witness.until(lambda: "unconfigured" in witness.message, "diagnostics", 60.0)
     observed = psutil.Process(process.pid)
     memories, threads, files = [], [], []

@@ -37,7 +37,7 @@ def test_a_running_node_no_longer_needs_its_bundle(
     tmp_path: Path,
 ) -> None:
     folder = shutil.copytree(bundle, tmp_path / "bundle")
-    process = run_signer(bundle=folder, lead_time=60.0)
+    process = run_signer(bundle=folder, at_once=True)
     witness.connect(process)
 
     signer = Signer(bundle)

@@ -10,7 +10,7 @@ import pytest
 from conftest import Companion, Process
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from observer import CANCELED, EXECUTING
+from observer import CANCELED, EXECUTING, SUCCEEDED
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParameters
@@ -26,8 +26,6 @@ TOGETHER = 5
 MEGABYTE = 2**20
 LONGEST = 25
 """Characters that are signed; a longer text is to be refused at once."""
-AT_ONCE = 86_400.0
-"""A lead_time that makes the node send as fast as it signs."""
 TAGS = [f"[{slash}{name}]" for name in ("slow", "fast", "emphasis", "spell", "question", "wh") for slash in ("", "/")]
 SCRAPS = [
     *("[negation]", "[plain]", "[pause]", "[pause 0.1]", "[pause 99]", "[pause -1]", "[pause", "[smile]", "[[", "]"),
@@ -68,7 +66,9 @@ def test_every_hostile_text_ends_once(
     close_books: Callable,
     progress: Callable[[str], None],
 ) -> None:
-    process = run_signer(lead_time=AT_ONCE, preset="fastest", max_rate=0.0, max_characters=LONGEST, chunk_frames=60)
+    process = run_signer(
+        at_once=True, speed=100.0, preset="fastest", max_rate=0.0, max_characters=LONGEST, chunk_frames=60
+    )
     witness.connect(process)
     witness.signs()
     before, began = memory(process), time.monotonic()
@@ -98,7 +98,7 @@ def test_every_hostile_text_ends_once(
 def test_a_megabyte_is_signed_until_it_is_canceled(
     run_signer: Callable[..., Process], witness: Witness, close_books: Callable
 ) -> None:
-    process = run_signer(lead_time=AT_ONCE, preset="fastest", max_rate=0.0, max_characters=10_000_000)
+    process = run_signer(at_once=True, speed=100.0, preset="fastest", max_rate=0.0, max_characters=10_000_000)
     witness.connect(process)
     witness.signs()
     before = memory(process)
@@ -123,24 +123,34 @@ def test_messages_that_rclpy_can_not_convert(
     close_books: Callable,
     ledger: Ledger,
 ) -> None:
-    process = run_signer(lead_time=AT_ONCE, preset="fastest", max_rate=0.0, use_sim_time="true")
+    process = run_signer(preset="fastest", max_rate=0.0, use_sim_time="true")
     player = run_module("text2sign_ros.ros.player_node", "--ros-args", "-p", "use_sim_time:=true")
     player.wait_for("ready: ", 60.0)
     witness.connect(process)
     witness.until(lambda: witness.clock.get_subscription_count() == 2, "both to look at the clock")
-    witness.set_clock(10.0)
-    witness.signs()
+
+    def signs_from(clock: float) -> None:
+        """The clock runs until a good text was signed."""
+        witness.send("hello")
+        deadline = time.monotonic() + 60.0
+        while len(witness.ended) < witness.sent:
+            assert time.monotonic() < deadline, witness.situation()
+            witness.set_clock(clock := clock + 0.1)
+            time.sleep(0.01)
+        witness.settle()
+        assert witness.outcomes(1) == [SUCCEEDED]
+
+    signs_from(10.0)
     before = memory(process)
     witness.set_clock(-10.0)
     for one in (process, player):
         assert "must not be negative" in one.wait_for("is ignored")
-    witness.set_clock(20.0)
-    witness.signs()
+    signs_from(20.0)
     request = SetParameters.Request(parameters=[ParameterMessage(name="seed", value=ParameterValue(type=200))])
     with pytest.raises(WaitError, match="for an answer of /signer/set_parameters"):
         witness.client.call(SetParameters, "set_parameters", request, timeout=2.0)
     assert witness.set(seed=1)[0].successful
-    witness.signs()
+    signs_from(30.0)
     player.signal(signal.SIGTERM)
     assert player.wait(30.0) == 0
     ledger.remark("a time below zero on /clock and a parameter of no type are ignored with a warning")
@@ -150,7 +160,7 @@ def test_messages_that_rclpy_can_not_convert(
 def test_bytes_that_are_not_a_message(
     run_signer: Callable[..., Process], witness: Witness, close_books: Callable, ledger: Ledger
 ) -> None:
-    process = run_signer(lead_time=AT_ONCE, preset="fastest", max_rate=0.0)
+    process = run_signer(at_once=True, speed=100.0, preset="fastest", max_rate=0.0)
     witness.connect(process)
     witness.signs()
     before = memory(process)

@@ -15,7 +15,6 @@ from observer import ABORTED, CANCELED, EXECUTING, SUCCEEDED
 from faults.ledger import LONG, Ledger
 from faults.witness import Witness, memory
 
-AT_ONCE = 86_400.0
 LONG_TEXT = "can i get a large coffee please"
 SECONDS = 60.0 if LONG else 2.5
 
@@ -54,14 +53,13 @@ INVALID: dict[str, list[object]] = {
 def test_fifty_texts_at_once(
     run_signer: Callable[..., Process], witness: Witness, close_books: Callable, policy: str
 ) -> None:
-    process = run_signer(preset="fastest", policy=policy)
+    process = run_signer(at_once=True, lead_time=0.2, preset="fastest", policy=policy)
     witness.connect(process)
     before = memory(process)
-    witness.send(LONG_TEXT)
+    witness.send(" ".join([LONG_TEXT] * 10))
     witness.until(lambda: witness.accepted and next(iter(witness.accepted.values())) == EXECUTING, "the first")
     witness.send(*["hello"] * 49)
     witness.until(lambda: len(witness.accepted) == 50, "all to be received")
-    assert witness.set(lead_time=AT_ONCE)[0].successful
     witness.settle()
     wanted = {
         "queue": {SUCCEEDED: 11, ABORTED: 39},
@@ -74,7 +72,7 @@ def test_fifty_texts_at_once(
 
 
 def test_fifty_texts_have_room(run_signer: Callable[..., Process], witness: Witness, close_books: Callable) -> None:
-    process = run_signer(preset="fastest", queue_size=100, lead_time=AT_ONCE)
+    process = run_signer(preset="fastest", queue_size=100, at_once=True)
     witness.connect(process)
     before = memory(process)
     witness.send(*["hello"] * 50)
@@ -86,7 +84,7 @@ def _ready(run_signer: Callable[..., Process], witness: Witness) -> tuple[Proces
     """A signer that has signed, with room for many texts, and its memory."""
     process = run_signer(preset="fastest", queue_size=100, max_rate=0.0)
     witness.connect(process)
-    witness.warm_up()
+    witness.signs()
     return process, memory(process)
 
 
@@ -127,9 +125,8 @@ def test_parameters_change_under_load(
             client.close()
     assert not wrong
     assert min(counts.values()) >= 10, counts
-    # At once and in chunks of one frame, more would be sent in a moment than a writer keeps for a slow subscriber.
-    calm = {name: values[0] for name, values in VALID.items()} | {"lead_time": AT_ONCE, "chunk_frames": 60}
-    assert all(result.successful for result in witness.set(**calm))
+    assert all(result.successful for result in witness.set(**{name: values[0] for name, values in VALID.items()}))
+    assert witness.trigger("cancel").success
     witness.settle()
     witness.signs()
     ledger.remark(
@@ -165,7 +162,7 @@ def test_storm_of_pause_resume_and_cancel(
             thread.join()
             client.close()
     assert witness.trigger("resume").success
-    assert witness.set(lead_time=AT_ONCE)[0].successful
+    assert witness.trigger("cancel").success
     witness.signs()
     witness.until(witness.at_rest, "rest")
     ledger.remark(f"storm: {dict(calls)} calls in {SECONDS:g} s")

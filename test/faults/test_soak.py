@@ -46,7 +46,7 @@ def test_soak(
 ) -> None:
     process = run_signer(max_rate=0.0)
     witness.connect(process)
-    witness.warm_up()
+    witness.signs()
     witness.send(" ".join(WORDS * 3))
     witness.until(lambda: len(witness.accepted) == witness.sent, "the text")
     assert witness.trigger("cancel").success
@@ -71,7 +71,7 @@ def test_soak(
             memories.append(memory(process))
         progress(f"{elapsed / 60:.1f} of {MINUTES:g} min: {witness.situation()}; {memory(process) - before:+.1f} MB")
     assert witness.trigger("cancel").success
-    assert all(r.successful for r in witness.set(policy="queue", max_wait=0.0, max_velocity=0.0, lead_time=60.0))
+    assert all(r.successful for r in witness.set(policy="queue", max_wait=0.0, max_velocity=0.0))
     witness.signs()
     witness.until(witness.at_rest, "rest")
     row = close_books(f"soak, {SECONDS / 60:.3g} min", witness, process, before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+from collections import deque
 
 import numpy as np
 import psutil
@@ -22,6 +23,8 @@ from text2sign_ros.wire.tracker import Status
 LEAP = 0.15
 """Metres of ``Witness.leap`` that are no jump: in chunks of one frame, signing in one step sets off with up to 0.1."""
 FPS = 25.0
+MINUTE = 60 * 10**9
+"""Nanoseconds that a chunk may be sent ahead."""
 
 
 def cdr(data: bytes) -> bytes:
@@ -42,7 +45,8 @@ class Witness(Observer):
         self.accepted: dict[bytes, int] = {}
         self.ended: dict[bytes, int] = {}
         self.wrong: list[str] = []
-        self.pose, self._velocity = REST_POSE, np.zeros_like(REST_POSE)
+        rest = (0, REST_POSE, np.zeros_like(REST_POSE))
+        self._held: deque[tuple[int, np.ndarray, np.ndarray]] = deque([rest], maxlen=2000)  # stamp, pose, velocity
         self.stamps: list[tuple[int, int, float]] = []  # of each chunk: stamp, its end (ns), when it came (s)
         self.kept: list[np.ndarray] | None = None  # positions, where a test wants them
         super().__init__(name, namespace)
@@ -69,17 +73,31 @@ class Witness(Observer):
 
     def _on_chunk(self, data: bytes) -> None:
         chunk, now = trajectory.decode(data), time.time()
+        pose, velocity = self._held_before(chunk.stamp_ns)
         step, before, after = (
-            np.linalg.norm(vector, axis=-1)
-            for vector in (chunk.positions[0] - self.pose, self._velocity, chunk.velocities[0])
+            np.linalg.norm(vector, axis=-1) for vector in (chunk.positions[0] - pose, velocity, chunk.velocities[0])
         )
         self.leap = max(self.leap, float((step - (before + after) / FPS).max()))
-        self.pose, self._velocity = chunk.positions[-1], chunk.velocities[-1]
+        times = (chunk.stamp_ns + chunk.time_from_start).tolist()
+        self._held.extend(zip(times, chunk.positions, chunk.velocities, strict=True))
         self.frames += len(chunk.positions)
         self.chunks += 1
         self.stamps.append((chunk.stamp_ns, chunk.stamp_ns + int(chunk.time_from_start[-1]) + 40_000_000, now))
         if self.kept is not None:
             self.kept.append(chunk.positions)
+
+    def _held_before(self, stamp: int) -> tuple[np.ndarray, np.ndarray]:
+        """Pose and velocity at the last point before ``stamp``; what was received for later is forgotten."""
+        while len(self._held) > 1 and self._held[-1][0] >= stamp:
+            if self._held[-1][0] > stamp + MINUTE:
+                break  # the clock has jumped back: the motion goes on from where it was
+            self._held.pop()
+        return self._held[-1][1:]
+
+    @property
+    def pose(self) -> np.ndarray:
+        """The last pose of what was received."""
+        return self._held[-1][1]
 
     def connect(self, process: Process) -> None:
         """Wait until the signer is ready and both sides know each other."""
@@ -108,12 +126,6 @@ class Witness(Observer):
         self.send(text)
         self.settle(timeout)
         assert self.outcomes(1) == [SUCCEEDED], self.situation()
-
-    def warm_up(self, lead_time: float = 0.2) -> None:
-        """Have something signed, as fast as it can be; from then on chunks are sent ``lead_time`` ahead."""
-        assert self.set(lead_time=60.0)[0].successful
-        self.signs()
-        assert self.set(lead_time=lead_time)[0].successful
 
     def balanced(self, timeout: float = 30.0) -> dict[str, str]:
         """The values of ``/diagnostics`` once they count all that was sent."""

@@ -198,6 +198,11 @@ class SigningEngine:
         return not self._live
 
     @property
+    def all_sent(self) -> bool:
+        """Whether nothing is waiting, being signed or to be sent; what was sent may still be played."""
+        return not self._waiting and self._running is None and not self._items
+
+    @property
     def in_flight(self) -> bool:
         """Whether something was sent that is not played yet."""
         return len(self._flight) > 0

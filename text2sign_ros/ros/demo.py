@@ -19,12 +19,11 @@ from text2sign_ros.inference.signer import Signer
 from text2sign_ros.resources import default_bundle
 from text2sign_ros.ros import environment
 from text2sign_ros.ros.client import Diagnostics, Goal, SignerClient, WaitError
+from text2sign_ros.ros.clock import SIGNER, SPEED, FastClock
+from text2sign_ros.wire.diagnosis import Level
 from text2sign_ros.wire.textlog import quote
 
 TEXT = "hello can i get a large coffee please thank you"
-LEAD_TIME = 3600.0
-"""The node's lead_time in the demo, seconds: chunks are sent as soon as they are signed, so that nobody waits for the
-motion to play. Stamps do not change."""
 START_TIMEOUT, SILENCE_TIMEOUT = 60.0, 20.0  # seconds
 
 
@@ -41,8 +40,8 @@ class Summary:
         segments: captions of the signed segments in order.
         frames, fps, keypoints: size of the motion received.
         first_chunk_ms: from publishing the text to receiving the first chunk, both in the demo's process.
-        total_ms: from publishing the text to receiving the last chunk. The node runs with ``lead_time_s``, so this is
-            the time that signing and transport took, not the time that the motion takes to play.
+        total_ms: from publishing the text to receiving the last chunk. The node sends a minute ahead by a clock that is
+            ``clock_speed`` times as fast as time, so this is what signing and transport took, not the motion.
         real_time_factor: time the node took to make the motion / duration of the motion, by its diagnostics.
         backend, steps: used by the node, by its diagnostics.
         gaps: chunks whose stamp is not the end of the previous chunk, to the nanosecond.
@@ -65,7 +64,7 @@ class Summary:
     steps: int
     gaps: int
     late_chunks: int
-    lead_time_s: float
+    clock_speed: float
     ros_distro: str
     warnings: list[str] = field(default_factory=list)
 
@@ -80,12 +79,15 @@ def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
             faulty.
     """
     with contextlib.ExitStack() as stack:
-        process = stack.enter_context(start_signer(bundle, lead_time=LEAD_TIME))
+        stack.enter_context(FastClock())
+        process = stack.enter_context(start_signer(bundle, **SIGNER))
         # While the node starts, plan what it has to send. The node loads the bundle itself.
         signer = Signer(bundle or default_bundle())
         plan = signer.plan(text)
         captions = signer.timeline(plan)
-        client = stack.enter_context(SignerClient("/signer", name="signer_demo", check=process.check))
+        client = stack.enter_context(
+            SignerClient("/signer", name="signer_demo", use_sim_time=True, check=process.check)
+        )
         try:
             goal, diagnostics = _sign(client, text)
         except WaitError as error:
@@ -111,7 +113,7 @@ def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
         steps=int(diagnostics.values["steps"]),
         gaps=sum(gap != 0 for gap in gaps),
         late_chunks=goal.late,
-        lead_time_s=LEAD_TIME,
+        clock_speed=SPEED,
         ros_distro=os.environ.get("ROS_DISTRO", "unknown"),
         warnings=list(plan.warnings),
     )
@@ -126,6 +128,11 @@ def run(text: str, out: Path, bundle: Path | None = None) -> Summary:
 def _sign(client: SignerClient, text: str) -> tuple[Goal, Diagnostics]:
     """Have ``text`` signed; returns its goal, and the diagnostics that count it."""
     client.wait_until_ready(START_TIMEOUT)
+
+    def has_time() -> bool:
+        return client.diagnostics is not None and client.diagnostics.level is Level.OK
+
+    client.wait_for(has_time, START_TIMEOUT, "the signer to receive /clock")
     goal = client.submit(text)
     for _ in goal.follow(SILENCE_TIMEOUT):
         pass

@@ -85,7 +85,7 @@ class Goal:
 
     @property
     def arrivals(self) -> tuple[Arrival, ...]:
-        """Its chunks so far, with times of arrival; if it started again after a pause, only those since then."""
+        """Its motion so far, with times of arrival: since it last started, and without what was taken back."""
         with self._client._changed:
             return tuple(self._track.current)
 
@@ -128,6 +128,8 @@ class Goal:
     def follow(self, timeout: float = 20.0) -> Iterator[Arrival]:
         """Its chunks as they arrive, until the last; after a pause the text starts again from its first chunk.
 
+        One that starts before the end of the one before replaces what was sent from there on.
+
         Raises:
             WaitError: no chunk came for ``timeout`` seconds.
             SignerGoneError: the signer ended before the text.
@@ -151,7 +153,7 @@ class Goal:
             seen += len(new)
 
     def clip(self, timeout: float = 60.0) -> SignClip:
-        """Its motion, once it has ended; of a canceled text the part that was sent, and the return to rest.
+        """Its motion, once it has ended; of a canceled text the part that was played, and the return to rest.
 
         Raises:
             ClientError: nothing of it was signed (the message says why), or the client does not receive the motion.

@@ -102,7 +102,7 @@ SIGNER = (
     ),
     Setting("max_acceleration", 0.0, "The same in m/s^2.", (0, 1e6)),
     Setting("max_jerk", 0.0, "The same in m/s^3.", (0, 1e6)),
-    Setting("lead_time", 0.2, "Seconds that a chunk is sent ahead of its stamp.", (0.05, 86_400)),
+    Setting("lead_time", 0.2, "Seconds that a chunk is sent ahead of its stamp.", (0.05, 60)),
     Setting("start_delay", 0.1, "Seconds from the first chunk being ready to its stamp.", (0, 10)),
 )
 

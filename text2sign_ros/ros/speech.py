@@ -53,7 +53,7 @@ class Speech:
             if engine is not None and self._value("speech") == "incremental" and is_understood(locale):
                 self._transcript.update(plain(message.incremental), now)
                 # While the engine is signing, words are collected, to be signed together.
-                if engine.idle and (words := self._transcript.take(self._value("speech_results"))):
+                if engine.all_sent and (words := self._transcript.take(self._value("speech_results"))):
                     self._intake.submit(words)
             return
         refusal, least = "", self._value("speech_confidence")

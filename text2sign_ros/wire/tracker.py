@@ -125,7 +125,9 @@ class Track:
             while self.motion and self.motion[-1].chunk.stamp_ns >= arrival.chunk.stamp_ns:
                 self.motion.pop()
             if self.motion:
-                self.motion[-1] = _before(self.motion[-1], arrival.chunk.stamp_ns)
+                last = self.motion[-1].chunk
+                if len((kept := last.before(arrival.chunk.stamp_ns)).positions) < len(last.positions):
+                    self.motion[-1] = self.motion[-1]._replace(chunk=kept)
         self.motion.append(arrival)
 
     def take_back(self) -> None:
@@ -315,14 +317,6 @@ def _fits(track: Track, captions: Captions) -> bool:
     """Whether these may be its captions, which have only the start of a long text."""
     same = len(track.text) == captions.characters and track.text.startswith(captions.text)
     return same and captions.id not in track.others
-
-
-def _before(arrival: Arrival, stamp_ns: int) -> Arrival:
-    """The part of a chunk that is played before ``stamp_ns``."""
-    chunk = arrival.chunk
-    count = int(np.searchsorted(chunk.time_from_start, stamp_ns - chunk.stamp_ns))
-    positions, velocities, times = (values[:count] for values in chunk[1:4])
-    return arrival._replace(chunk=Trajectory(chunk.stamp_ns, positions, velocities, times, chunk.joint_names))
 
 
 def _jumped_back(one: Arrival, following: Arrival) -> bool:

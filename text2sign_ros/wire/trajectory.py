@@ -41,6 +41,12 @@ class Trajectory(NamedTuple):
     time_from_start: np.ndarray
     joint_names: tuple[str, ...]
 
+    def before(self, stamp_ns: int) -> Trajectory:
+        """The part that is played before ``stamp_ns``, which may have no points."""
+        count = int(np.searchsorted(self.time_from_start, stamp_ns - self.stamp_ns))
+        positions, velocities, times = self.positions[:count], self.velocities[:count], self.time_from_start[:count]
+        return Trajectory(self.stamp_ns, positions, velocities, times, self.joint_names)
+
 
 @lru_cache(4)  # the sender of a message chooses the number
 def _points(joints: int) -> np.dtype:
