@@ -17,7 +17,6 @@ from interfaces import build
 from observer import Observer
 from rclpy.action import ActionClient
 from std_msgs.msg import String
-from trajectory_msgs.msg import MultiDOFJointTrajectory
 from unique_identifier_msgs.msg import UUID
 
 from text2sign_ros.ros import qos
@@ -75,25 +74,22 @@ class Call:
 
 
 class Caller(Observer):
-    """Calls the action; ``sees``: subscribes to the motion, so that somebody does."""
+    """Calls the action; ``motion`` as for ``Observer``."""
 
-    def __init__(self, own_name: str = "caller", action: str = "/signer/tts", *, sees: bool = True) -> None:
+    def __init__(self, own_name: str = "caller", *, motion: bool = True) -> None:
         from tts_msgs.action import TTS
 
-        super().__init__(own_name)
+        super().__init__(own_name, motion=motion)
         self._kind, self.calls = TTS, list[Call]()
         self.captions: dict[uuid.UUID, Captions] = {}
         deep = {f"{name}_service_qos_profile": qos.TEXT for name in ("goal", "result", "cancel")}  # lose none of many
         made: list[ActionClient] = []
         # In the thread that spins, which otherwise might find it half made.
-        self._executor.create_task(lambda: made.append(ActionClient(self.node, TTS, action, **deep)))
+        self._executor.create_task(lambda: made.append(ActionClient(self.node, TTS, "/signer/tts", **deep)))
         self.until(lambda: made, "the client")
         (self.actions,) = made
         self.node.create_subscription(String, "/signer/captions", self._on_captions, qos.CAPTIONS)
-        self._sees = sees
-        if sees:
-            topic = "/signer/trajectory"
-            self.node.create_subscription(MultiDOFJointTrajectory, topic, lambda _: None, qos.TRAJECTORY, raw=True)
+        self._motion = motion
 
     def _on_captions(self, message: String) -> None:
         captions = Captions.parse(message.data)
@@ -104,7 +100,7 @@ class Caller(Observer):
         self.client.wait_until_ready()
         self.until(self.actions.server_is_ready, "the action server")
         key = "subscribers of ~/trajectory"
-        self.until(lambda: not self._sees or self.values.get(key, "0") != "0", "the node to find a subscriber")
+        self.until(lambda: not self._motion or self.values.get(key, "0") != "0", "the node to find a subscriber")
 
     def call(self, text: str, *, locale: str = "", voice: str = "", id: uuid.UUID | None = None) -> Call:
         """Send a goal, and see to it that its result is asked for."""

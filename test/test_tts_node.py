@@ -16,9 +16,7 @@ from observer import ABORTED as TEXT_ABORTED
 from observer import CANCELED as TEXT_CANCELED
 from observer import SUCCEEDED as TEXT_SUCCEEDED
 from observer import Observer
-from rclpy.qos import QoSProfile
 from test_security import allowed, seen
-from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 SUCCEEDED, CANCELED, ABORTED = (
     GoalStatus.STATUS_SUCCEEDED,
@@ -121,7 +119,7 @@ def test_cancel_ends_its_own_goal_only(run_signer: Callable[..., Process], calle
 
 
 def test_goals_and_texts_share_one_queue(run_signer: Callable[..., Process], caller: Caller) -> None:
-    process = run_signer(queue_size=3)
+    process = run_signer(at_once=True, queue_size=3)
     caller.connect()
     other = Caller("other")
     try:
@@ -261,7 +259,7 @@ def test_the_clock_that_feedback_follows_is_the_nodes(run_signer: Callable[..., 
 
 def test_nobody_sees_it(run_signer: Callable[..., Process], with_tts_msgs: None) -> None:
     run_signer(lead_time=2.0)
-    blind = Caller("blind", sees=False)
+    blind = Caller("blind", motion=False)
     try:
         blind.connect()
         call = blind.call("tea")
@@ -292,11 +290,9 @@ def test_a_program_for_a_robots_voice_needs_only_a_remapping(
 ) -> None:
     """With the older version of the interface; all others of these tests have the newer."""
     monkeypatch.setenv("PYTHONPATH", str(tts_msgs("1.1")), prepend=":")
-    run_signer("-r", "signer/tts:=/tts_engine/tts").wait_for("ready: ")
+    run_signer("-r", "signer/tts:=/tts_engine/tts", at_once=True, speed=5.0).wait_for("ready: ")
     viewer = Observer("viewer")
     try:
-        topic, qos = "/signer/trajectory", QoSProfile(depth=100)
-        viewer.node.create_subscription(MultiDOFJointTrajectory, topic, lambda _: None, qos, raw=True)
         viewer.until(lambda: viewer.values.get("subscribers of ~/trajectory") == "1", "the node to find the viewer")
         said, _ = (good := say("no, bo", "-r", "tts:=/tts_engine/tts")).communicate(timeout=30.0)
         assert said.splitlines() == ["no", "bo", "all of it was signed"] and good.returncode == 0

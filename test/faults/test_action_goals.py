@@ -39,7 +39,7 @@ class Client(Caller):
     """Also follows the states of the goals; ``wrong`` is what must not be."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, sees=False)
+        super().__init__(name, motion=False)
         self.states: dict[bytes, int] = {}
         self.wrong: list[str] = []
         topic, qos = "/signer/tts/_action/status", qos_profile_action_status_default
@@ -94,43 +94,34 @@ def test_every_goal_ends_once(
     ledger: Ledger,
     progress: Callable[[str], None],
 ) -> None:
-    process = run_signer("-p", "use_sim_time:=true", preset="fastest", queue_size=100, max_rate=0.0)
-    running, counts, began = threading.Event(), [Counter[str]() for _ in clients], time.monotonic()
-    running.set()
-
-    def run_clock() -> None:
-        while running.is_set():
-            witness.set_clock(1e6 + SPEED * (time.monotonic() - began))
-            time.sleep(0.01)
+    process = run_signer(
+        at_once=True, speed=SPEED, lead_time=0.2, start_delay=0.1, preset="fastest", queue_size=100, max_rate=0.0
+    )
+    counts = [Counter[str]() for _ in clients]
 
     def use(number: int) -> None:
         counts[number] += _use(clients[number], random.Random(number), GOALS // CLIENTS, progress)
 
-    clock, users = threading.Thread(target=run_clock), [threading.Thread(target=use, args=(n,)) for n in range(CLIENTS)]
-    clock.start()
-    try:
-        witness.connect(process)
-        for client in clients:
-            client.connect()
-        witness.signs()
-        before = memory(process)
-        for user in users:
-            user.start()
-        while any(user.is_alive() for user in users):
-            witness.send("tea")  # texts come in between
-            time.sleep(0.5)
-        for user in users:
-            user.join()
-        for client in clients:
-            client.ended(*client.calls, timeout=120.0)
-        calls = [call for client in clients for call in client.calls]
-        witness.sent += len(calls)
-        witness.settle()
-        ends = {call.id.bytes: witness.ended[call.id.bytes] for call in calls}
-        row = close_books(f"{GOALS} action goals of {CLIENTS} clients, canceled at random", witness, process, before)
-    finally:
-        running.clear()
-        clock.join()
+    users = [threading.Thread(target=use, args=(number,)) for number in range(CLIENTS)]
+    witness.connect(process)
+    for client in clients:
+        client.connect()
+    witness.signs()
+    before = memory(process)
+    for user in users:
+        user.start()
+    while any(user.is_alive() for user in users):
+        witness.send("tea")  # texts come in between
+        time.sleep(0.5)
+    for user in users:
+        user.join()
+    for client in clients:
+        client.ended(*client.calls, timeout=120.0)
+    calls = [call for client in clients for call in client.calls]
+    witness.sent += len(calls)
+    witness.settle()
+    ends = {call.id.bytes: witness.ended[call.id.bytes] for call in calls}
+    row = close_books(f"{GOALS} action goals of {CLIENTS} clients, canceled at random", witness, process, before)
     assert len(calls) == len({call.id for call in calls}) == GOALS
     assert all(call.accepted and len(call.results) == 1 for call in calls), "each has one result"
     assert all(call.status == ends[call.id.bytes] for call in calls), "the same as on ~/status"
