@@ -34,7 +34,7 @@ define venv
 PYENV_VERSION=$2 $1 -m venv $5
 endef
 
-.PHONY: help demo test test-slow test-jazzy test-oldest faults docs train clean
+.PHONY: help demo test test-slow test-jazzy test-oldest test-arm faults docs train clean
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
@@ -61,6 +61,9 @@ faults: $(VENV)/.test  ## the fault suite in its long form, with a soak of MINUT
 
 test-oldest: $(OLDEST)/.test  ## the tests of signing with the oldest versions that setup.py allows
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(OLDEST)/bin/python -m pytest --complete $(SIGNING_TESTS) $(PYTEST_ARGS)
+
+test-arm: $(VENV)/.demo  ## sign on emulated Arm and compare with this machine; needs Debian's or Ubuntu's packages
+	test/arm.sh $(BIN)/python out/arm
 
 docs: $(VENV)/.docs  ## the pages of docs/ and the API reference as HTML; a warning is an error; result in out/docs/
 	rm -rf docs/api out/docs

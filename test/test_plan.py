@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from text2sign_ros.text import Boundary, Plan, TextError, UnitSegmenter, Vocabulary, VocabularyError, plan
 from text2sign_ros.text.segments import SHORT_TEXT
+from text2sign_ros.text.units import NumberedWords
 
 SIGNS = (
     *("hello", "can", "i", "get", "small", "medium", "large", "coffee", "tea", "water", "muffin", "please"),
@@ -185,6 +186,29 @@ def test_a_monstrous_word_is_spelled_as_one(word, longest):
         patch.setattr(NORMALISE, "PIECE", 7)
         patch.setattr(NORMALISE, "LONGEST_TOKEN", longest)
         assert list(make(text).segments) == whole
+
+
+@given(
+    st.lists(
+        st.sampled_from([*SIGNS, "Grace", "12", "it's", "[slow]", "[/slow]", "x" * 4500, "[spell]no[/spell]", ","])
+    ),
+    st.sampled_from([100, 2000]),
+)
+def test_a_number_of_a_word_leads_to_the_word(parts, longest):
+    text = " ".join(parts)
+    assume(any(part[0] not in "[," for part in parts))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NORMALISE, "LONGEST_TOKEN", longest)
+        signs = [unit for segment in make(text).segments for unit in segment.units]
+        word = NumberedWords(text)
+        for number, group in itertools.groupby(signs, lambda unit: unit.word):
+            signed = [unit.text for unit in group]
+            asked = word(number)
+            if len(signed) == 1 and " " in signed[0]:
+                assert asked == signed[0].split()[0]
+            else:
+                assert "".join(signed).startswith(asked) and asked
+        assert word(number + 1000) == "" and word(number) == asked
 
 
 def test_a_part_of_a_monstrous_word_is_no_sign():

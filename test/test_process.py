@@ -239,3 +239,23 @@ def test_parameters_file_is_complete_and_holds_the_defaults(
     (name, content), *others = yaml.safe_load((ROOT / "config" / f"{node}.yaml").read_text()).items()
     assert name == f"/**/{node}" and not others
     assert content["ros__parameters"] == {setting.name: setting.default for setting in settings}
+
+
+@pytest.mark.parametrize("node", ["signer", "player"])
+def test_a_home_that_can_not_be_written_stops_no_node(
+    run_module: Callable[..., Process], tmp_path: Path, node: str
+) -> None:
+    """ROS 2 makes its folder of log files there, and ends a process that can't."""
+    (tmp_path / "file").touch()
+    (tmp_path / "temporary").mkdir()
+    unset = dict.fromkeys(("ROS_HOME", "ROS_LOG_DIR"), "")
+    process = run_module(
+        f"text2sign_ros.ros.{node}_node",
+        env={"HOME": str(tmp_path / "file"), "TMPDIR": str(tmp_path / "temporary"), **unset},
+    )
+    process.wait_for(
+        f"{node}: log files can't be written to {tmp_path}/file/.ros/log .*: name a folder with ROS_LOG_DIR"
+    )
+    process.wait_for("ready")
+    (folder,) = (tmp_path / "temporary").glob("text2sign_log_*")
+    assert list(folder.iterdir()), "the log is there"

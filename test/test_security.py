@@ -32,6 +32,8 @@ from text2sign_ros.wire.textlog import LINES
 PACKAGE = ROOT / "text2sign_ros"
 POLICY = ROOT / "config" / "security" / "text2sign.policy.xml"
 LONG = " ".join(["can i get a large coffee please"] * 4)
+ACTION = {"publish": ("feedback", "status"), "reply": ("send_goal", "cancel_goal", "get_result")}
+"""What an action server has open, by name below the action's."""
 Access = dict[str, set[str]]
 
 
@@ -59,8 +61,13 @@ def allowed(enclave: str) -> Access:
         assert set(group.attrib.values()) == {"ALLOW"}
         for entry in group:
             name = (entry.text or "").replace("~", f"{namespace}{node}")
+            name = name if name.startswith("/") else namespace + name
             for kind in group.attrib:
-                access[kind].add(name if name.startswith("/") else namespace + name)
+                if kind == "execute":
+                    for part, names in ACTION.items():
+                        access[part] |= {f"{name}/_action/{each}" for each in names}
+                else:
+                    access[kind].add(name)
     return access
 
 
@@ -90,6 +97,8 @@ def test_the_policy_allows_what_the_node_has_open_and_no_more(
         wanted["reply"].discard(f"/{name}/get_type_description")
     if PathFinder.find_spec("hri_msgs") is None:
         wanted["subscribe"].discard("/signer/speech")
+    if PathFinder.find_spec("tts_msgs") is None:
+        wanted = {kind: {each for each in names if "/_action/" not in each} for kind, names in wanted.items()}
     if PathFinder.find_spec("tf2_msgs") is None:
         wanted["publish"].discard("/tf")
     deadline = time.monotonic() + 20.0  # discovery takes its time

@@ -31,7 +31,7 @@ INSTALLED = importlib.util.find_spec("hri_msgs") is not None
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("interfaces")
     if not INSTALLED:
-        build(folder, "hri_msgs", "LiveSpeech", LIVE_SPEECH, ("std_msgs", "builtin_interfaces"))
+        build(folder, "hri_msgs", "msg/LiveSpeech", LIVE_SPEECH, ("std_msgs", "builtin_interfaces"))
     return folder
 
 

@@ -25,7 +25,7 @@ class SideExecutor(SingleThreadedExecutor):
         # Two threads: the second finds the group busy and returns immediately; otherwise rclpy would queue a waiting
         # callback again and again.
         self._side = ThreadPoolExecutor(2, "side")
-        self._running: list[Any] = []
+        self._running: set[Any] = set()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Run one callback, or start it in the separate thread; raises what callbacks raised."""
@@ -37,9 +37,9 @@ class SideExecutor(SingleThreadedExecutor):
             self._side.submit(handler)
         else:
             handler()
-        self._running.append(handler)
-        done = [task for task in self._running if task.done()]
-        self._running = [task for task in self._running if not task.done()]
+        self._running.add(handler)  # again and again, while it is a coroutine that awaits something
+        done = {task for task in self._running if task.done()}
+        self._running -= done
         for task in done:
             task.result()  # raises what the callback raised
 

@@ -74,6 +74,12 @@ SIGNER = (
         when="unconfigured",
     ),
     Setting("backend", "auto", "What runs the networks.", choices=NAMES, when="unconfigured"),
+    Setting(
+        "cache_dir",
+        "",
+        "Folder for TensorRT's engines; empty: ~/.cache/text2sign_ros, or as XDG_CACHE_HOME says.",
+        when="unconfigured",
+    ),
     Setting("threads", 1, "Threads of the inference engine on a CPU.", (1, 64), when="unconfigured"),
     Setting("queue_size", 10, "Texts that may wait.", (1, 1000), when="unconfigured"),
     Setting(

@@ -17,7 +17,7 @@ from rclpy.utilities import remove_ros_args
 
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.resources import version
-from text2sign_ros.ros import signals
+from text2sign_ros.ros import log_folder, signals
 from text2sign_ros.ros.executor import SideExecutor
 from text2sign_ros.ros.parameters import Setting
 
@@ -54,6 +54,7 @@ def run(
         if _parser(name, about, settings).parse_args(remove_ros_args(sys.argv)[1:]).version:
             print(f"text2sign_ros {version()}")
             return 0
+        log_folder.ensure(name)
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     except (Text2SignError, RuntimeError) as error:  # the latter rclpy's: it can't read arguments or a parameters file
         print(f"{name}: {error}", file=sys.stderr)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from action_msgs.msg import GoalStatusArray
@@ -31,7 +32,8 @@ from text2sign_ros.ros.output import TrajectoryOutput
 from text2sign_ros.ros.rosout import capture_logs, forward
 from text2sign_ros.ros.speech import LiveSpeech, Speech
 from text2sign_ros.ros.status import Goals
-from text2sign_ros.wire.captions import Captioner
+from text2sign_ros.ros.tts import TTS, TtsServer
+from text2sign_ros.wire.captions import Captioner, Captions
 from text2sign_ros.wire.diagnosis import Assessment, Condition, assess
 from text2sign_ros.wire.intake import LIMITS, Intake
 from text2sign_ros.wire.layout import layout
@@ -111,6 +113,7 @@ class SignerNode(ManagedNode):
                 self._bundle,
                 preset=self._value("preset") or None,
                 backend=self._value("backend"),
+                cache=Path(cache) if (cache := self._value("cache_dir")) else None,
                 threads=self._value("threads"),
             )
             stack.callback(signer.close)
@@ -136,13 +139,21 @@ class SignerNode(ManagedNode):
         self._output = TrajectoryOutput(self, chunks, frame)
         status = publisher(GoalStatusArray, "~/status", qos.LATEST)
         latched("~/layout", qos.LATEST)(layout(signer.fps, frame))
-        caption = latched("~/captions", qos.CAPTIONS)
-        captions, self._schedule = Captioner(signer.fps, lambda changed: caption(changed.json())), Schedule()
+        tts, caption = self._open_tts(stack, signer), latched("~/captions", qos.CAPTIONS)
+
+        def on_captions(changed: Captions) -> None:
+            caption(changed.json())
+            if tts is not None:
+                tts.on_captions(changed)
+
+        captions, self._schedule = Captioner(signer.fps, on_captions), Schedule()
         goals = Goals(lambda message: status.publish(message) if self.context.ok() else None)
         stack.callback(goals.close)
         stack.callback(captions.close)
         self._reports = Reports(goals, captions, self._statistics, self._log, signer.fps, self._monitor.wake)
         self._intake = Intake(self._value, lambda: self.state, self._reports)
+        if tts is not None:
+            tts.intake = self._intake
         texts = qos.subscription(self, String, "~/text", self._on_text, qos.TEXT, callback_group=self._group)
         stack.callback(self.destroy_subscription, texts)
         self._speech = self._value("speech")
@@ -158,6 +169,16 @@ class SignerNode(ManagedNode):
             stack.callback(self.destroy_service, service)
         self._signer = signer
         stack.callback(setattr, self, "_signer", None)
+
+    def _open_tts(self, stack: ExitStack, signer: Signer) -> TtsServer | None:
+        """Create the action server, where its interface is installed; it closes when the captions have."""
+        if TTS is None:
+            self.get_logger().info("there is no ~/tts: tts_msgs is not installed")
+            return None
+        voices = dict.fromkeys((signer.bundle.name, signer.bundle.folder.resolve().name))
+        server = TtsServer(self, voices, lambda: self._value("max_characters"), self._log, self._group)
+        stack.callback(server.close)
+        return server
 
     def activate(self) -> ExitStack:
         """Start signing."""

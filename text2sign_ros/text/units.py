@@ -137,6 +137,34 @@ def _units(words: Iterator[Word], vocabulary: Vocabulary, omissions: Omissions) 
         yield last
 
 
+class NumberedWords:
+    """The words of a text by the numbers that ``Unit.word`` has, read only as far as asked for. Not thread-safe."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._start()
+
+    def _start(self) -> None:
+        self._words = normalise(self._text, Omissions())
+        self._number, self._word = -1, ""
+
+    def __call__(self, number: int) -> str:
+        """The word, at most ``LONGEST_TOKEN`` letters of it; "" if the text has none with this number.
+
+        Fast if the numbers asked for rise: a lower one is searched from the start.
+        """
+        if number < self._number:
+            self._start()
+        while self._number < number:
+            piece = next(self._words, None)
+            if piece is None:
+                return ""
+            self._number, self._word = self._number + 1, piece.text
+            while piece is not None and piece.boundary == Boundary.NONE:
+                piece = next(self._words, None)
+        return self._word
+
+
 def _match(words: Iterable[Word], vocabulary: Vocabulary) -> int:
     """How many of the next ``words`` make the longest sign; 0 if there is none."""
     longest = 0

@@ -53,6 +53,11 @@ class TextLog:
                 f"{quote(text)}: the recogniser has revised words that were signed already; raise speech_results"
             )
 
+    def left_out(self, text: str, tags: str) -> None:
+        """Tags in angle brackets were taken out of a text; ``tags`` says which."""
+        if self._may_log():
+            self._logger.warning(f"{quote(text)}: {tags}: of the tags in angle brackets only <pause(…)> is understood")
+
     def moved(self, stamp: int, due: int) -> None:
         """The motion of a text goes on at ``stamp`` instead of ``due`` (nanoseconds)."""
         self._logger.warning(
