@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import av  # noqa: F401  the demo, which draws, needs it
+import PIL  # noqa: F401  and this
 import pytest
 from conftest import Process
 

@@ -42,8 +42,10 @@ HUMBLE = {
     },
     "rcl_interfaces.srv": {"GetParameters", "SetParameters"},
     "rclpy": {"Context", "create_node", "init", "logging", "ok", "try_shutdown"},
+    "rclpy.action": {"ActionServer", "CancelResponse", "GoalResponse"},
     "rclpy.callback_groups": {"CallbackGroup", "MutuallyExclusiveCallbackGroup"},
     "rclpy.clock": {"Clock", "ClockType"},
+    "rclpy.context": {"Context"},
     "rclpy.exceptions": {"ParameterException"},
     "rclpy.executors": {
         *("Executor", "ExternalShutdownException", "ShutdownException", "SingleThreadedExecutor", "TimeoutException"),
@@ -57,8 +59,10 @@ HUMBLE = {
     "rclpy.qos_overriding_options": {"QoSOverridingOptions"},
     "rclpy.signals": {"SignalHandlerOptions"},
     "rclpy.subscription": {"Subscription"},
+    "rclpy.task": {"Future"},
     "rclpy.time": {"Time"},
     "rclpy.utilities": {"remove_ros_args"},
+    "rosgraph_msgs.msg": {"Clock"},
     "std_msgs.msg": {"ColorRGBA", "String"},
     "std_srvs.srv": {"Trigger"},
     "tf2_msgs.msg": {"TFMessage"},
@@ -67,7 +71,7 @@ HUMBLE = {
     "visualization_msgs.msg": {"Marker", "MarkerArray"},
 }
 # Imported only where it is installed.
-OPTIONAL = {"hri_msgs.msg"}
+OPTIONAL = {"hri_msgs.msg", "tts_msgs.action"}
 _ROS = re.compile(r"(rclpy|launch|launch_ros|\w+_(msgs|srvs|interfaces))(\.|$)")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,9 @@ def test_only_what_a_robot_does_without_is_skipped(tmp_path: Path, complete: boo
     for name, source in TESTS.items():
         (tmp_path / f"test_{name}.py").write_text(source)
     command = [sys.executable, "-m", "pytest", "-q", "-rsEf", "--continue-on-collection-errors"]
-    result = subprocess.run([*command, *["--complete"] * complete], cwd=tmp_path, capture_output=True, text=True)
+    alone = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}  # colcon's
+    command += ["--complete"] * complete
+    result = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True)
     assert result.returncode == 1, result.stdout
     said = {line for line in result.stdout.splitlines() if line.startswith(("SKIPPED", "ERROR test", "FAILED"))}
 
