@@ -82,6 +82,8 @@ def run(
         finally:
             signals.ignore()
             spinner.shutdown()  # waits for running callbacks
+            if signals.requested():
+                rclpy.try_shutdown()  # a signal ends it in the middle of its work: nobody is told of what is left
     return 0
 
 
