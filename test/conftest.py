@@ -23,6 +23,12 @@ os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ["RCUTILS_COLORIZED_OUTPUT"] = "0"
 
 import rclpy
+from missing import (  # noqa: F401  hooks
+    pytest_addoption,
+    pytest_configure,
+    pytest_make_collect_report,
+    pytest_runtest_makereport,
+)
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import numpy as np
 import pytest
 
 from text2sign_ros.inference import backends
-from text2sign_ros.inference.backends import Backend, BackendError, open_backend
+from text2sign_ros.inference.backends import Backend, BackendError, default_cache, driver, open_backend
 from text2sign_ros.inference.backends.onnx import CPU, CUDA, FusedBackend, StepwiseBackend, engine_options, session
 from text2sign_ros.inference.bundle import Bundle, open_bundle
 from text2sign_ros.inference.feed import Feed
@@ -117,13 +120,16 @@ def test_an_unavailable_backend_is_logged_once(
 @pytest.fixture
 def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same on a machine that has one."""
+    monkeypatch.setattr(driver, "LIBRARY", "libcuda-is-not-here.so")
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CPU])
     monkeypatch.setitem(__import__("sys").modules, "tensorrt", None)
 
 
 def _pretend_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
-    monkeypatch.setattr(backends, "_require_driver", lambda: None)
+    monkeypatch.setattr(
+        backends, "_usable_gpu", lambda: driver.Gpu("Orin", "Orin 8.7 with 16 multiprocessors", (12, 6))
+    )
 
 
 def test_without_a_driver_onnx_runtime_is_not_asked(caplog, bundle, about, tmp_path, monkeypatch) -> None:
@@ -135,6 +141,87 @@ def test_without_a_driver_onnx_runtime_is_not_asked(caplog, bundle, about, tmp_p
     monkeypatch.setattr("ctypes.CDLL", no_library)
     (warning,) = _open(caplog, "cuda", bundle, about, tmp_path)
     assert "driver" in warning and "libcuda" in warning
+
+
+DRIVER = """
+#include <string.h>
+int cuInit(unsigned flags) { return %(failure)d; }
+int cuDriverGetVersion(int *version) { *version = 12060; return 0; }
+int cuDeviceGet(int *device, int number) { *device = 7; return number; }
+int cuDeviceGetName(char *name, int size, int device) { strncpy(name, "Orin", size); return device != 7; }
+int cuDeviceGetAttribute(int *value, int which, int device) {
+    *value = which == 16 ? 8 : which == 75 ? 8 : which == 76 ? 7 : -1;
+    return device != 7;
+}
+"""
+"""A driver's library with one GPU: the few functions of it that are asked."""
+
+
+@pytest.fixture
+def make_driver(tmp_path: Path) -> Callable[..., Path]:
+    def make(failure: int = 0) -> Path:
+        library = tmp_path / "driver" / "libcuda.so.1"
+        library.parent.mkdir()
+        compile = ("cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library))
+        subprocess.run(compile, input=DRIVER % {"failure": failure}, text=True, check=True)
+        return library
+
+    return make
+
+
+@pytest.fixture
+def a_driver(make_driver: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a GPU and its driver, but without any package that uses it."""
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CPU])
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    monkeypatch.setattr(driver, "LIBRARY", str(make_driver()))
+
+
+def test_the_driver_is_asked_for_its_gpu(a_driver: None) -> None:
+    assert driver.first_gpu() == driver.Gpu("Orin", "Orin 8.7 with 8 multiprocessors", (12, 6))
+
+
+def test_auto_says_once_that_a_gpu_is_not_used_and_why(caplog, bundle, about, tmp_path, a_driver) -> None:
+    (warning,) = _open(caplog, "auto", bundle, about, tmp_path)
+    assert "there is a GPU (Orin, driver for CUDA 12.6), and it is not used: " in warning
+    assert "tensorrt: TensorRT can't be loaded" in warning and "(on a Jetson: docs/jetson.md)" in warning
+    assert "cuda: this ONNX Runtime has no CUDAExecutionProvider: install onnxruntime-gpu" in warning
+    assert warning.endswith("set backend to cpu")
+
+
+def test_cpu_is_chosen_without_a_word_where_a_gpu_is(caplog, bundle, about, tmp_path, a_driver) -> None:
+    assert _open(caplog, "cpu", bundle, about, tmp_path) == []
+
+
+def test_a_driver_without_a_gpu_is_no_reason_to_warn(
+    caplog, bundle, about, tmp_path, without_gpu, make_driver, monkeypatch
+) -> None:
+    monkeypatch.setattr(driver, "LIBRARY", str(make_driver(failure=100)))
+    with pytest.raises(BackendError, match=r"finds no GPU \(cuInit returns 100\): check with nvidia-smi"):
+        driver.first_gpu()
+    assert _open(caplog, "auto", bundle, about, tmp_path) == []
+
+
+def test_a_driver_too_old_for_onnx_runtime_is_named_with_both_versions(
+    caplog, bundle, about, tmp_path, a_driver, monkeypatch
+) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr("onnxruntime.cuda_version", "13.0", raising=False)
+    (warning,) = _open(caplog, "auto", bundle, about, tmp_path)
+    assert "built for CUDA 13.0, and the driver of Orin supports CUDA up to 12.6: update the driver" in warning
+    monkeypatch.setattr("onnxruntime.cuda_version", "12.8")  # a newer minor version works
+    assert backends._usable_gpu().name == "Orin"
+
+
+def test_the_command_warns_of_a_gpu_that_it_does_not_use(bundle: Path, make_driver, tmp_path: Path) -> None:
+    """The whole way, with the driver's library found where the system's loader finds it."""
+    if CUDA in __import__("onnxruntime").get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    environment = os.environ | {"LD_LIBRARY_PATH": str(make_driver().parent)}
+    command = (sys.executable, "-m", "text2sign_ros.cli", "sign", "tea", "--out", str(tmp_path / "tea.npz"))
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=bundle.parents[1], env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("there is a GPU (Orin, driver for CUDA 12.6), and it is not used") == 1
 
 
 def test_a_provider_that_fails_silently_is_detected(caplog, bundle, about, tmp_path, monkeypatch) -> None:
@@ -203,7 +290,7 @@ def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
 def test_the_engines_of_onnx_runtime_cover_every_length(bundle: Path, about: Bundle, tmp_path: Path) -> None:
     import onnx
 
-    for graph, options in engine_options(about, tmp_path / "cache").items():
+    for graph, options in engine_options(about, tmp_path / "cache", "Orin").items():
         free = {
             value.name
             for value in onnx.load(bundle / f"{graph}.onnx", load_external_data=False).graph.input
@@ -216,8 +303,8 @@ def test_the_engines_of_onnx_runtime_cover_every_length(bundle: Path, about: Bun
         assert Path(options["trt_engine_cache_path"]).is_dir()
 
 
-def _engines(about: Bundle, cache: Path) -> Path:
-    (folder,) = {options["trt_engine_cache_path"] for options in engine_options(about, cache).values()}
+def _engines(about: Bundle, cache: Path, gpu: str = "Orin") -> Path:
+    (folder,) = {options["trt_engine_cache_path"] for options in engine_options(about, cache, gpu).values()}
     return Path(folder)
 
 
@@ -235,10 +322,53 @@ def test_the_engines_of_onnx_runtime_are_those_of_one_state_of_one_bundle(about:
         first = retrained
 
 
-def test_a_cache_that_can_not_be_made_is_an_error_with_the_cause(about: Bundle, tmp_path: Path) -> None:
+def test_the_engines_of_onnx_runtime_are_those_of_one_gpu(about: Bundle, tmp_path: Path) -> None:
+    first, other = (_engines(about, tmp_path, driver.identity("Orin", 8, 7, count)) for count in (8, 16))
+    assert first != other and first.is_dir() and other.is_dir()
+
+
+def test_without_a_cache_onnx_runtime_builds_its_engines_at_each_start_with_one_warning(
+    caplog: pytest.LogCaptureFixture, about: Bundle, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(BackendError, match=r"file/cache, the folder of engines, can't be used: .*XDG_CACHE_HOME"):
-        engine_options(about, tmp_path / "file" / "cache")
+    options = engine_options(about, tmp_path / "file" / "cache", "Orin")
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert f"can't be kept in {tmp_path}/file/cache (Not a directory)" in warning
+    assert "cache_dir" in warning and "--cache" in warning and "XDG_CACHE_HOME" in warning
+    for own in options.values():
+        assert not any("cache" in name for name in own) and "trt_profile_max_shapes" in own
+
+
+@pytest.mark.parametrize("home", ["/nonexistent", "none", "no folder"])
+def test_signing_on_a_cpu_needs_no_home(bundle: Path, tmp_path: Path, home: str) -> None:
+    """As a service's user that has none, as a user unknown to /etc/passwd, and where nothing can be made in it."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    environment |= {"TMPDIR": str(temporary)} | ({} if home == "none" else {"HOME": home})
+    if home == "no folder":
+        (tmp_path / "file").touch()
+        environment["HOME"] = str(tmp_path / "file")
+    program = (
+        "import pathlib, pwd, sys\n"
+        "def unknown(number): raise KeyError(number)\n"
+        "pwd.getpwuid = unknown\n"
+        "from text2sign_ros.cli import main\n"
+        "sys.exit(main(['sign', 'tea', '--out', sys.argv[1]]))"
+    )
+    command = (sys.executable, "-c", program, str(tmp_path / "tea.npz"))
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=bundle.parents[1], env=environment)
+    assert (ended.returncode, ended.stderr) == (0, "") and (tmp_path / "tea.npz").is_file()
+    assert not list(temporary.iterdir())
+
+
+def test_the_cache_of_a_user_without_a_home_is_a_folder_that_can_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert default_cache() == Path("/nonexistent/.cache/text2sign_ros")
 
 
 def test_messages_name_the_bundle_and_not_the_copy_that_is_loaded(bundle: Path, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_the_same_seed_gives_the_same_file_twice_and_no_torch(bundle: Path, tmp_
         (["--run", "nowhere", "--precision", "fp16", "--out", "OUT"], "--precision"),
         (["--bundle", "BUNDLE", "--tensorrt", "--out", "OUT"], "--tensorrt"),
         (["--run", "nowhere", "--tensorrt"], "--tensorrt"),
+        (["--bundle", "BUNDLE", "--precision", "fp16", "--out", "OUT", "--cache", "OUT"], "--cache"),
         (["--bundle", "BUNDLE", "--precision", "int2", "--out", "OUT"], "int2"),
         (["--bundle", "OUT", "--tensorrt"], "is missing"),
     ],

@@ -58,6 +58,7 @@ HUMBLE = {
     "rclpy.signals": {"SignalHandlerOptions"},
     "rclpy.subscription": {"Subscription"},
     "rclpy.time": {"Time"},
+    "rclpy.utilities": {"remove_ros_args"},
     "std_msgs.msg": {"ColorRGBA", "String"},
     "std_srvs.srv": {"Trigger"},
     "tf2_msgs.msg": {"TFMessage"},

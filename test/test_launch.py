@@ -35,7 +35,7 @@ def _nodes(name: str, **arguments: str):
 def test_arguments() -> None:
     declared = {argument.name for argument in _description("signer").get_launch_arguments()}
     common = {"namespace", "params_file", "respawn", "use_sim_time", "log_level"}
-    assert declared == {"bundle", "backend", "autostart"} | common
+    assert declared == {"bundle", "backend", "frame", "autostart"} | common
     declared = {argument.name for argument in _description("player").get_launch_arguments()}
     assert declared == {"trajectory", "frame", "rviz"} | common
     declared = {argument.name for argument in _description("text2sign").get_launch_arguments()}
@@ -45,7 +45,10 @@ def test_arguments() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"bundle": "", "backend": "", "autostart": ""}, {"bundle": "/1.0", "backend": "cpu", "autostart": "false"}],
+    [
+        {"bundle": "", "backend": "", "frame": "", "autostart": ""},
+        {"bundle": "/1.0", "backend": "cpu", "frame": "7", "autostart": "false"},
+    ],
 )
 def test_node(given: dict[str, str]) -> None:
     (node,), context = _nodes("signer", **given, namespace="robot", use_sim_time="true", log_level="debug")

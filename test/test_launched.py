@@ -22,12 +22,13 @@ pytest.importorskip("launch_ros", reason="launch files need an installed ROS 2: 
 def launch_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Launch files of the package as colcon installs it, and viewers that only note how they were called."""
     prefix = tmp_path / "prefix"
-    lines = ["import sys", "from text2sign_ros.ros.{name}_node import main", "sys.exit(main())"]
+    lines = ["import sys", "from text2sign_ros.ros.programs import {name}", "sys.exit({name}())"]
     noted = ["import pathlib, signal, sys", "signal.signal(signal.SIGINT, lambda *_: sys.exit())"]
     noted += ["given = [pathlib.Path(word).read_text() for word in sys.argv if 'launch_params_' in word]"]
     noted += [f"pathlib.Path('{tmp_path / 'called'}').write_text(repr(sys.argv + given))", "signal.pause()"]
     programs = {"signer": ("text2sign_ros", lines), "player": ("text2sign_ros", lines)}
     programs |= {name: (name, noted) for name in ("rviz2", "foxglove_bridge")}
+    programs["static_transform_publisher"] = ("tf2_ros", noted)
     for name, (package, program) in programs.items():
         index = prefix / "share" / "ament_index" / "resource_index" / "packages" / package
         file = prefix / "lib" / package / name
@@ -106,7 +107,10 @@ def test_two_signers(launch_files: Path, launch: Callable[..., Process], audienc
     audience.submit("/right", "thank you")
     audience.until(lambda: audience.goals["/right"] == [SIGNED], "the right one to sign", timeout=60.0)
     assert audience.goals["/left"] == [SIGNED]
-    audience.until(lambda: audience.frames == {"/left": {"left/signer"}, "/right": {"right/signer"}}, "markers")
+    expected = {"/left": {"left/signer"}, "/right": {"right/signer"}}
+    audience.until(lambda: audience.frames == expected, "markers")
+    audience.until(lambda: audience.layout_frames == expected, "layouts")
+    assert audience.chunk_frames == expected
     stop(launched, 4)
 
 
@@ -137,6 +141,7 @@ def test_viewers(
         ("text2sign", "viewer:=rviz", "rviz2"),
         ("text2sign", "viewer:=foxglove", "foxglove_bridge"),
         ("player", "rviz:=true", "rviz2"),
+        ("mounted", "viewer:=foxglove", "foxglove_bridge"),
     ],
 )
 def test_a_viewer_that_is_not_installed_starts_nothing(
@@ -149,11 +154,37 @@ def test_a_viewer_that_is_not_installed_starts_nothing(
     assert not [line for line in launched.log if "process started" in line]
 
 
+def test_mounted_on_a_robot(
+    launch_files: Path, launch: Callable[..., Process], audience: Audience, tmp_path: Path
+) -> None:
+    launched = launch(launch_files / "mounted.launch.py", "frame:=gr1/signer", "z:=1.2", "yaw:=-1.57")
+    audience.attend("")
+    audience.submit("", "hello")
+    audience.until(lambda: audience.goals[""] == [SIGNED], "the text to be signed", timeout=60.0)
+    audience.until(lambda: audience.frames[""] == {"gr1/signer"}, "markers")
+    assert audience.chunk_frames[""] == {"gr1/signer"}
+    called = (tmp_path / "called").read_text()
+    frames = "'--frame-id', 'base_link', '--child-frame-id', 'gr1/signer'"
+    assert f"{frames}, '--x', '0.0', '--y', '0.0', '--z', '1.2', '--yaw', '-1.57'" in called
+    stop(launched, 3)
+
+
+def test_where_tf2_ros_is_not_installed_nothing_is_mounted(
+    launch_files: Path, launch: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "prefix" / "share" / "ament_index" / "resource_index" / "packages" / "tf2_ros").unlink()
+    launched = launch(launch_files / "mounted.launch.py")
+    launched.wait_for("mounted.launch.py needs the package tf2_ros, .*apt install ros-.*-tf2-ros$")
+    assert launched.wait(30.0) == 1
+    assert not [line for line in launched.log if "process started" in line]
+
+
 def test_a_wrong_bundle_stops_all_of_it(launch_files: Path, launch: Callable[..., Process]) -> None:
     launched = launch(launch_files / "text2sign.launch.py", "bundle:=/nowhere")
     launched.wait_for("FATAL.* /nowhere/bundle.json is missing", timeout=60.0)
     launched.wait(30.0)
     assert any("player-2]: process has finished cleanly" in line for line in launched.log), launched.log
+    assert sum("/nowhere/bundle.json" in line for line in launched.log) == 1, "the reason, once"
 
 
 def test_respawn(launch_files: Path, launch: Callable[..., Process], audience: Audience) -> None:

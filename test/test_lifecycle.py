@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Process, keep
+from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from observer import ABORTED, ACCEPTED, CANCELED, EXECUTING, SUCCEEDED, Observer
 from rclpy.qos import QoSProfile
@@ -126,6 +129,45 @@ def test_all_transitions_and_the_diagnostics_of_each_state(
     process.signal(15)
     assert process.wait() == 0
     assert "Traceback" not in "\n".join(process.log)
+
+
+def test_each_state_says_what_it_waits_for(run_signer: Callable[..., Process], manager: Manager) -> None:
+    process = run_signer(autostart="false")
+    unconfigured = "INFO.*unconfigured: call the transition configure, then activate"
+    inactive = "INFO.*inactive: call the transition activate"
+    process.wait_for(unconfigured)
+    assert manager.change("configure")
+    process.wait_for(inactive)
+    assert manager.change("activate")
+    process.wait_for("INFO.*ready: ")
+    assert manager.change("deactivate")
+    process.wait_for(inactive)
+    assert manager.change("cleanup")
+    process.wait_for(unconfigured)
+    assert manager.change("shutdown")
+    process.wait_for("INFO.*finalized: the node was shut down; start it again")
+    process.signal(15)
+    assert process.wait() == 0
+    said = [line for line in process.log if "ready:" in line or "call the transition" in line or "finalized" in line]
+    assert len(said) == 6, said
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_signals_while_a_manager_has_it_configured_end_it_quietly(
+    run_signer: Callable[..., Process], manager: Manager, seed: int
+) -> None:
+    chance = random.Random(seed)
+    process = run_signer(autostart="false")
+    process.wait_for("unconfigured")
+    client = manager.node.create_client(ChangeState, "/signer/change_state")
+    assert client.wait_for_service(20.0)
+    client.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE)))
+    time.sleep(chance.uniform(0.0, 0.6))
+    for _ in range(3):
+        process.signal(chance.choice([signal.SIGINT, signal.SIGTERM]))
+        time.sleep(chance.uniform(0.0, 0.1))
+    assert process.wait() == 0
+    assert all("[INFO]" in line for line in process.log), "\n".join(process.log)
 
 
 def test_a_bad_bundle_is_reported_and_can_be_mended(

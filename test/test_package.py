@@ -14,6 +14,7 @@ from catkin_pkg.changelog import get_changelog_from_path
 from catkin_pkg.package import parse_package
 
 import text2sign_ros
+from text2sign_ros import resources
 from text2sign_ros.extras import MODULES
 from text2sign_ros.inference.bundle import Bundle
 
@@ -236,7 +237,7 @@ def test_what_launch_files_and_tests_import_from_ros_is_declared():
 
 def test_the_changelog_is_catkins():
     changelog = get_changelog_from_path(str(ROOT / "CHANGELOG.rst"))
-    newest, date, (entries,) = next(iter(changelog.foreach_version()))
+    newest, date, (entries,) = next(iter(changelog.foreach_version(reverse=True)))
     assert newest == parse_package(ROOT / "package.xml").version and date and len(entries.bullets) > 5
 
 
@@ -245,7 +246,10 @@ def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     assert not declared[""] & {"torch", "transformers", "onnxruntime", "onnxruntime-gpu"}
     assert not declared[""] & declared["files"] and {"av", "pillow", "pose-format"} == declared["files"]
     assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
-    assert set(declared) == {"", "cpu", "files", "gpu", "tensorrt", "train", "bench", "docs", "robot", "viewer", "test"}
+    chosen = {"cpu", "gpu", "jetpack6", "jetpack7", "tensorrt"}
+    assert set(declared) == chosen | {"", "files", "train", "bench", "docs", "robot", "viewer", "test"}
+    for extra in ("jetpack6", "jetpack7"):  # TensorRT is JetPack's, and PyPI's onnxruntime-gpu can't use the GPU
+        assert not declared[extra] & {"tensorrt-cu12", "onnxruntime-gpu"} and "onnxruntime" in declared[extra]
 
 
 def test_the_command_knows_which_extra_installs_which_module():
@@ -271,7 +275,7 @@ def test_package_xml_and_setup_py_agree():
     assert manifest.findtext("export/build_type") == "ament_python"
     assert f'NAME = "{manifest.findtext("name")}"' in setup
     assert f'version="{manifest.findtext("version")}"' in setup
-    assert text2sign_ros.__version__ == manifest.findtext("version")
+    assert text2sign_ros.__version__ == resources.version() == manifest.findtext("version")
     assert f'license="{manifest.findtext("license")}"' in setup
     assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
 

@@ -96,8 +96,8 @@ class Stage:
     def closed(self) -> bool:
         return False
 
-    def publish(self, data: bytes) -> None:
-        self.chunk = trajectory.decode(data)
+    def publish(self, chunk: Chunk, stamp: int) -> None:
+        self.chunk = trajectory.decode(trajectory.encode(chunk, stamp))
 
     # As an observer
 

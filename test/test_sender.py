@@ -14,7 +14,6 @@ from text2sign_ros.inference.engine import Item, Notice, Outcome, Style, Utteran
 from text2sign_ros.inference.flight import Flight
 from text2sign_ros.motion.chunks import Chunk, chunks
 from text2sign_ros.skeleton import REST_POSE
-from text2sign_ros.wire import trajectory
 from text2sign_ros.wire.schedule import Schedule
 from text2sign_ros.wire.sender import Sender
 
@@ -83,10 +82,10 @@ class Stand:
     def start_delay(self) -> int:
         return DELAY
 
-    def publish(self, data: bytes) -> None:
+    def publish(self, chunk: Chunk, stamp: int) -> None:
         if self.failing:
             raise RuntimeError("no context")
-        self.sent_at.append((self.time, trajectory.decode(data).stamp_ns))
+        self.sent_at.append((self.time, stamp))
 
     def receivers(self) -> int:
         return self.consumers

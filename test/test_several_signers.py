@@ -25,7 +25,7 @@ def test_each_signer_signs_its_own_texts(run_signer: Callable[..., Process], aud
     processes = {}
     for namespace in NAMESPACES:
         audience.attend(namespace)
-        processes[namespace] = run_signer("-r", f"__ns:={namespace}")
+        processes[namespace] = run_signer("-r", f"__ns:={namespace}", frame=f"{namespace[1:]}/signer")
     for namespace, process in processes.items():
         audience.clients[namespace].check = process.check
         audience.clients[namespace].wait_until_ready()
@@ -42,6 +42,8 @@ def test_each_signer_signs_its_own_texts(run_signer: Callable[..., Process], aud
     processes["/left"].wait_for("canceled 'can i get a large coffee please'")
     signing = {f"{namespace[1:]}/signer: signing" for namespace in NAMESPACES}
     audience.until(lambda: audience.diagnosed >= signing, "diagnostics of both")
+    frames = {"/left": {"left/signer"}, "/right": {"right/signer"}}
+    assert audience.chunk_frames == audience.layout_frames == frames
 
 
 def _parameter_files(name: str) -> set[str]:
@@ -64,6 +66,6 @@ def test_demo_and_launch_files_read_the_same_parameter_files(monkeypatch: pytest
     (command,) = commands
     assert command[command.index("--params-file") + 1] == str(ROOT / "config" / "signer.yaml")
     expected = {"signer": {"signer.yaml"}, "player": {"player.yaml"}, "text2sign": {"signer.yaml", "player.yaml"}}
-    expected["two_signers"] = set()
+    expected["two_signers"] = expected["mounted"] = set()
     found = {path.name.removesuffix(".launch.py") for path in (ROOT / "launch").glob("*.launch.py")}
     assert {name: _parameter_files(name) for name in found} == expected

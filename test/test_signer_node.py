@@ -292,6 +292,25 @@ def test_parameters_are_described_and_checked(local_node) -> None:
     assert all(result.reason for result in results[1:])
 
 
+@pytest.mark.parametrize(("parameter", "wanted"), [("", None), ("/var/cache/robot", Path("/var/cache/robot"))])
+def test_the_folder_of_engines_is_a_parameter(
+    local_node, monkeypatch, bundle: Path, parameter: str, wanted: Path | None
+) -> None:
+    given = []
+
+    class Noted(Signer):
+        def __init__(self, bundle, **options) -> None:
+            given.append(options["cache"])
+            super().__init__(bundle, **options)
+
+    monkeypatch.setattr(signer_node, "Signer", Noted)
+    node = local_node(signer_node.SignerNode, "-p", f"cache_dir:='{parameter}'", "-p", f"bundle:={bundle}")
+    assert node.start()
+    assert given == [wanted]
+    (refused,) = node.set_parameters([Parameter("cache_dir", value="/elsewhere")])
+    assert not refused.successful and "unconfigured" in refused.reason
+
+
 def test_one_text_that_fails_does_not_end_the_node(local_node, monkeypatch, capfd, bundle: Path) -> None:
     class Broken(Signer):
         def stream(self, plan, **style):

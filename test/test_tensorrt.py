@@ -23,6 +23,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from text2sign_ros.cli import main
 from text2sign_ros.inference.backends import engines
 from text2sign_ros.inference.backends.base import BackendError
 from text2sign_ros.inference.backends.tensorrt import TensorRTBackend, _Cuda
@@ -35,7 +36,7 @@ CPU = ["CPUExecutionProvider"]
 
 
 class _Error(enum.IntEnum):
-    SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, NO_DEVICE, CAPTURE = 0, 1, 2, 100, 900
+    SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, INSUFFICIENT_DRIVER, NO_DEVICE, CAPTURE = 0, 1, 2, 35, 100, 900
 
 
 class CaptureMode(enum.IntEnum):
@@ -70,6 +71,7 @@ class Device:
 
     def __init__(self) -> None:
         self.count = 1
+        self.multiprocessors = 8
         self.fail: set[str] = set()
         self.calls: list[str] = []
         self._numbers = itertools.count(0x7000_0000_0000, 1 << 32)
@@ -112,13 +114,15 @@ class Device:
         return _Error(error).name.lower().replace("_", " ").encode()
 
     def cudaGetDeviceCount(self) -> tuple:
+        if "driver" in self.fail:
+            return _Error.INSUFFICIENT_DRIVER, None
         return (_Error.SUCCESS, self.count) if self.count else (_Error.NO_DEVICE, None)
 
     def cudaGetDevice(self) -> int:
         return 0
 
     def cudaGetDeviceProperties(self, number: int) -> types.SimpleNamespace:
-        return types.SimpleNamespace(name=b"Stand-in\0\0", major=8, minor=7)
+        return types.SimpleNamespace(name=b"Stand-in\0\0", major=8, minor=7, multiProcessorCount=self.multiprocessors)
 
     def cudaMalloc(self, size: int) -> int:
         assert not any(stream.capture is not None for stream in self.streams.values())
@@ -492,14 +496,57 @@ def test_without_cuda_bindings_the_error_says_what_to_install(
     device: Device, bundle: Path, description: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
-    with pytest.raises(BackendError, match=r"cuda-bindings .*pip install 'text2sign_ros\[tensorrt\]'"):
+    with pytest.raises(BackendError, match=r"cuda-bindings .*pip install 'text2sign_ros\[tensorrt\]' .*docs/jetson.md"):
         TensorRTBackend(bundle, description, cache=tmp_path)
+
+
+def test_a_driver_older_than_the_runtime_is_named(
+    device: Device, bundle: Path, description: Bundle, tmp_path: Path
+) -> None:
+    device.fail.add("driver")
+    with pytest.raises(BackendError, match=r"insufficient driver; .* newer CUDA than the driver's.*docs/jetson\.md"):
+        TensorRTBackend(bundle, description, cache=tmp_path)
+
+
+def test_an_engine_of_a_module_with_other_multiprocessors_is_not_used(
+    device: Device, bundle: Path, description: Bundle, tmp_path: Path
+) -> None:
+    """As the modules of Orin, which have the same name and compute capability."""
+    for device.multiprocessors in (8, 16, 8):
+        TensorRTBackend(bundle, description, cache=tmp_path).close()
+    assert [call for call in device.calls if call.startswith("build")] == 2 * ["build step.onnx", "build decoder.onnx"]
+
+
+def test_a_cache_that_can_not_be_written_is_one_warning_with_the_mend(
+    device: Device, bundle: Path, description: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    TensorRTBackend(bundle, description, cache=tmp_path / "file" / "cache").close()
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert f"can't be kept in {tmp_path}/file/cache (Not a directory)" in warning
+    assert "cache_dir" in warning and "--cache" in warning
+
+
+def test_the_command_builds_engines_into_the_given_folder(
+    device: Device, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["export", "--bundle", str(bundle), "--tensorrt", "--cache"]
+    assert main([*command, str(tmp_path / "engines")]) == 0
+    assert {path.name.split("-")[0] for path in (tmp_path / "engines").iterdir()} == {"step", "decoder"}
+    assert f"{tmp_path}/engines: engines for tensorrt 10.3.0 on Stand-in" in capsys.readouterr().out
+    built = [call for call in device.calls if call.startswith("build")]
+    assert main(["sign", "tea", "--cache", str(tmp_path / "engines"), "--out", str(tmp_path / "tea.npz")]) == 0
+    assert [call for call in device.calls if call.startswith("build")] == built, "engines were found where they are"
+    (tmp_path / "file").touch()
+    assert main([*command, str(tmp_path / "file")]) == 1
+    assert "engines can't be kept in" in capsys.readouterr().err
+    assert [call for call in device.calls if call.startswith("build")] == built, "nothing is built for nothing"
 
 
 def test_the_older_name_of_cuda_bindings_serves_too(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
     monkeypatch.setattr(sys.modules["cuda"], "cudart", device, raising=False)
-    assert _Cuda().gpu() == ("Stand-in", "8.7")
+    assert _Cuda().gpu() == ("Stand-in", "Stand-in 8.7 with 8 multiprocessors")
 
 
 def test_the_stand_in_has_the_functions_of_cuda_bindings_with_their_parameters() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Duration, Time
+from conftest import ROOT
 from geometry_msgs.msg import Quaternion, Transform, Twist, Vector3
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,9 +36,9 @@ def _vector(xyz: np.ndarray) -> Vector3:
     return Vector3(x=x, y=y, z=z)
 
 
-def _built_field_by_field(chunk: Chunk, stamp_ns: int) -> MultiDOFJointTrajectory:
+def _built_field_by_field(chunk: Chunk, stamp_ns: int, frame: str) -> MultiDOFJointTrajectory:
     stamp = Time(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
-    message = MultiDOFJointTrajectory(header=Header(stamp=stamp, frame_id="signer"), joint_names=list(KEYPOINTS))
+    message = MultiDOFJointTrajectory(header=Header(stamp=stamp, frame_id=frame), joint_names=list(KEYPOINTS))
     origin = round(chunk.start * 1e9 / chunk.fps)
     for k, (positions, velocities) in enumerate(zip(chunk.positions, chunk.velocities, strict=True)):
         elapsed = round((chunk.start + k) * 1e9 / chunk.fps) - origin
@@ -48,11 +50,11 @@ def _built_field_by_field(chunk: Chunk, stamp_ns: int) -> MultiDOFJointTrajector
     return message
 
 
-@given(_chunks(), st.integers(0, 2**31 * 10**9 - 1))
+@given(_chunks(), st.integers(0, 2**31 * 10**9 - 1), st.sampled_from(["signer", "a", "left/signer", "кадр"]))
 @settings(max_examples=40, deadline=None)
-def test_equal_to_the_message_that_rclpy_builds(chunk: Chunk, stamp_ns: int) -> None:
-    data = encode(chunk, stamp_ns)
-    expected = _built_field_by_field(chunk, stamp_ns)
+def test_equal_to_the_message_that_rclpy_builds(chunk: Chunk, stamp_ns: int, frame: str) -> None:
+    data = encode(chunk, stamp_ns, frame)
+    expected = _built_field_by_field(chunk, stamp_ns, frame)
     assert deserialize_message(data, MultiDOFJointTrajectory) == expected
     # and rclpy's own bytes, whatever they hold as padding, are read back the same
     for source in (data, serialize_message(expected)):
@@ -75,6 +77,16 @@ def test_any_number_of_frames(frames: int) -> None:
     assert last.transforms[78].translation.z == chunk.positions[-1, 78, 2]
     assert last.velocities[78].linear.z == chunk.velocities[-1, 78, 2]
     assert not last.accelerations
+
+
+def test_the_page_says_what_a_message_weighs() -> None:
+    page = (ROOT / "docs" / "trajectory.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+) kB \| (\d+) kB/s", page, re.MULTILINE)
+    assert "8" in dict.fromkeys(frames for frames, _, _ in rows)
+    for frames, kilobytes, rate in rows:
+        positions = np.zeros((int(frames), 79, 3), np.float32)
+        size = len(encode(Chunk(0, positions, positions, 25.0, True), 1)) / 1000
+        assert f"{size:.1f}" == kilobytes and abs(size * 25 / int(frames) - int(rate)) < 0.01 * int(rate), frames
 
 
 @given(st.integers(0, 40_000), st.binary(max_size=8))

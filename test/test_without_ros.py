@@ -12,8 +12,8 @@ import pytest
 from conftest import ROOT
 
 PACKAGE = ROOT / "text2sign_ros"
-FIRST = {"__init__", "environment"}
-"""What has to be done before rclpy can be imported."""
+FIRST = {"__init__", "environment", "log_folder", "programs", "signals"}
+"""What has to be done before rclpy is imported or initialised."""
 _ROS = re.compile(r"rclpy|rcl_interfaces|\w+_(msgs|srvs)")
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from text2sign_ros.resources import default_bundle
     from text2sign_ros.skeleton import BONES, KEYPOINTS, REST_POSE
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BONES",

@@ -87,11 +87,11 @@ class Child:
         self.close()
 
 
-def start_signer(bundle: Path | None = None, **values: float) -> Child:
+def start_signer(bundle: Path | None = None, **values: float | str) -> Child:
     """Start the signer node with the package's parameters file, a bundle (None: the file's) and these parameters."""
     arguments = ["--ros-args", "--params-file", str(share() / "config" / "signer.yaml")]
     for name, value in values.items():
-        arguments += ["-p", f"{name}:={value}"]
+        arguments += ["-p", f"{name}:={json.dumps(value)}"]
     if bundle is not None:
         arguments += ["-p", f"bundle:={json.dumps(str(bundle.resolve()))}"]
     return Child("text2sign_ros.ros.signer_node", *arguments)

@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         default="auto",
         help="what runs the networks: cpu, cuda, onnxruntime_tensorrt, tensorrt, auto: the best available (default)",
     )
+    _add_cache(sign)
     sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
     for name, unit in (("velocity", "m/s"), ("acceleration", "m/s^2"), ("jerk", "m/s^3")):
         sign.add_argument(
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--tensorrt", action="store_true", help="build the bundle's engines for this machine's GPU into the cache"
     )
+    _add_cache(export)
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser(
@@ -134,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(run=_evaluate)
     bench = commands.add_parser("bench", help="measure how fast signing is on this machine")
     bench.add_argument("--bundle", type=Path, help="folder of the bundle; default: models/asl_cafe")
+    _add_cache(bench)
     bench.add_argument("--quick", action="store_true", help="less of everything: under a minute")
     bench.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     bench.add_argument(
@@ -141,6 +144,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.set_defaults(run=_bench)
     return parser
+
+
+def _add_cache(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="folder for TensorRT's engines; default: $XDG_CACHE_HOME/text2sign_ros or ~/.cache/text2sign_ros",
+    )
 
 
 def _sign(options: argparse.Namespace) -> None:
@@ -152,6 +164,7 @@ def _sign(options: argparse.Namespace) -> None:
         _bundle(options),
         preset=options.preset,
         backend=options.backend,
+        cache=options.cache,
         threads=options.threads,
     )
     if options.batch is None:
@@ -277,17 +290,22 @@ def _export_encoder(folder: Path) -> None:
 def _export(options: argparse.Namespace) -> None:
     if options.tensorrt == bool(options.out) or (options.tensorrt and (options.folder or options.precision)):
         raise UsageError("export needs --out for a new bundle, or --bundle and --tensorrt alone for engines")
+    if options.cache and not options.tensorrt:
+        raise UsageError("--cache is where --tensorrt puts engines; a bundle goes to --out")
     if bool(options.bundle and not options.tensorrt) != bool(options.precision):
         raise UsageError(
             "--precision and --bundle go together; a run is exported in the precision that it was trained in"
         )
     if options.tensorrt:
         from text2sign_ros.inference.backends import default_cache
+        from text2sign_ros.inference.backends.engines import require_writable
         from text2sign_ros.inference.backends.tensorrt import TensorRTBackend
         from text2sign_ros.inference.bundle import Bundle
 
-        backend = TensorRTBackend(options.bundle, Bundle.load(options.bundle), cache=default_cache())
-        print(f"{default_cache()}: engines for {backend.name}")
+        bundle, cache = Bundle.load(options.bundle), options.cache or default_cache()
+        require_writable(cache)  # before engines are built, which takes minutes
+        backend = TensorRTBackend(options.bundle, bundle, cache=cache)
+        print(f"{cache}: engines for {backend.name}")
         backend.close()
         return
     if options.bundle:
@@ -322,7 +340,7 @@ def _bench(options: argparse.Namespace) -> None:
     from text2sign_ros import bench
     from text2sign_ros.bench import report
 
-    figures = bench.run(_bundle(options), quick=options.quick)
+    figures = bench.run(_bundle(options), quick=options.quick, cache=options.cache)
     if options.markdown:
         report.write(figures, options.markdown)
     print(json.dumps(figures) if options.json else report.table(figures))

@@ -40,6 +40,17 @@ def default_bundle() -> Path:
     return share() / "models" / "asl_cafe"
 
 
+def version() -> str:
+    """The package's version, from the package.xml that is installed with it.
+
+    Raises:
+        ResourceError: as ``share``.
+    """
+    from xml.etree import ElementTree
+
+    return str(ElementTree.parse(share() / "package.xml").findtext("version"))
+
+
 def require_ros_package(name: str, purpose: str) -> None:
     """Check that a ROS 2 package is installed, before starting anything that would be left running without it.
 

@@ -21,6 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def psutil() -> None:
+    """Where it is missing, that is said before a test runs for a minute."""
+    import psutil  # noqa: F401
+
+
 @pytest.fixture(scope="session")
 def ledger() -> Iterator[Ledger]:
     """The books of this run, written when it ends."""

@@ -52,7 +52,14 @@ FULL = Effort()
 QUICK = Effort(runs=5, long_runs=1, first=6, starts=3, streaming=4.0, words=60, ddpm_steps=50)
 
 
-def run(folder: Path, *, quick: bool = False, effort: Effort | None = None, progress: bool = True) -> dict[str, Any]:
+def run(
+    folder: Path,
+    *,
+    quick: bool = False,
+    effort: Effort | None = None,
+    progress: bool = True,
+    cache: Path | None = None,
+) -> dict[str, Any]:
     """Measure everything, one thing at a time; nothing else should run on the machine meanwhile.
 
     The entries at the top level are for the bundle's default preset on the backend that "auto" selects. What can't be
@@ -64,6 +71,7 @@ def run(folder: Path, *, quick: bool = False, effort: Effort | None = None, prog
         quick: less of everything (under a minute), and 50 of DDPM's 1,000 steps.
         effort: how much to measure; overrides ``quick``.
         progress: whether to show a progress bar.
+        cache: folder for engines built for this machine; None is ``backends.default_cache()``.
 
     Returns:
         What ``--json`` prints; ``report`` turns it into tables.
@@ -76,7 +84,7 @@ def run(folder: Path, *, quick: bool = False, effort: Effort | None = None, prog
     steps = str(bundle.presets[bundle.preset])
     missing: dict[str, str] = {}
     with contextlib.ExitStack() as held:
-        backends, unavailable = _backends(folder, bundle)
+        backends, unavailable = _backends(folder, bundle, cache)
         for backend in backends.values():
             held.callback(backend.close)
         bar = held.enter_context(progress_bar(total=7 + len(backends) * len(STEPS), show=progress))
@@ -96,7 +104,7 @@ def run(folder: Path, *, quick: bool = False, effort: Effort | None = None, prog
                 return {}
 
         # The node first, PyTorch last: memory that PyTorch has allocated is never returned.
-        node = optional("node", partial(_node, folder, bundle, effort))
+        node = optional("node", partial(_node, folder, bundle, effort, cache))
         many = {"runs": effort.runs, "first": effort.first}
         table = {
             name: {
@@ -153,11 +161,17 @@ def run(folder: Path, *, quick: bool = False, effort: Effort | None = None, prog
     )
 
 
-def _node(folder: Path, bundle: Bundle, effort: Effort) -> dict[str, Any]:
+def _node(folder: Path, bundle: Bundle, effort: Effort, cache: Path | None) -> dict[str, Any]:
     from text2sign_ros.bench import node  # needs ROS 2
 
     return node.measure(
-        folder, bundle, starts=effort.starts, each=effort.each, seconds=effort.streaming, words=effort.words
+        folder,
+        bundle,
+        starts=effort.starts,
+        each=effort.each,
+        seconds=effort.streaming,
+        words=effort.words,
+        cache=cache,
     )
 
 
@@ -166,18 +180,18 @@ def _unet(folder: Path, bundle: Bundle, runs: int, highest: float) -> dict[str, 
     return {str(n): unet.step(folder, bundle, n, runs, highest) for n in (signing.CLIP_FRAMES, bundle.buckets[1])}
 
 
-def _backends(folder: Path, bundle: Bundle) -> tuple[dict[str, Backend], list[str]]:
+def _backends(folder: Path, bundle: Bundle, cache: Path | None) -> tuple[dict[str, Backend], list[str]]:
     """The available backends by the name they report, the one of "auto" first; and the names that are unavailable."""
     found: dict[str, Backend] = {}
     unavailable = []
     for name in NAMES[1:]:  # the CPU comes first, and is the fallback for what is unavailable
-        backend = open_backend(name, folder, bundle)
+        backend = open_backend(name, folder, bundle, cache=cache)
         if backend.name in found:
             unavailable.append(name)
             backend.close()
         else:
             found[backend.name] = backend
-    automatic = open_backend("auto", folder, bundle)
+    automatic = open_backend("auto", folder, bundle, cache=cache)
     automatic.close()
     best = {automatic.name: found.pop(automatic.name)}
     stepwise = StepwiseBackend(folder, bundle, provider=CPU, threads=1)

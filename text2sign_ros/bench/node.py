@@ -28,7 +28,7 @@ _SPEED = 50.0  # of the clock by which the long text is signed
 
 
 @contextlib.contextmanager
-def _started(client: SignerClient, folder: Path, **values: float) -> Iterator[tuple[psutil.Process, float]]:
+def _started(client: SignerClient, folder: Path, **values: float | str) -> Iterator[tuple[psutil.Process, float]]:
     """A node with these parameters that is ready and connected, as a process; the seconds it took to become active."""
     client.check = None
     # DDS keeps reporting the previous node for a while; it must not be mistaken for this one.
@@ -42,7 +42,9 @@ def _started(client: SignerClient, folder: Path, **values: float) -> Iterator[tu
         yield psutil.Process(process.pid), seconds
 
 
-def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: float, words: int) -> dict[str, Any]:
+def measure(
+    folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: float, words: int, cache: Path | None = None
+) -> dict[str, Any]:
     """Start the node repeatedly and let it sign.
 
     Args:
@@ -51,6 +53,7 @@ def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: fl
         each: how many texts of one sign each of them gets, all different.
         seconds: how long to observe streaming.
         words: number of words in the long text, which is signed as fast as possible.
+        cache: folder of engines; None is the node's own.
 
     Returns:
         ``cold_start_s``: from starting the process until it is ready; ``first_chunk_ms`` {p50, p99}: from publishing a
@@ -64,13 +67,14 @@ def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: fl
     """
     cold, first, memory = [], [], []
     signs = texts.single(bundle)
+    values = {"cache_dir": str(cache or "")}
     environment.keep_to_this_machine()
     with SignerClient("/signer", name="signer_bench") as client:
-        with _started(client, folder) as (process, took):
+        with _started(client, folder, **values) as (process, took):
             cold.append(took)
             streaming = _streaming(client, process, texts.long(bundle, 10 + int(2 * seconds)), seconds)
         for start in range(starts):
-            with _started(client, folder) as (process, took):
+            with _started(client, folder, **values) as (process, took):
                 cold.append(took)
                 mine = [signs[(start * each + i) % len(signs)] for i in range(each)]
                 first += [_first_chunk(client, text) for text in mine]
@@ -79,7 +83,7 @@ def measure(folder: Path, bundle: Bundle, *, starts: int, each: int, seconds: fl
     with (
         FastClock(_SPEED),
         SignerClient("/signer", name="signer_bench_long", use_sim_time=True) as client,
-        _started(client, folder, **SIGNER) as (process, took),
+        _started(client, folder, **values, **SIGNER) as (process, took),
     ):
         cold.append(took)
         long = _long(client, process, texts.long(bundle, words)) | {"words": words}

@@ -317,7 +317,8 @@ def _read(path: Path) -> dict[str, Any]:
             raise ValueError(f"it has more than {MAX_DESCRIPTION_BYTES} bytes")
         values = json.loads(content)
     except FileNotFoundError:
-        raise BundleError(f"{path} is missing; give the folder of a bundle, such as models/asl_cafe") from None
+        where = path.absolute()
+        raise BundleError(f"{where} is missing; give the folder of a bundle, such as models/asl_cafe") from None
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} can't be read: {error}") from error
     if not isinstance(values, dict):

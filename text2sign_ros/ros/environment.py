@@ -6,7 +6,6 @@ import os
 import random
 import socket
 import sys
-from importlib import metadata
 from pathlib import Path
 
 # The distribution of each major version of rclpy.
@@ -20,6 +19,8 @@ def complete() -> None:
     """
     if "AMENT_PREFIX_PATH" in os.environ or not Path(sys.prefix, "share", "ament_index").is_dir():
         return
+    from importlib import metadata  # slow, and needed only here
+
     os.environ["AMENT_PREFIX_PATH"] = sys.prefix
     major = metadata.version("ros-rclpy").split(".")[0]
     os.environ.setdefault("ROS_DISTRO", _DISTRO.get(major, f"rclpy {major}"))

@@ -54,6 +54,10 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
     def entered(self) -> None:
         """Called when ``state`` or ``failure`` has changed."""
 
+    @abstractmethod
+    def settled(self) -> None:
+        """Called when a transition that somebody asked for has succeeded: the node waits for the next one."""
+
     def start(self) -> bool:
         """Configure and activate, without a lifecycle manager.
 
@@ -142,6 +146,8 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
                 self.get_logger().error(f"{during} failed: {self.failure}")
             return otherwise
         self._enter(after)
+        if self.context.ok() and not self._starting:
+            self.settled()
         return TransitionCallbackReturn.SUCCESS
 
     def _enter(self, state: str) -> None:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from text2sign_ros.inference.backends import NAMES
 from text2sign_ros.inference.engine import Policy
+from text2sign_ros.ros.overrides import warn_of_unknown
+from text2sign_ros.wire.trajectory import FRAME_ID
+
+
+def _frame_problem(frame: object) -> str:
+    """Why tf2 would not take ``frame``; empty if it would."""
+    frame = str(frame)
+    if not frame or frame.startswith("/") or frame.split() != [frame]:
+        return f"frame is {frame!r}; it must be a name without blanks and without a leading slash, such as left/signer"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -22,6 +33,7 @@ class Setting:
         name, default, description: as in ROS 2; the default's type is the parameter's.
         limits: smallest and largest value.
         choices: the only values allowed, if any are named.
+        problem: what is wrong with a value, empty if nothing is; for what limits and choices can't express.
         when: it can be set: "always", "unconfigured" (what ``configure`` depends on), or "start" (only from outside,
             when the node starts).
     """
@@ -32,6 +44,7 @@ class Setting:
     limits: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
     when: Literal["always", "unconfigured", "start"] = "always"
+    problem: Callable[[object], str] = lambda value: ""
 
     def descriptor(self) -> ParameterDescriptor:
         """What ``ros2 param describe`` shows, and what rclpy checks values against."""
@@ -61,6 +74,12 @@ SIGNER = (
         when="unconfigured",
     ),
     Setting("backend", "auto", "What runs the networks.", choices=NAMES, when="unconfigured"),
+    Setting(
+        "cache_dir",
+        "",
+        "Folder for TensorRT's engines; empty: ~/.cache/text2sign_ros, or as XDG_CACHE_HOME says.",
+        when="unconfigured",
+    ),
     Setting("threads", 1, "Threads of the inference engine on a CPU.", (1, 64), when="unconfigured"),
     Setting("queue_size", 10, "Texts that may wait.", (1, 1000), when="unconfigured"),
     Setting(
@@ -93,6 +112,13 @@ SIGNER = (
         "speech_results", 3, "Incremental results in a row that must agree on a word before it is signed.", (1, 100)
     ),
     Setting("speech_confidence", 0.0, "Final results of less confidence are refused; 0 is no limit.", (0, 1)),
+    Setting(
+        "frame",
+        FRAME_ID,
+        "Frame of all positions, in ~/trajectory and ~/layout.",
+        when="unconfigured",
+        problem=_frame_problem,
+    ),
     Setting("chunk_frames", 8, "Frames in one message.", (1, 60)),
     Setting(
         "max_velocity",
@@ -110,20 +136,29 @@ PLAYER = (
     Setting("rate", 50.0, "Poses a second, on the ROS clock.", (5, 200), when="start"),
     Setting(
         "frame",
-        "signer",
+        FRAME_ID,
         "Frame of the markers; on /tf also the parent of head and wrists, whose frames are named after it.",
         when="start",
+        problem=_frame_problem,
     ),
 )
 
 
-def refusal(settings: Iterable[Setting], name: str, value: object, *, unconfigured: bool) -> str:
-    """Why ``name`` can't be set to ``value``, beyond what a descriptor can express; empty if it can."""
-    setting = next((setting for setting in settings if setting.name == name), None)
-    if setting is None:
-        return ""
+def check(settings: Iterable[Setting], changed: Iterable[Parameter], *, unconfigured: bool) -> SetParametersResult:
+    """Refuse what a descriptor can't express; for ``Node.add_on_set_parameters_callback``."""
+    known = {setting.name: setting for setting in settings}
+    reasons = (_refusal(known[p.name], p.value, unconfigured) for p in changed if p.name in known)
+    reason = next(filter(None, reasons), "")
+    return SetParametersResult(successful=not reason, reason=reason)
+
+
+def _refusal(setting: Setting, value: object, unconfigured: bool) -> str:
+    """Why a parameter can't be set to ``value``; empty if it can."""
+    name = setting.name
     if setting.choices and value not in setting.choices:
         return f"{name} is {value!r}; it must be one of {', '.join(setting.choices)}"
+    if problem := setting.problem(value):
+        return problem
     if setting.when == "unconfigured" and not unconfigured:
         return f"{name} can only be set while the node is unconfigured; deactivate it and clean it up before"
     return ""
@@ -132,9 +167,13 @@ def refusal(settings: Iterable[Setting], name: str, value: object, *, unconfigur
 def declare(node: Node, settings: Iterable[Setting]) -> None:
     """Declare ``settings``; rclpy then refuses values out of range, read-only or of another type, with the reason.
 
+    A warning names the parameters given from outside that are not among them.
+
     Raises:
         rclpy.exceptions.ParameterException: a value given from outside has another type or is out of range.
     """
+    settings = tuple(settings)
+    warn_of_unknown(node, [setting.name for setting in settings])
     for setting in settings:
         node.declare_parameter(setting.name, setting.default, setting.descriptor())
 

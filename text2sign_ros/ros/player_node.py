@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from geometry_msgs.msg import TransformStamped
@@ -36,6 +37,7 @@ class PlayerNode(Node):
             QosError: a QoS override is invalid.
         """
         super().__init__("player", **options)
+        self.add_on_set_parameters_callback(partial(parameters.check, parameters.PLAYER, unconfigured=True))
         parameters.declare(self, parameters.PLAYER)
         self._frame = self.get_parameter("frame").value
         self._skeleton = Skeleton(self._frame)
@@ -79,9 +81,9 @@ def _make(stack: ExitStack) -> PlayerNode:
     return node
 
 
-def main(args: list[str] | None = None) -> int:
+def main() -> int:
     """Run the node until SIGINT or SIGTERM (exit code 0); 1 when it can't start."""
-    return process.run("player", _make, args)
+    return process.run("player", _make, about=__doc__, settings=parameters.PLAYER)
 
 
 if __name__ == "__main__":

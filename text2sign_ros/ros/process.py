@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import signal
+import argparse
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.resources import version
+from text2sign_ros.ros import log_folder, signals
 from text2sign_ros.ros.executor import SideExecutor
+from text2sign_ros.ros.parameters import Setting
 
 _SPINNING = {__name__, SideExecutor.__module__}
 
@@ -22,58 +27,77 @@ _SPINNING = {__name__, SideExecutor.__module__}
 def run(
     name: str,
     make: Callable[[ExitStack], Node],
-    args: list[str] | None = None,
     executor: Callable[[], Executor] = SingleThreadedExecutor,
+    *,
+    about: str | None = None,
+    settings: Iterable[Setting] = (),
 ) -> int:
-    """Spin a node until SIGINT or SIGTERM.
+    """Spin a node, with the process's command line, until SIGINT or SIGTERM.
+
+    While a node is made and configured, a signal takes effect at the next ``signals.check``, or when that is done.
 
     Args:
         name: of the node, for messages before the node exists.
         make: creates the node, and registers its cleanup with the stack.
-        args: command line; None is the process's own.
         executor: creates the executor that spins it.
+        about, settings: what the program does, and the node's parameters, for `--help`.
 
     Returns:
         Exit code: 0 after a signal, 1 if the node can't start, after one line that says why.
+
+    Raises:
+        SystemExit: with code 0 after `--help`; with 2 if the command line has words that are not ROS's, after a line
+            that names them.
     """
+    signals.hold()
     try:
-        rclpy.init(args=args)
-    except RuntimeError as error:  # rclpy's RCLError: arguments or a parameters file that can't be read
+        if _parser(name, about, settings).parse_args(remove_ros_args(sys.argv)[1:]).version:
+            print(f"text2sign_ros {version()}")
+            return 0
+        log_folder.ensure(name)
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except (Text2SignError, RuntimeError) as error:  # the latter rclpy's: it can't read arguments or a parameters file
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    spinner, stack = None, ExitStack()
-    try:
-        # Created before the long start: if SIGTERM came first, rclpy would print a traceback from a half-made executor.
+    with ExitStack() as stack:
+        stack.callback(rclpy.try_shutdown)
         spinner = executor()
+        signals.call(spinner.wake)
         try:
-            node = make(stack)
-        except (Text2SignError, ParameterException) as error:
-            if not rclpy.ok():
-                raise
-            rclpy.logging.get_logger(name).fatal(str(error))
-            return 1
-        spinner.add_node(node)
-        # Not rclpy.spin: one SIGTERM in thirty does not wake an executor that waits without a timeout.
-        while rclpy.ok():
             try:
-                spinner.spin_once(timeout_sec=0.5)
-            except ValueError as error:  # noqa: PERF203
-                if not _is_conversion(error):
-                    raise
-                node.get_logger().warning(f"a message or a request is ignored: {error}", throttle_duration_sec=5.0)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        if rclpy.ok():
-            raise
-        # else a signal came while something was being created or published, and its context is gone
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the cleanup
-        if spinner is not None:
+                node = make(stack)
+            except (Text2SignError, ParameterException) as error:
+                rclpy.logging.get_logger(name).fatal(str(error))
+                return 1
+            spinner.add_node(node)
+            while rclpy.ok() and not signals.requested():
+                try:
+                    spinner.spin_once(timeout_sec=0.5)
+                except ValueError as error:  # noqa: PERF203
+                    if not _is_conversion(error):
+                        raise
+                    node.get_logger().warning(f"a message or a request is ignored: {error}", throttle_duration_sec=5.0)
+        except (signals.StopRequested, ExternalShutdownException):
+            pass
+        finally:
+            signals.ignore()
             spinner.shutdown()  # waits for running callbacks
-        stack.close()
-        rclpy.try_shutdown()
     return 0
+
+
+def _parser(name: str, about: str | None, settings: Iterable[Setting]) -> argparse.ArgumentParser:
+    lines = [f"  {setting.name} ({setting.default!r}): {setting.description}" for setting in settings]
+    parser = argparse.ArgumentParser(
+        name,
+        usage="%(prog)s [--help] [--version] [--ros-args ...]",
+        description=about,
+        epilog="\n".join(
+            ["parameters, with their defaults (--ros-args -p NAME:=VALUE, or --params-file FILE):", *lines]
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="show the package's version and exit")
+    return parser
 
 
 def _is_conversion(error: ValueError) -> bool:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from action_msgs.msg import GoalStatusArray
@@ -23,7 +24,7 @@ from text2sign_ros.inference.engine import SigningEngine
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.limits import Limits, LimitsError
 from text2sign_ros.resources import default_bundle
-from text2sign_ros.ros import diagnostics, parameters, process, qos
+from text2sign_ros.ros import diagnostics, parameters, process, qos, signals
 from text2sign_ros.ros.executor import SideExecutor, SideGroup
 from text2sign_ros.ros.lifecycle import ManagedNode
 from text2sign_ros.ros.monitor import Monitor
@@ -100,18 +101,25 @@ class SignerNode(ManagedNode):
 
     def configure(self) -> ExitStack:
         """Load the bundle, open the backend, warm up; create topics and services."""
-        with capture_logs(lambda record: self._advance(record.getMessage()), logging.INFO), ExitStack() as stack:
+
+        def advance(progress: str) -> None:
+            signals.check()
+            self._advance(progress)
+
+        with capture_logs(lambda record: advance(record.getMessage()), logging.INFO), ExitStack() as stack:
             self._bundle = str(self._value("bundle") or default_bundle())
-            self._advance(f"loading {self._bundle}")
+            advance(f"loading {self._bundle}")
             signer = Signer(
                 self._bundle,
                 preset=self._value("preset") or None,
                 backend=self._value("backend"),
+                cache=Path(cache) if (cache := self._value("cache_dir")) else None,
                 threads=self._value("threads"),
             )
             stack.callback(signer.close)
-            self._advance("warming up")
+            advance("warming up")
             signer.warm_up()
+            advance("opening topics and services")
             self._open(stack, signer)
             return stack.pop_all()
 
@@ -127,9 +135,10 @@ class SignerNode(ManagedNode):
             made = publisher(String, name, profile)
             return lambda data: made.publish(String(data=data)) if self.context.ok() else None
 
-        self._output = TrajectoryOutput(self, publisher(MultiDOFJointTrajectory, "~/trajectory", qos.TRAJECTORY))
+        chunks, frame = publisher(MultiDOFJointTrajectory, "~/trajectory", qos.TRAJECTORY), self._value("frame")
+        self._output = TrajectoryOutput(self, chunks, frame)
         status = publisher(GoalStatusArray, "~/status", qos.LATEST)
-        latched("~/layout", qos.LATEST)(layout(signer.fps))
+        latched("~/layout", qos.LATEST)(layout(signer.fps, frame))
         tts, caption = self._open_tts(stack, signer), latched("~/captions", qos.CAPTIONS)
 
         def on_captions(changed: Captions) -> None:
@@ -196,12 +205,20 @@ class SignerNode(ManagedNode):
         """End all texts, and play the return to rest."""
         assert self._engine is not None
         self._engine.cancel()
-        if not self._sender.finish(self.context.ok) and self.context.ok():
+        if not self._sender.finish(self._goes_on) and self._goes_on():
             self.get_logger().warning("the motion could not be brought to rest: the clock is not advancing")
+
+    def _goes_on(self) -> bool:
+        return self.context.ok() and not signals.requested()
 
     def entered(self) -> None:
         """Publish the change on ``/diagnostics``."""
         self._advance("")
+
+    def settled(self) -> None:
+        """Log what the node waits for; ``activate`` has logged that it is ready."""
+        if self.state != "active":
+            self.get_logger().info(assess(Condition(self.state)).message)
 
     def _advance(self, progress: str) -> None:
         self._progress = progress
@@ -211,19 +228,14 @@ class SignerNode(ManagedNode):
 
     def _check(self, changed: list[Parameter]) -> SetParametersResult:
         """Refuse values that a range can't express."""
+        result = parameters.check(parameters.SIGNER, changed, unconfigured=self.state == "unconfigured")
         try:
             for parameter in changed:
-                unconfigured = self.state == "unconfigured"
-                reason = parameters.refusal(
-                    parameters.SIGNER, parameter.name, parameter.value, unconfigured=unconfigured
-                )
-                if reason:
-                    return SetParametersResult(successful=False, reason=reason)
-                if parameter.name in LIMITS:
+                if result.successful and parameter.name in LIMITS:
                     Limits(**{parameter.name.removeprefix("max_"): parameter.value})
         except LimitsError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
+        return result
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
@@ -314,14 +326,16 @@ def _make(stack: ExitStack) -> SignerNode:
     stack.callback(node.destroy_node)
     stack.callback(node.stop)
     stack.enter_context(capture_logs(forward(node.get_logger()), logging.DEBUG))
-    if node.get_parameter("autostart").value and not node.start():
+    if not node.get_parameter("autostart").value:
+        node.settled()
+    elif not node.start():
         raise StartError(node.failure)
     return node
 
 
-def main(args: list[str] | None = None) -> int:
+def main() -> int:
     """Run the node until SIGINT or SIGTERM (exit code 0); 1 when it can't start."""
-    return process.run("signer", _make, args, SideExecutor)
+    return process.run("signer", _make, SideExecutor, about=__doc__, settings=parameters.SIGNER)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from text2sign_ros.errors import Text2SignError
 from text2sign_ros.wire.trajectory import FRAME_ID
 
 
-def layout(fps: float) -> str:
+def layout(fps: float, frame: str = FRAME_ID) -> str:
     """Names and groups of the keypoints in their order, bones, rest pose, frame and frames per second.
 
     ``keypoints`` are 79 names in the order of a chunk's ``joint_names``; ``groups`` maps a name to [first, end);
@@ -20,7 +20,7 @@ def layout(fps: float) -> str:
     """
     groups = {name: span.indices(skeleton.NUM_KEYPOINTS)[:2] for name, span in skeleton.GROUPS.items()}
     values = {
-        "frame": FRAME_ID,
+        "frame": frame,
         "fps": fps,
         "keypoints": skeleton.KEYPOINTS,
         "groups": groups,

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from text2sign_ros.inference.engine import Item, Notice, SigningEngine, Utterance
 from text2sign_ros.motion.chunks import Chunk
-from text2sign_ros.wire import trajectory
 from text2sign_ros.wire.schedule import Schedule
 
 POLL = 0.02
@@ -34,8 +33,8 @@ class ChunkSink(Protocol):
         """Nanoseconds from the first chunk being ready to its stamp."""
         ...
 
-    def publish(self, data: bytes) -> None:
-        """Send an encoded chunk."""
+    def publish(self, chunk: Chunk, stamp: int) -> None:
+        """Send a chunk whose first point is at ``stamp``."""
         ...
 
     def receivers(self) -> int:
@@ -167,7 +166,7 @@ class Sender:
         if wait > 0:
             return min(wait, POLL)
         if self._engine.take(item, stamp, seen=sink.receivers() > 0):
-            sink.publish(trajectory.encode(chunk, stamp))
+            sink.publish(chunk, stamp)
             schedule.sent(chunk.end_time)
             self._end = stamp + chunk.end_time - chunk.start_time
             moved = self._due is not None and stamp != self._due

@@ -8,7 +8,7 @@ the end of the four-byte encapsulation header.
 from __future__ import annotations
 
 import struct
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from text2sign_ros.motion.chunks import Chunk, frame_time
 from text2sign_ros.skeleton import KEYPOINTS
 
 FRAME_ID = "signer"
+"""The frame unless a node is given another."""
 
 _ENCAPSULATION = b"\x00\x01\x00\x00"  # CDR, little-endian
 _SECOND = 1_000_000_000
@@ -69,10 +70,10 @@ def _points(joints: int) -> np.dtype:
     )
 
 
-@cache
-def _names(names: tuple[str, ...]) -> bytes:
+@lru_cache(8)
+def _names(frame: str, names: tuple[str, ...]) -> bytes:
     """frame_id and joint_names as they follow the stamp (which ends at offset 8)."""
-    out = _string_bytes(FRAME_ID) + struct.pack("<I", len(names))
+    out = _string_bytes(frame) + struct.pack("<I", len(names))
     return out + b"".join(map(_string_bytes, names))
 
 
@@ -82,14 +83,15 @@ def _string_bytes(text: str) -> bytes:
     return struct.pack("<I", len(data)) + data + b"\0" * (-len(data) % 4)
 
 
-def encode(chunk: Chunk, stamp_ns: int) -> bytes:
-    """The message for ``chunk``, to be played at ``stamp_ns`` (nanoseconds of the ROS clock).
+def encode(chunk: Chunk, stamp_ns: int, frame: str = FRAME_ID) -> bytes:
+    """The message for ``chunk`` in ``frame``, to be played at ``stamp_ns`` (nanoseconds of the ROS clock).
 
-    Each point has 79 transforms (rotations are identity), 79 velocities (angular zero) and no accelerations. Its
-    time_from_start is the difference of two exact frame times, so that chunks are contiguous to the nanosecond.
+    Each point has 79 transforms, 79 velocities and no accelerations. Keypoints have no orientation: rotations are the
+    identity and angular velocities zero, which means that there are no such data. A point's time_from_start is the
+    difference of two exact frame times, so that chunks are contiguous to the nanosecond.
     """
     n, joints = chunk.positions.shape[:2]
-    head = struct.pack("<iI", *divmod(stamp_ns, _SECOND)) + _names(KEYPOINTS) + struct.pack("<II", n, joints)
+    head = struct.pack("<iI", *divmod(stamp_ns, _SECOND)) + _names(frame, KEYPOINTS) + struct.pack("<II", n, joints)
     head = _ENCAPSULATION + head + b"\0" * (-len(head) % 8)
     kind = _points(joints)
     data = np.zeros(len(head) + n * kind.itemsize, np.uint8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 from collections.abc import Callable
@@ -11,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from text2sign_ros.inference.backends.base import Backend, BackendError
+from text2sign_ros.inference.backends import driver
+from text2sign_ros.inference.backends.base import JETSON, Backend, BackendError
 from text2sign_ros.inference.backends.onnx import (
     CPU,
     CUDA,
@@ -37,14 +37,15 @@ _log = logging.getLogger(__name__)
 def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, cache: Path | None = None) -> Backend:
     """The backend of that name, tested and warmed up; if it is unavailable, the best of ONNX Runtime's, with a warning.
 
-    "auto" takes the first of tensorrt, cuda and cpu that works: on a device, if its results agree with the CPU's.
+    "auto" takes the first of tensorrt, cuda and cpu that works: on a device, if its results agree with the CPU's. If
+    there is a GPU and none of them works on it, one warning says why.
 
     Args:
         name: one of ``NAMES``.
         folder: the bundle's, or a copy.
         bundle: its description, verified.
         threads: threads of a run on the CPU.
-        cache: folder for engines built for this machine; None is ``default_cache()``.
+        cache: folder for engines built for this machine; None is ``default_cache()``. Only TensorRT uses it.
 
     Raises:
         BackendError: an unknown name, or not even the CPU can run the bundle.
@@ -53,6 +54,7 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
         raise BackendError(f"backend is {name!r}; it must be one of {', '.join(NAMES)}")
     cache = default_cache() if cache is None else cache
     stepwise = {"onnxruntime_tensorrt": TENSORRT, "cuda": CUDA}
+    failures: list[str] = []
 
     def make(choice: str) -> Backend:
         if choice == "cpu":
@@ -63,9 +65,12 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
             return TensorRTBackend(folder, bundle, cache=cache)
         provider = stepwise[choice]
         if provider not in onnxruntime.get_available_providers():
-            raise BackendError(f"this ONNX Runtime has no {provider}: install onnxruntime-gpu in place of onnxruntime")
-        _require_driver()
-        options = engine_options(bundle, cache) if choice == "onnxruntime_tensorrt" else None
+            raise BackendError(
+                f"this ONNX Runtime has no {provider}: install onnxruntime-gpu in place of onnxruntime (on a Jetson: "
+                f"{JETSON})"
+            )
+        gpu = _usable_gpu()
+        options = engine_options(bundle, cache, gpu.identity) if choice == "onnxruntime_tensorrt" else None
         return StepwiseBackend(folder, bundle, provider=provider, threads=threads, options=options)
 
     def attempt(choice: str) -> Backend | None:
@@ -76,6 +81,7 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
             # Warn only about the backend that was requested, not about those tried by "auto" or as a fallback.
             level = logging.WARNING if choice == name else logging.DEBUG
             _log.log(level, "backend %s is unavailable: %s", choice, error)
+            failures.append(f"{choice}: {error}")
             return None
         return backend
 
@@ -83,6 +89,8 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
     for choice in devices.get(name, (name, "cuda")):
         if (backend := attempt(choice)) is not None:
             return backend
+    if name == "auto":
+        _warn_of_unused_gpu(failures)
     backend = make("cpu")
     _check(backend, bundle, lambda: backend)
     return backend
@@ -90,19 +98,45 @@ def open_backend(name: str, folder: Path, bundle: Bundle, *, threads: int = 1, c
 
 def default_cache() -> Path:
     """Folder for what is built for this machine: $XDG_CACHE_HOME/text2sign_ros or ~/.cache/text2sign_ros."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "text2sign_ros"
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "text2sign_ros"
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither $HOME nor an entry in /etc/passwd
+        home = Path("/nonexistent")  # what /etc/passwd says of those who have none
+    return home / ".cache" / "text2sign_ros"
 
 
-def _require_driver() -> None:
-    """Check for a driver first: without one, ONNX Runtime prints many errors before it gives up.
+def _usable_gpu() -> driver.Gpu:
+    """Check the driver first: without one, or with too old a one, ONNX Runtime prints many errors before it gives up.
 
     Raises:
-        BackendError: NVIDIA's driver is not installed.
+        BackendError: there is no GPU, or its driver is older than the CUDA that ONNX Runtime is built for.
     """
+    gpu = driver.first_gpu()
+    built = getattr(onnxruntime, "cuda_version", "")  # as "12.8"; releases of one major version work with its drivers
+    if built and int(built.split(".")[0]) > gpu.cuda[0]:
+        raise BackendError(
+            f"this ONNX Runtime is built for CUDA {built}, and the driver of {gpu.name} supports CUDA up to "
+            f"{gpu.cuda[0]}.{gpu.cuda[1]}: update the driver, or install an onnxruntime-gpu built for CUDA "
+            f"{gpu.cuda[0]} (on a Jetson: {JETSON})"
+        )
+    return gpu
+
+
+def _warn_of_unused_gpu(failures: list[str]) -> None:
+    """Say why the GPU is not used, if there is one."""
     try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError as error:
-        raise BackendError(f"NVIDIA's driver can't be loaded ({error}): install it, or use the CPU") from error
+        gpu = driver.first_gpu()
+    except BackendError:
+        return
+    _log.warning(
+        "there is a GPU (%s, driver for CUDA %d.%d), and it is not used: %s. To sign on the CPU without this warning, "
+        "set backend to cpu",
+        gpu.name,
+        *gpu.cuda,
+        "; ".join(failures),
+    )
 
 
 def _cpu(folder: Path, bundle: Bundle, threads: int) -> Backend:

@@ -9,6 +9,9 @@ import numpy as np
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.feed import Feed
 
+JETSON = "docs/jetson.md"
+"""The page that error messages refer to for what to install on a Jetson."""
+
 
 class BackendError(Text2SignError):
     """A backend is unavailable on this machine or failed; the message names the cause and the remedy."""

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import json
 import logging
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -15,14 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from text2sign_ros.clip import write_whole
-from text2sign_ros.inference.backends.base import BackendError
+from text2sign_ros.inference.backends.base import JETSON, BackendError
 
 _log = logging.getLogger(__name__)
 
 Shapes = dict[str, tuple[int, ...]]
 """Shape of every input of a graph, by name."""
 OLDEST = 10
-"""The oldest major version of TensorRT that is supported: that of JetPack 6.1."""
+"""The oldest major version of TensorRT that is supported: that of JetPack 6."""
+NOT_KEPT = (
+    "the engines can't be kept in %s (%s), and every start will build them again: name a folder that can be written "
+    "with the parameter cache_dir, with --cache, or with XDG_CACHE_HOME"
+)
+"""The warning where the cache can't be used: the folder, the cause."""
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -32,9 +38,7 @@ def load_tensorrt() -> Any:
     Raises:
         BackendError: it is not installed, is an empty stub package, or is too old.
     """
-    remedy = (
-        "pip install 'text2sign_ros[tensorrt]' (on a Jetson: apt install python3-libnvinfer), or use another backend"
-    )
+    remedy = f"pip install 'text2sign_ros[tensorrt]' (on a Jetson: {JETSON}), or use another backend"
     try:
         trt = importlib.import_module("tensorrt")
     except (ImportError, OSError) as error:  # its libraries may be missing
@@ -42,7 +46,10 @@ def load_tensorrt() -> Any:
     if not hasattr(trt, "Builder"):
         raise BackendError(f"the installed package tensorrt is empty, its libraries are missing: {remedy}")
     if int(trt.__version__.split(".")[0]) < OLDEST:
-        raise BackendError(f"TensorRT {trt.__version__} is too old, {OLDEST} is needed: {remedy}")
+        raise BackendError(
+            f"TensorRT {trt.__version__} is too old, {OLDEST} is needed: {remedy}. TensorRT 8 came with JetPack 5, on "
+            "which signing runs on the CPU"
+        )
     return trt
 
 
@@ -115,7 +122,7 @@ def cached(
     Args:
         graph, profiles, home, trt: see ``build``.
         sources: sha256 of the ONNX file and of its weights.
-        gpu: name and compute capability of the GPU.
+        gpu: name, compute capability and number of multiprocessors of the GPU.
         cache: folder; if it can't be written, a warning is logged, and the engine is built at each start.
 
     Raises:
@@ -147,8 +154,30 @@ def cached(
             if old != path:
                 old.unlink(missing_ok=True)
     except OSError as error:
-        _log.warning("the engine of %s can't be cached, the next start will build it again: %s", graph.name, error)
+        _warn_not_kept(cache, error.strerror or str(error))
     return engine
+
+
+@functools.cache  # once for a folder, not once for each graph
+def _warn_not_kept(cache: Path, cause: str) -> None:
+    _log.warning(NOT_KEPT, cache, cause)
+
+
+def require_writable(cache: Path) -> None:
+    """Make the folder of engines, and see whether a file can be written there.
+
+    Raises:
+        BackendError: it can't.
+    """
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            pass
+    except OSError as error:
+        raise BackendError(
+            f"engines can't be kept in {cache} ({error.strerror or error}): free some space, or name another folder "
+            "with --cache or XDG_CACHE_HOME"
+        ) from error
 
 
 def _read(path: Path) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 
 from text2sign_ros.inference.backends.base import BackendError
-from text2sign_ros.inference.backends.engines import short_hash
+from text2sign_ros.inference.backends.engines import NOT_KEPT, short_hash
 from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.inference.feed import Feed
 from text2sign_ros.runtime import session_options
@@ -227,19 +227,22 @@ class _Bucket:
 _TENSORRT_GRAPHS = ("step", "decoder")
 
 
-def engine_options(bundle: Bundle, cache: Path) -> dict[str, dict[str, str]]:
+def engine_options(bundle: Bundle, cache: Path, gpu: str) -> dict[str, dict[str, str]]:
     """Options of the TensorRT provider for each graph: one engine for all lengths, cached in a folder in ``cache``.
 
-    ONNX Runtime names an engine by its graph alone and would load it for a bundle with other weights. So the folder
-    name has a hash of what its engines are built from, and it replaces that of an earlier state of the same bundle.
+    ONNX Runtime names an engine by its graph and compute capability alone, and would load it for a bundle with other
+    weights. So the folder name has a hash of what its engines are built from and for, and it replaces that of an
+    earlier state of the same bundle. If the folder can't be created, a warning is logged, and nothing is cached.
 
-    Raises:
-        BackendError: the folder can't be created.
+    Args:
+        bundle: its description.
+        cache: folder of all engines.
+        gpu: what they are built for: ``driver.identity``.
     """
     made_of = [bundle.files[name] for name in ("step.onnx", "unet.weights", "decoder.onnx", "decoder.weights")]
     lengths = [frames // bundle.stride for frames in bundle.buckets]
     shapes = [_shapes(bundle, graph, codes) for graph in _TENSORRT_GRAPHS for codes in lengths]
-    key, place = short_hash([made_of, shapes]), short_hash([str(bundle.folder.resolve())])
+    key, place = short_hash([made_of, shapes, gpu]), short_hash([str(bundle.folder.resolve()), gpu])
     own_folder = cache / f"onnxruntime-{key}-{place}"
     folder = next(cache.glob(f"onnxruntime-{key}-*"), own_folder)  # a copy of the bundle finds the original's
     try:
@@ -248,13 +251,13 @@ def engine_options(bundle: Bundle, cache: Path) -> dict[str, dict[str, str]]:
             if stale != folder:
                 shutil.rmtree(stale)
     except OSError as error:
-        raise BackendError(
-            f"{cache}, the folder of engines, can't be used: {error}; free some space, or choose another with "
-            "XDG_CACHE_HOME"
-        ) from error
+        _log.warning(NOT_KEPT, cache, error.strerror or error)
+        caching = {}
+    else:
+        caching = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder), "trt_timing_cache_enable": "1"}
     options = {}
     for graph in _TENSORRT_GRAPHS:
-        own = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder), "trt_timing_cache_enable": "1"}
+        own = dict(caching)
         for which, frames in (("min", bundle.buckets[0]), ("opt", bundle.buckets[0]), ("max", bundle.buckets[-1])):
             own[f"trt_profile_{which}_shapes"] = _shapes(bundle, graph, frames // bundle.stride)
         options[graph] = own

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from text2sign_ros.inference.backends import engines
-from text2sign_ros.inference.backends.base import BackendError
+from text2sign_ros.inference.backends.base import JETSON, BackendError
+from text2sign_ros.inference.backends.driver import identity
 from text2sign_ros.inference.backends.engines import Shapes
 from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.inference.feed import Feed
@@ -52,7 +53,7 @@ class TensorRTBackend:
     def __init__(self, folder: Path, bundle: Bundle, *, cache: Path) -> None:
         self._trt = engines.load_tensorrt()
         self._cuda = _Cuda()
-        gpu, capability = self._cuda.gpu()
+        gpu, built_for = self._cuda.gpu()
         self.name = f"tensorrt {self._trt.__version__} on {gpu}"
         self._use_graphs = True
         self._shapes = {frames // bundle.stride: _shapes(bundle, frames // bundle.stride) for frames in bundle.buckets}
@@ -62,7 +63,7 @@ class TensorRTBackend:
             self._stream = self._cuda("cudaStreamCreateWithFlags", self._cuda.api.cudaStreamNonBlocking)
             held.callback(self._cuda.free, "cudaStreamDestroy", self._stream)
             held.callback(self._contexts.clear)
-            step, decoder = (self._engine(graph, folder, bundle, f"{gpu} {capability}", cache) for graph in _GRAPHS)
+            step, decoder = (self._engine(graph, folder, bundle, built_for, cache) for graph in _GRAPHS)
             for profile, (codes, shapes) in enumerate(self._shapes.items()):
                 self._contexts[codes] = self._context(step, profile, shapes), self._context(decoder, profile, shapes)
             self._cuda("cudaStreamSynchronize", self._stream)
@@ -277,7 +278,7 @@ class _Cuda:
             except ImportError as error:
                 raise BackendError(
                     f"NVIDIA's Python package cuda-bindings can't be loaded ({error}): "
-                    "pip install 'text2sign_ros[tensorrt]', or use another backend"
+                    f"pip install 'text2sign_ros[tensorrt]' (on a Jetson: {JETSON}), or use another backend"
                 ) from error
         self.api: Any = api
 
@@ -294,7 +295,8 @@ class _Cuda:
         if int(error):
             _, text = self.api.cudaGetErrorString(error)
             message = text.decode() if isinstance(text, bytes) else text
-            raise BackendError(f"CUDA's {function} failed: {message}; {_NO_DRIVER}")
+            remedy = _OLD_DRIVER if int(error) == _INSUFFICIENT_DRIVER else _NO_DRIVER
+            raise BackendError(f"CUDA's {function} failed: {message}; {remedy}")
         return values[0] if values else None
 
     def free(self, function: str, handle: Any) -> None:
@@ -305,18 +307,25 @@ class _Cuda:
             _log.debug("%s", error)
 
     def gpu(self) -> tuple[str, str]:
-        """Name and compute capability of the GPU in use.
+        """The name of the GPU in use, and what an engine is built for (``driver.identity``).
 
         Raises:
             BackendError: there is none.
         """
         if not self("cudaGetDeviceCount"):
             raise BackendError(f"there is no CUDA device; {_NO_DRIVER}")
-        properties = self("cudaGetDeviceProperties", self("cudaGetDevice"))
-        return properties.name.rstrip(b"\0").decode(), f"{properties.major}.{properties.minor}"
+        found = self("cudaGetDeviceProperties", self("cudaGetDevice"))
+        name = found.name.rstrip(b"\0").decode()
+        return name, identity(name, found.major, found.minor, found.multiProcessorCount)
 
 
 _NO_DRIVER = "check with nvidia-smi whether the GPU and its driver work, or use another backend"
+_INSUFFICIENT_DRIVER = 35
+"""The CUDA runtime's error code where the driver is older than the runtime needs."""
+_OLD_DRIVER = (
+    "the installed cuda-bindings (or cuda-python) are for a newer CUDA than the driver's: install the version that "
+    f"belongs to it (on a Jetson: {JETSON}), update the driver, or use another backend"
+)
 
 
 def _shapes(bundle: Bundle, codes: int) -> Shapes:
