@@ -102,8 +102,10 @@ class Caller(Observer):
         key = "subscribers of ~/trajectory"
         self.until(lambda: not self._motion or self.values.get(key, "0") != "0", "the node to find a subscriber")
 
-    def call(self, text: str, *, locale: str = "", voice: str = "", id: uuid.UUID | None = None) -> Call:
-        """Send a goal, and see to it that its result is asked for."""
+    def call(
+        self, text: str, *, locale: str = "", voice: str = "", id: uuid.UUID | None = None, ask: bool = True
+    ) -> Call:
+        """Send a goal, and once it is accepted ``ask`` for its result."""
         call = Call(id or uuid.uuid4())
         self.calls.append(call)
 
@@ -111,19 +113,24 @@ class Caller(Observer):
             call.words.append(message.feedback.word)
             call.times.append(self.node.get_clock().now().nanoseconds)
 
-        def on_result(future: Any) -> None:
-            call.ended_at = time.time_ns()
-            call.results.append(future.result())
-
         def on_answer(future: Any) -> None:
             call.handle, call.accepted = future.result(), future.result().accepted
-            if call.accepted:
-                call.handle.get_result_async().add_done_callback(on_result)
+            if call.accepted and ask:
+                self.ask(call)
 
         goal = self._kind.Goal(input=text, locale=locale, voice=voice)
         own = UUID(uuid=np.frombuffer(call.id.bytes, np.uint8))
         self.actions.send_goal_async(goal, on_feedback, own).add_done_callback(on_answer)
         return call
+
+    def ask(self, call: Call) -> None:
+        """Ask for the result of an accepted goal."""
+
+        def on_result(future: Any) -> None:
+            call.ended_at = time.time_ns()
+            call.results.append(future.result())
+
+        call.handle.get_result_async().add_done_callback(on_result)
 
     def ended(self, *calls: Call, timeout: float = 30.0) -> None:
         """Wait until each has a result."""

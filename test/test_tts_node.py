@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -190,9 +191,12 @@ def test_a_goal_ends_once_whatever_happens_to_the_node(run_signer: Callable[...,
     caller.ended(inactive)
     assert (inactive.status, inactive.error) == (ABORTED, "the node is inactive; activate it before")
 
-    last = caller.call("no")  # cleanup may come before its text is submitted, and before its result is asked for
+    last = caller.call("no", ask=False)
     caller.until(lambda: last.accepted, "it to be accepted")
+    asks = threading.Timer(0.1, caller.ask, (last,))  # when its server is about to go
+    asks.start()
     assert caller.change("cleanup")
+    asks.join()
     caller.ended(last)
     assert last.status == ABORTED and last.error
     caller.until(lambda: not caller.actions.server_is_ready(), "the server to be gone")

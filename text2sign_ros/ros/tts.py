@@ -38,7 +38,7 @@ KEPT_FOR = 10
 """Seconds of the ROS clock for which rclpy keeps the result of a goal for a client that has not asked for it yet."""
 MOST_KEPT = 1000
 """Goals, results included, beyond which another goal is rejected: rclpy lists all of them whenever one changes."""
-LINGER = 0.5
+LINGER = 1.0
 """Seconds for which the server answers after the last goal came or ended, before it closes: a client asks for the
 result when it knows that its goal is accepted."""
 PATIENCE = 2.0
