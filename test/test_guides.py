@@ -252,6 +252,8 @@ def test_the_docs_name_the_command_that_makes_each_picture() -> None:
 
 
 def test_the_tutorials_picture_is_what_its_command_makes(tmp_path: Path) -> None:
+    import PIL  # noqa: F401  the command draws with it
+
     (command,) = [words for page, words in after("ros2", "run", "text2sign_ros", "text2sign") if page == TUTORIAL.name]
     *start, out = command
     assert cli.main([*start, str(tmp_path / "picture.png")]) == 0
