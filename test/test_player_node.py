@@ -327,7 +327,7 @@ def test_transforms_where_tf2_msgs_is_there(
     run_player: Callable[..., Process], client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if importlib.util.find_spec("tf2_msgs") is None:
-        build(tmp_path, "tf2_msgs", "TFMessage", TF_MESSAGE, ("geometry_msgs", "std_msgs", "builtin_interfaces"))
+        build(tmp_path, "tf2_msgs", "msg/TFMessage", TF_MESSAGE, ("geometry_msgs", "std_msgs", "builtin_interfaces"))
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     from tf2_msgs.msg import TFMessage

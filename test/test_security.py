@@ -191,7 +191,7 @@ def test_a_text_that_is_too_long_is_refused_immediately(run_signer: Callable[...
     process = run_signer()
     process.wait_for("ready: ")
     companion.say(LONG, "a" * 100_001)
-    assert "it has 100001 characters" in process.wait_for("is refused: ")
+    assert "the text has 100001 characters" in process.wait_for("is refused: ")
     companion.until(lambda: GoalStatus.STATUS_ABORTED in companion.goals, "its status")
     assert GoalStatus.STATUS_SUCCEEDED not in companion.goals
 

@@ -515,6 +515,8 @@ class SignerClient:
     def _look(self) -> None:
         """Check what sends no message: whether the signer exists, and how long it has been silent."""
         with self._changed:
+            if self._closed:  # in a node of the caller, this may be called while everything is being destroyed
+                return
             self._find()
             present = self.present
             if self._present and not present:

@@ -14,9 +14,9 @@ PERIOD = 0.01
 """Seconds between messages."""
 BEGIN = 1000.0
 """Seconds that the clock shows first."""
-SPEED = 20.0
+SPEED = 10.0
 """How many times as fast as real time it passes; signing keeps up with several hundred on one core."""
-SIGNER = {"use_sim_time": True, "lead_time": 60.0, "start_delay": 1.0}
+SIGNER = {"use_sim_time": True, "lead_time": 60.0, "start_delay": 2.0}
 """Parameters of a signer that signs by this clock: as fast as it can, and with a start that is not over at once."""
 
 
