@@ -120,7 +120,12 @@ class Caller(Observer):
 
         goal = self._kind.Goal(input=text, locale=locale, voice=voice)
         own = UUID(uuid=np.frombuffer(call.id.bytes, np.uint8))
-        self.actions.send_goal_async(goal, on_feedback, own).add_done_callback(on_answer)
+
+        def send() -> None:
+            self.actions.send_goal_async(goal, on_feedback, own).add_done_callback(on_answer)
+
+        # In the thread that spins: rclpy 9.1 misses an answer that comes before send_goal_async has returned.
+        self._executor.create_task(send)
         return call
 
     def ask(self, call: Call) -> None:

@@ -34,8 +34,9 @@ except ImportError:  # ROS4HRI is not part of ROS 2
 
 TICK = 0.02
 """Seconds between looks at the clock while words are played: it may be simulated, and stop or jump at any time."""
-KEPT_FOR = 10
-"""Seconds of the ROS clock for which rclpy keeps the result of a goal for a client that has not asked for it yet."""
+KEPT_FOR = 30
+"""Seconds of the ROS clock, which may run fast in a simulation, for which rclpy keeps the result of a goal for a client
+that has not asked for it yet."""
 MOST_KEPT = 1000
 """Goals, results included, beyond which another goal is rejected: rclpy lists all of them whenever one changes."""
 LINGER = 1.0
