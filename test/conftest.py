@@ -43,21 +43,10 @@ for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID"):
     os.environ.pop(name, None)
 environment.keep_to_this_machine()
 
+# The processes of pytest-xdist ignore it, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = Path(__file__).parents[1]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist, tests of nodes run one after another, since their timing matters, beside all others.
-
-    So do those that share the recordings, which only one process is to read.
-    """
-    imports = r"^ *(from|import) (rclpy|faults|text2sign_ros\.ros|[a-z0-9_]+_msgs)|run_module"
-    nodes = {path for path in {item.path for item in items} if re.search(imports, path.read_text(), re.MULTILINE)}
-    for item in items:
-        if item.path in nodes:
-            item.add_marker(pytest.mark.xdist_group("nodes"))
-        elif "corpus" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("corpus"))
 
 
 @pytest.fixture(scope="session")

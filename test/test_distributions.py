@@ -52,6 +52,7 @@ HUMBLE = {
     },
     "rclpy.impl.rcutils_logger": {"RcutilsLogger"},
     "rclpy.lifecycle": {"LifecycleNodeMixin", "LifecycleState", "TransitionCallbackReturn"},
+    "rclpy.guard_condition": {"GuardCondition"},
     "rclpy.node": {"Node"},
     "rclpy.parameter": {"Parameter"},
     "rclpy.publisher": {"Publisher"},

@@ -46,7 +46,8 @@ def caller(with_tts_msgs: None) -> Iterator[Caller]:
 
 def ends_in_order(process: Process) -> None:
     process.signal(signal.SIGTERM)
-    assert process.wait() == 0
+    code = process.wait()
+    assert code == 0, "\n".join(process.log)
     wrong = ("Traceback", "[ERROR]", "[FATAL]", "never retrieved", "Warning")
     assert not [line for line in process.log if any(word in line for word in wrong)], process.log
 

@@ -14,6 +14,7 @@ from typing import Any
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.guard_condition import GuardCondition
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -265,11 +266,15 @@ class TtsServer:
 
     def _do(self, job: Callable[[], object]) -> None:
         self._jobs.append(job)
-        self._has_jobs.trigger()
+        self._wake(self._has_jobs)
 
     def _tell(self, captions: Captions) -> None:
         self._news.append(captions)
-        self._has_news.trigger()
+        self._wake(self._has_news)
+
+    def _wake(self, condition: GuardCondition) -> None:
+        if self._node.context.ok():  # when a signal ends the process, nothing is left to be woken
+            condition.trigger()
 
     def _now(self) -> int:
         return self._node.get_clock().now().nanoseconds
