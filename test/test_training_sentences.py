@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import clips
-from text2sign_ros.corpora.base import CorpusError, Kind
+from text2sign_ros.corpora.base import CorpusError, Kind, Unit
 from text2sign_ros.skeleton import INDEX, REST_POSE
 from text2sign_ros.training.config import REST_FRAMES, CorpusConfig
 from text2sign_ros.training.sentences import Sentences, compose
@@ -104,3 +105,25 @@ def test_a_split_without_recordings_is_named(tmp_path: Path) -> None:
     corpus = CorpusConfig("clips", str(_save(tmp_path / "mine", RECORDED)))
     with pytest.raises(CorpusError, match=r"mine has no recordings of split 'test'"):
         compose([corpus], "test", 5, 0, tmp_path)
+
+
+def test_a_corpus_without_recordings_of_a_split_is_left_out_of_it(tmp_path: Path) -> None:
+    signs, recorded = _save(tmp_path / "signs", SIGNS), _save(tmp_path / "recorded", RECORDED)
+    corpora = [CorpusConfig("clips", str(folder), share) for folder, share in ((signs, 3.0), (recorded, 1.0))]
+    found = compose(corpora, "val", 5, 0, tmp_path)
+    assert found.said == [("see you",)]
+    np.testing.assert_allclose(found.chance, [1.0])
+    with pytest.raises(CorpusError, match=r"signs, .*recorded has no recordings of split 'test'"):
+        compose(corpora, "test", 5, 0, tmp_path)
+
+
+def test_of_several_signs_with_one_label_the_default_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _save(tmp_path / "signs", SIGNS)
+    hello, tea, *_ = clips.read(folder, progress=False)
+    other = replace(tea, units=(Unit("hello", Kind.SIGN, "greeting"),))
+    monkeypatch.setattr(clips, "read", lambda *_, **__: [hello, other])
+    both = _compose(tmp_path / "both", (folder, 1.0), count=20)
+    monkeypatch.setattr(clips, "read", lambda *_, **__: [hello])
+    alone = _compose(tmp_path / "alone", (folder, 1.0), count=20)
+    assert set(both.labels.tolist()) == {"hello"}
+    np.testing.assert_array_equal(both.positions, alone.positions)

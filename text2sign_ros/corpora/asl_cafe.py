@@ -18,6 +18,7 @@ from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind, Unit
 from text2sign_ros.corpora.mediapipe import lift
 from text2sign_ros.corpora.resampling import resample
+from text2sign_ros.corpora.sides import OTHER, mirror, rest
 from text2sign_ros.progress import progress_bar
 
 SOURCE_FPS = 15.0
@@ -147,11 +148,11 @@ def _with_body(source: Source, pose: np.ndarray, hands: dict[str, np.ndarray]) -
         return None
     clip = lift(pose, hands, aspect=source.aspect, hand_depth=source.hand_depth, fps=SOURCE_FPS)
     if seen["right"] < 0.5:
-        clip, seen = _mirror(clip), {"left": seen["right"], "right": seen["left"]}
+        clip, seen = mirror(clip), {"left": seen["right"], "right": seen["left"]}
     if seen["right"] < _SEEN_ENOUGH:
         return None
     if seen["left"] < 0.5:
-        clip = _rest_left(clip)
+        clip = rest(clip, "left")
     return resample(clip)
 
 
@@ -166,10 +167,10 @@ def _without_body(source: Source, hands: dict[str, np.ndarray], body: Example) -
     pose = np.zeros((len(hand), 25, 4))
     pose[..., 0], pose[:, 11, 0], pose[:, 12, 0] = 0.5, 0.6, 0.4
     lifted = lift(
-        pose, {side: hand, _OTHER[side]: np.zeros_like(hand)}, aspect=source.aspect,
+        pose, {side: hand, OTHER[side]: np.zeros_like(hand)}, aspect=source.aspect,
         hand_depth=source.hand_depth, fps=SOURCE_FPS,
     )  # fmt: skip
-    lifted = resample(lifted if side == "right" else _mirror(lifted))
+    lifted = resample(lifted if side == "right" else mirror(lifted))
     group, wrist = skeleton.GROUPS["right_hand"], skeleton.INDEX["right_wrist"]
     at = np.linspace(0, len(body.clip) - 1, len(lifted)).round().astype(int)
     positions, confidence = body.clip.positions[at].copy(), body.clip.confidence[at].copy()
@@ -177,26 +178,3 @@ def _without_body(source: Source, hands: dict[str, np.ndarray], body: Example) -
     positions[:, group] = positions[:, wrist : wrist + 1] + shape
     confidence[:, group] = lifted.confidence[:, group]
     return SignClip(positions, confidence, FPS)
-
-
-_OTHER = {"left": "right", "right": "left"}
-_MIRROR = np.array(
-    [
-        skeleton.INDEX[
-            name.replace("left", "\0").replace("right", "left").replace("\0", "right")
-        ]
-        for name in skeleton.KEYPOINTS
-    ]
-)  # fmt: skip
-
-
-def _mirror(clip: SignClip) -> SignClip:
-    return SignClip(clip.positions[:, _MIRROR] * (1.0, -1.0, 1.0), clip.confidence[:, _MIRROR], clip.fps)
-
-
-def _rest_left(clip: SignClip) -> SignClip:
-    left = [skeleton.INDEX["left_elbow"], skeleton.INDEX["left_wrist"]]
-    left += range(*skeleton.GROUPS["left_hand"].indices(skeleton.NUM_KEYPOINTS))
-    positions, confidence = clip.positions.copy(), clip.confidence.copy()
-    positions[:, left], confidence[:, left] = skeleton.REST_POSE[left], 1.0
-    return SignClip(positions, confidence, clip.fps)

@@ -37,10 +37,13 @@ class Unit:
     Attributes:
         label: its name, as it would be written in a text: "thank you", "g".
         kind: ``Kind.SIGN`` or ``Kind.LETTER``.
+        alternative: which of several signs with this label, or which sense of it, in the words of the corpus; "" is the
+            one to sign where nothing else is asked for.
     """
 
     label: str
     kind: Kind
+    alternative: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def lift(
     aspect: float,
     hand_depth: float,
     fps: float,
+    nose_height: float | None = None,
 ) -> SignClip:
     """Turn one take into metres.
 
@@ -41,6 +42,9 @@ def lift(
         aspect: height of the image over its width.
         hand_depth: factor that converts a hand's z to the unit of its x.
         fps: frames per second of the recording.
+        nose_height: how far the signer's nose is above the shoulders, in shoulder widths; None takes the recording as
+            it is. Above the shoulders heights are scaled so that the nose is as high as the canonical one: a hand at
+            the chin stays there, whatever neck a signer has.
 
     Returns:
         A clip whose face follows the head rigidly. Hands and whole frames that were not seen have confidence 0.
@@ -56,6 +60,7 @@ def lift(
     shoulders = image[:, _SHOULDERS]
     scale = skeleton.SHOULDER_WIDTH / np.median(np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=-1))
     image = (image - shoulders.mean(axis=1, keepdims=True)) * scale
+    above = 1.0 if nose_height is None else _NECK_TO_NOSE[2] / (nose_height * skeleton.SHOULDER_WIDTH)
 
     frames = len(pose)
     positions = np.tile(skeleton.REST_POSE.astype(float), (frames, 1, 1))
@@ -63,6 +68,7 @@ def lift(
     rotation = _head_rotation(image[:, _HEAD], -_HEAD_DEPTH * pose[:, _HEAD, 2] * scale)
     head = [*range(skeleton.HEAD.start, skeleton.HEAD.stop), *range(*skeleton.GROUPS["face"].indices(79))]
     offsets = skeleton.REST_POSE[head] - _NECK_TO_NOSE
+    image = _with_heights(image, above)
     nose = np.concatenate((np.full((frames, 1), _NECK_TO_NOSE[0]), _smooth(image[:, 0], 1.0)), axis=1)
     positions[:, head] = nose[:, None] + offsets @ np.swapaxes(rotation, 1, 2)
 
@@ -76,6 +82,7 @@ def lift(
             # The hand model locates the wrist better than the body model does; keep its correction through gaps.
             hand = _fill(hand, hand_seen)
             root = (np.stack((hand[:, 0, 0], -aspect * hand[:, 0, 1]), axis=-1) - shoulders.mean(axis=1)) * scale
+            root = _with_heights(root, above)
             wrist = wrist + _fill(root - wrist, hand_seen)
             forward = -hand_depth * (hand[..., 2] - hand[:, :1, 2])
             points = np.stack((forward, hand[..., 0], -aspect * hand[..., 1]), axis=-1)
@@ -91,6 +98,11 @@ def lift(
         directions[:, arm[skeleton.INDEX[f"{name}_wrist"]]] = _point_forward(forearm, skeleton.FOREARM)
     confidence[~seen] = 0.0
     return SignClip(kinematics.assemble(directions, positions), confidence, fps)
+
+
+def _with_heights(points: np.ndarray, above: float) -> np.ndarray:
+    """Points (..., 2) in the image plane, with heights above the shoulders scaled by ``above``."""
+    return np.stack((points[..., 0], np.where(points[..., 1] > 0, above, 1.0) * points[..., 1]), axis=-1)
 
 
 def _point_forward(across: np.ndarray, length: float) -> np.ndarray:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from text2sign_ros.corpora import asl_cafe, clips
+from text2sign_ros.corpora import asl_cafe, clips, galt
 from text2sign_ros.corpora.base import CorpusError, Reader
 
-READERS: dict[str, Reader] = {"asl_cafe": asl_cafe, "clips": clips}
+READERS: dict[str, Reader] = {"asl_cafe": asl_cafe, "clips": clips, "galt": galt}
 
 
 def reader(name: str) -> Reader:

@@ -64,23 +64,28 @@ def compose(corpora: Sequence[CorpusConfig], split: str, count: int, seed: int, 
     """The sentences of a split of all corpora, loaded from ``folder`` if they are cached there.
 
     From each corpus's signs and letters ``count`` random sentences are composed; recorded sentences only get
-    transitions from rest and back to rest. A corpus is sampled according to its share, and its sentences equally often.
+    transitions from rest and back to rest. A corpus is sampled according to its share, and its sentences equally often;
+    one without recordings of the split is left out. Of several signs with one label the default is learnt.
 
     Raises:
-        CorpusError: a corpus is missing or damaged, or has nothing in the split.
+        CorpusError: a corpus is missing or damaged, or none has anything in the split.
     """
-    parts = [_kept(corpus, split, count, seed, folder) for corpus in corpora]
-    total = sum(corpus.share for corpus in corpora)
-    return _together(parts, [corpus.share / total for corpus in corpora])
+    kept = [(corpus, _kept(corpus, split, count, seed, folder)) for corpus in corpora]
+    found = [(corpus.share, part) for corpus, part in kept if part is not None]
+    if not found:
+        folders = ", ".join(str(corpus.folder) for corpus in corpora)
+        raise CorpusError(f"{folders} has no recordings of split {split!r}; add some")
+    total = sum(share for share, _ in found)
+    return _together([part for _, part in found], [share / total for share, _ in found])
 
 
-def _kept(corpus: CorpusConfig, split: str, count: int, seed: int, folder: Path) -> Sentences:
+def _kept(corpus: CorpusConfig, split: str, count: int, seed: int, folder: Path) -> Sentences | None:
     path = folder / f"sentences.{split}.{_key(corpus, split, count, seed)}.npz"
     if not path.exists():
         examples = [e for e in registry.reader(corpus.reader).read(Path(corpus.folder)) if e.split == split]
         if not examples:
-            raise CorpusError(f"{corpus.folder} has no recordings of split {split!r}; add some")
-        units = [example for example in examples if example.unit]
+            return None
+        units = [example for example in examples if example.unit and not example.unit.alternative]
         recorded = [example for example in examples if not example.unit]
         rng = np.random.default_rng((seed, SPLITS.index(split)))
         sentences = itertools.chain(_composed(units, count, rng) if units else (), map(whole, recorded))
