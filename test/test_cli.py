@@ -17,6 +17,7 @@ from PIL import Image
 from text2sign_ros import extras, skeleton
 from text2sign_ros.cli import main
 from text2sign_ros.clip import SignClip
+from text2sign_ros.resources import version
 
 ROOT = Path(__file__).parents[1]
 
@@ -79,6 +80,12 @@ def test_a_relative_bundle_that_is_missing_is_shown_absolute(tmp_path: Path, cap
     monkeypatch.chdir(tmp_path)
     assert main(["sign", "tea", "--out", "tea.npz", "--bundle", "nowhere"]) == 1
     _one_line(capsys, f"{tmp_path}/nowhere/bundle.json is missing")
+
+
+def test_version(capsys) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0 and capsys.readouterr().out == f"text2sign_ros {version()}\n"
 
 
 def test_engines_without_tensorrt_are_one_line(bundle: Path, capsys, monkeypatch) -> None:

@@ -87,19 +87,33 @@ def assert_whole(goal: Goal) -> None:
         assert (part.end_frame, part.end_stamp) == (following.start_frame, following.start_stamp)
 
 
-def test_every_row_of_the_page_is_here() -> None:
+ROWS = {
+    "One goal, one outcome": ["test_contract.py::test_each_text_has_one_outcome", "faults/test_load.py"],
+    "Refused when it comes": ["test_contract.py::test_a_text_is_refused_when_it_comes"],
+    "Played, not sent": ["test_contract.py::test_a_text_succeeds_when_it_was_played"],
+    "Seen": ["test_contract.py::test_a_text_that_nobody_received_did_not_succeed"],
+    "Cancel, pause and `replace` reach what was sent": [
+        "test_contract.py::test_the_motion_turns_back_from_what_was_sent",
+        "faults/test_sent_motion.py",
+    ],
+    "One text at a time": [
+        "test_contract.py::test_texts_follow_one_another_from_rest_to_rest",
+        "test_tts_node.py::test_cancel_ends_its_own_goal_only",
+    ],
+    "At rest": ["test_contract.py::assert_whole", "faults/test_processes.py"],
+    "Captions tell what is played": ["test_contract.py::test_captions_of_a_text_that_was_sent_and_not_begun"],
+    "Each action goal has one result": ["test_tts_node.py", "faults/test_action_goals.py"],
+    "Chunks are exact": ["test_signer_node.py::test_signs_in_time", "test_several_signers.py"],
+}
+
+
+def test_every_row_of_the_page_has_a_test() -> None:
     table = (ROOT / "docs" / "node.md").read_text().partition("### What is guaranteed")[2].partition("\n### ")[0]
-    rows = set(re.findall(r"^\| \*\*(.*?)\.?\*\*", table, re.MULTILINE))
-    assert rows == {
-        "One goal, one outcome",  # test_each_text_has_one_outcome, and test/faults
-        "Refused when it comes",
-        "Played, not sent",
-        "Seen",
-        "Cancel, pause and `replace` reach what was sent",
-        "One text at a time",  # of one that is canceled alone: test_tts_node
-        "At rest",  # of a process that is killed: test/faults/test_processes
-        "Captions tell what is played",
-    }
+    assert set(re.findall(r"^\| \*\*(.*?)\.?\*\*", table, re.MULTILINE)) == set(ROWS)
+    for tests in ROWS.values():
+        for test in tests:
+            file, _, name = test.partition("::")
+            assert f"def {name}" in (ROOT / "test" / file).read_text(), test
 
 
 def test_each_text_has_one_outcome(run_signer: Callable[..., Process], application: Application) -> None:

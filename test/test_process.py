@@ -115,8 +115,20 @@ def test_unknown_parameters_are_named_with_the_nearest(run_node: Callable[..., P
     process.wait_for("INFO.*unconfigured: call the transition configure, then activate")
     process.signal(signal.SIGINT)
     assert process.wait() == 0
-    process = run_node("player", *given, rte=30.0)
-    assert process.wait_for("WARN").endswith("and ignores them: rte (did you mean rate?)")
+    good, bad = (f"qos_overrides./left/player/markers.publisher.{policy}" for policy in ("reliability", "relability"))
+    process = run_node("player", *given, rte=30.0, use_sim_tme=True, **{bad: "best_effort"})
+    unknown = "rte (did you mean rate?), use_sim_tme (did you mean use_sim_time?)"
+    assert process.wait_for("WARN").endswith(f"and ignores them: {unknown}")
+    line = process.wait_for("WARN")
+    assert line.endswith(f"player has no such QoS overrides, and ignores them: {bad} (did you mean {good}?)"), line
+    process.wait_for("ready")
+
+
+def test_unknown_qos_overrides_of_the_signer_are_named(run_signer: Callable[..., Process]) -> None:
+    good, bad = (f"qos_overrides./signer/{topic}.publisher.depth" for topic in ("trajectory", "trajectry"))
+    process = run_signer(**{bad: 7})
+    line = process.wait_for("WARN")
+    assert line.endswith(f"signer has no such QoS overrides, and ignores them: {bad} (did you mean {good}?)"), line
     process.wait_for("ready")
 
 

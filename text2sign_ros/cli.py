@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 # Import nothing else here: `--help` and the messages about missing extras must work without third-party packages.
 from text2sign_ros import extras
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.resources import default_bundle
+from text2sign_ros.resources import default_bundle, version
 
 if TYPE_CHECKING:
     from text2sign_ros.clip import SignClip
@@ -29,6 +29,14 @@ _SUFFIXES = (".npz", ".pose", ".png", ".mp4")
 
 class UsageError(Text2SignError):
     """The command line asks for something impossible."""
+
+
+class _Version(argparse.Action):
+    """Reads the version only if it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"text2sign_ros {version()}")
+        parser.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="text2sign", description=__doc__)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the package's version and exit")
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
 
     sign = commands.add_parser("sign", help="sign a text into a file")

@@ -15,6 +15,7 @@ from text2sign_ros.motion import frames
 from text2sign_ros.ros import parameters, process, qos
 from text2sign_ros.ros.input import TrajectoryInput
 from text2sign_ros.ros.markers import Skeleton
+from text2sign_ros.ros.overrides import warn_of_unknown_qos
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -46,6 +47,7 @@ class PlayerNode(Node):
         if TFMessage is not None:
             self._transforms = qos.publisher(self, TFMessage, "/tf", qos.TF)
         self._input = TrajectoryInput(self, values=self._values)
+        warn_of_unknown_qos(self)
         rate = self.get_parameter("rate").value
         self._timer = self.create_timer(1.0 / rate, self._show)
         self._show()  # a clock that has stopped, or not started, fires no timer

@@ -29,6 +29,7 @@ from text2sign_ros.ros.executor import SideExecutor, SideGroup
 from text2sign_ros.ros.lifecycle import ManagedNode
 from text2sign_ros.ros.monitor import Monitor
 from text2sign_ros.ros.output import TrajectoryOutput
+from text2sign_ros.ros.overrides import warn_of_unknown_qos
 from text2sign_ros.ros.rosout import capture_logs, forward
 from text2sign_ros.ros.speech import LiveSpeech, Speech
 from text2sign_ros.ros.status import Goals
@@ -167,6 +168,7 @@ class SignerNode(ManagedNode):
         for name, callback in (("cancel", self._on_cancel), ("pause", self._on_pause), ("resume", self._on_resume)):
             service = self.create_service(Trigger, f"~/{name}", callback, callback_group=self._group)
             stack.callback(self.destroy_service, service)
+        warn_of_unknown_qos(self)
         self._signer = signer
         stack.callback(setattr, self, "_signer", None)
 
