@@ -53,7 +53,8 @@ test-slow: $(VENV)/.test  ## what make test leaves out: tests that train, and th
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(BIN)/python -m pytest --complete -m slow $(PYTEST_ARGS)
 
 test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
-	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest --complete $(NODE_TESTS) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest --complete -m "not slow" \
+	    --numprocesses 2 --dist loadfile $(NODE_TESTS) $(PYTEST_ARGS)
 
 faults: $(VENV)/.test  ## the fault suite in its long form, with a soak of MINUTES=30; report in out/faults/
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 FAULTS_MINUTES=$(MINUTES) \
@@ -98,7 +99,7 @@ $(JAZZY)/.test: setup.py constraints.txt constraints-jazzy.txt
 	$(call venv,$(PYTHON_JAZZY),3.12,Jazzy,PYTHON_JAZZY,$(JAZZY))
 	$(INSTALL_JAZZY) setuptools
 	$(INSTALL_JAZZY) --editable ".[cpu,files]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
-	    hypothesis psutil pytest pytest-timeout
+	    hypothesis psutil pytest pytest-timeout pytest-xdist
 	@touch $@
 
 # The same with the oldest versions; onnx is for the tests alone.
