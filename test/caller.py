@@ -6,6 +6,7 @@ import atexit
 import importlib.util
 import shutil
 import tempfile
+import threading
 import time
 import uuid
 from functools import cache
@@ -121,11 +122,16 @@ class Caller(Observer):
         goal = self._kind.Goal(input=text, locale=locale, voice=voice)
         own = UUID(uuid=np.frombuffer(call.id.bytes, np.uint8))
 
+        sent = threading.Event()
+
         def send() -> None:
             self.actions.send_goal_async(goal, on_feedback, own).add_done_callback(on_answer)
+            sent.set()
 
-        # In the thread that spins: rclpy 9.1 misses an answer that comes before send_goal_async has returned.
+        # In the thread that spins: rclpy 9.1 misses an answer that comes before send_goal_async has returned. Jazzy's
+        # executor begins with the newest task, so wait for it.
         self._executor.create_task(send)
+        assert sent.wait(20.0), "nothing spins the caller"
         return call
 
     def ask(self, call: Call) -> None:

@@ -233,6 +233,7 @@ def cpu_seconds(process: Process) -> float:
 def test_simulated_time(run_player: Callable[..., Process], client: Client) -> None:
     process = run_player(use_sim_time="true")
     client.connect(process)
+    client.until(client.clock.get_subscription_count, "the player to receive the clock")
     client.run_clock(100.0, 100.1)
     client.until(lambda: len(client.shown) > 1)
     client.send(motion(), 100_300_000_000)
