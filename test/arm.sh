@@ -36,7 +36,7 @@ export PATH=$PATH:/usr/sbin
 # not be this machine's, on which it crashes.
 on_arm() {
     env --unset=TMPDIR --unset=PYTHONPATH --unset=PIP_FIND_LINKS HOME=/root OMP_NUM_THREADS=1 PIP_ROOT_USER_ACTION=ignore \
-        proot -0 -q qemu-aarch64-static -r "$root" -w /work -b /dev -b /proc -b "$folder/cpuinfo:/proc/cpuinfo" \
+        proot -0 -q qemu-aarch64-static -r "$root" -w /srv -b /dev -b /proc -b "$folder/cpuinfo:/proc/cpuinfo" \
         -b "$folder/processors:/sys/devices/system/cpu/possible" -b "$folder/processors:/sys/devices/system/cpu/present" \
         -b /etc/resolv.conf -b /etc/ssl "$@"
 }
@@ -55,29 +55,29 @@ if [ ! -e "$folder/unpacked" ]; then
         dpkg-deb --fsys-tarfile "$package" | tar --extract --directory="$root" --no-same-owner --keep-directory-symlink
     done
     [ ! -L "$root/proc" ] || rm "$root/proc"
-    mkdir -p "$root/proc" "$root/sys/devices/system/cpu" "$root/work"
+    mkdir -p "$root/proc" "$root/sys/devices/system/cpu" "$root/srv"
     touch "$folder/unpacked"
 fi
 
 # The package as pip installs it, with the versions that this machine's environment has.
-rm -rf "$folder/source" "$root/work"
-mkdir -p "$folder/source" "$root/work"
+rm -rf "$folder/source" "$root/srv"
+mkdir -p "$folder/source" "$root/srv"
 for name in setup.py setup.cfg pyproject.toml package.xml LICENSE resource launch config models text2sign_ros; do
     cp -r "$here/$name" "$folder/source/"
 done
 "$python" -m pip --disable-pip-version-check wheel --quiet --no-deps --no-build-isolation -c "$here/constraints.txt" \
-    --wheel-dir "$root/work" "$folder/source" docopt # which num2words needs, and which PyPI has only as source
-cp "$here/constraints.txt" "$root/work/"
+    --wheel-dir "$root/srv" "$folder/source" docopt # which num2words needs, and which PyPI has only as source
+cp "$here/constraints.txt" "$root/srv/"
 on_arm /usr/bin/python3 -m venv environment
-wheel=("$root"/work/text2sign_ros-*.whl)
-on_arm environment/bin/python -m pip --disable-pip-version-check install --quiet --only-binary=:all: --find-links /work \
-    -c constraints.txt "/work/${wheel[0]##*/}[cpu]"
+wheel=("$root"/srv/text2sign_ros-*.whl)
+on_arm environment/bin/python -m pip --disable-pip-version-check install --quiet --only-binary=:all: --find-links /srv \
+    -c constraints.txt "/srv/${wheel[0]##*/}[cpu]"
 on_arm environment/bin/python -c 'import onnxruntime, platform, numpy
 print(f"Python {platform.python_version()} on {platform.machine()}, onnxruntime {onnxruntime.__version__}, numpy {numpy.__version__}")'
 
 on_arm environment/bin/text2sign sign "$text" --seed "$seed" --backend cpu --out arm.npz
 (cd "$folder" && OMP_NUM_THREADS=1 "$python" -m text2sign_ros.cli sign "$text" --seed "$seed" --backend cpu --out here.npz)
-"$python" - "$root/work/arm.npz" "$folder/here.npz" "$bound" <<'PYTHON'
+"$python" - "$root/srv/arm.npz" "$folder/here.npz" "$bound" <<'PYTHON'
 import platform
 import sys
 

@@ -307,12 +307,12 @@ def _export(options: argparse.Namespace) -> None:
         )
     if options.tensorrt:
         from text2sign_ros.inference.backends import default_cache
-        from text2sign_ros.inference.backends.engines import require_writable
+        from text2sign_ros.inference.backends.engines import require_cache
         from text2sign_ros.inference.backends.tensorrt import TensorRTBackend
         from text2sign_ros.inference.bundle import Bundle
 
         bundle, cache = Bundle.load(options.bundle), options.cache or default_cache()
-        require_writable(cache)  # before engines are built, which takes minutes
+        require_cache(cache)  # before engines are built, which takes minutes
         backend = TensorRTBackend(options.bundle, bundle, cache=cache)
         print(f"{cache}: engines for {backend.name}")
         backend.close()

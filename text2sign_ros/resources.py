@@ -1,9 +1,10 @@
-"""Finds installed resources: models/ and config/ in the source checkout or in share/, and other ROS 2 packages."""
+"""Finds models/ and config/ in the source checkout or in share/, other ROS 2 packages, and folders to write to."""
 
 from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from text2sign_ros.errors import Text2SignError
@@ -49,6 +50,17 @@ def version() -> str:
     from xml.etree import ElementTree
 
     return str(ElementTree.parse(share() / "package.xml").findtext("version"))
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder, and see that files can be written there.
+
+    Raises:
+        OSError: they can't.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def require_ros_package(name: str, purpose: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -74,11 +74,15 @@ def labels(glosses: Sequence[str], senses: Sequence[str], flags: Sequence[str], 
         (MENDED.get(gloss, gloss), _words(f"{sense} {flag}" if sense.lower() != flag else flag))
         for gloss, sense, flag in zip(glosses, senses, flags, strict=True)
     ]
-    defaults: dict[str, int] = {}
-    for text in dict(described):
-        own = [i for i, (other, _) in enumerate(described) if other == text]
-        # The gloss as it was recorded comes before another spelling of it, which is another sign.
-        defaults[text] = min(own, key=lambda i: (glosses[i] != text, len(described[i][1].split()), names[i]))
+    clips: defaultdict[str, list[int]] = defaultdict(list)
+    for i, (text, _) in enumerate(described):
+        clips[text].append(i)
+    # The gloss as it was recorded comes before another spelling of it, which is another sign.
+    rank = [
+        (gloss != text, len(words.split()), name)
+        for gloss, (text, words), name in zip(glosses, described, names, strict=True)
+    ]
+    defaults = {text: min(own, key=rank.__getitem__) for text, own in clips.items()}
     taken: Counter[tuple[str, str]] = Counter()
     found = []
     for i, (text, words) in enumerate(described):

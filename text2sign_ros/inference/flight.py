@@ -80,8 +80,9 @@ class Flight(Generic[Owner]):
 
     def end(self, owner: Owner) -> None:
         """All that ``owner`` has was sent."""
-        own = [sent.last_time for sent in self._sent if sent.owner is owner and sent.chunk is not None]
-        self._sent.append(_Sent(owner, None, own[-1] if own else 0, None))
+        own = (sent for sent in reversed(self._sent) if sent.owner is owner and sent.chunk is not None)
+        last = next(own, None)
+        self._sent.append(_Sent(owner, None, last.last_time if last is not None else 0, None))
 
     def has_ended(self, owner: Owner) -> bool:
         """Whether all that ``owner`` has was sent, and is not played yet."""

@@ -7,6 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from text2sign_ros.resources import require_writable
+
 
 def ensure(name: str) -> None:
     """Give ROS 2 a temporary folder, with a warning on stderr, if it can't write its own. Call it before rclpy.init.
@@ -16,9 +18,8 @@ def ensure(name: str) -> None:
     """
     folder = _chosen()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return
+        require_writable(folder)
+        return
     except OSError as error:
         cause = error.strerror or error
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -25,24 +25,29 @@ def warn_of_unknown(node: Node, known: Collection[str]) -> None:
     given = [name for name in node._parameter_overrides if not name.startswith(_QOS)]
     unknown = sorted({*given} - known)
     for_all = _given_to_all_nodes() if unknown else set()
-    said = []
-    for name in unknown:
-        nearest = get_close_matches(name, known, 1, _MUCH_ALIKE if name in for_all else _ALIKE)
-        if nearest or name not in for_all:
-            said.append(f"{name} (did you mean {nearest[0]}?)" if nearest else name)
-    if said:
-        node.get_logger().warning(f"{node.get_name()} has no such parameters, and ignores them: {', '.join(said)}")
+    nearest = {name: _nearest(name, known, _MUCH_ALIKE if name in for_all else _ALIKE) for name in unknown}
+    _warn(node, "parameters", {name: near for name, near in nearest.items() if near or name not in for_all})
 
 
 def warn_of_unknown_qos(node: Node) -> None:
     """Log one warning that names each QoS override given to ``node`` alone that none of its topics has taken."""
     given = [name for name in node._parameter_overrides if name.startswith(_QOS)]
     unknown = sorted(name for name in given if not node.has_parameter(name))
-    if unknown and (unknown := [name for name in unknown if name not in _given_to_all_nodes()]):
-        known = [name for name in node._parameters if name.startswith(_QOS)]
-        said = [(name, get_close_matches(name, known, 1, _ALIKE)) for name in unknown]
-        names = ", ".join(f"{name} (did you mean {near[0]}?)" if near else name for name, near in said)
-        node.get_logger().warning(f"{node.get_name()} has no such QoS overrides, and ignores them: {names}")
+    for_all = _given_to_all_nodes() if unknown else set()
+    known = [name for name in node._parameters if name.startswith(_QOS)]
+    _warn(node, "QoS overrides", {name: _nearest(name, known, _ALIKE) for name in unknown if name not in for_all})
+
+
+def _nearest(name: str, known: Collection[str], alike: float) -> str:
+    """The one of ``known`` that is most like ``name``; empty if none is."""
+    return next(iter(get_close_matches(name, known, 1, alike)), "")
+
+
+def _warn(node: Node, what: str, nearest: Mapping[str, str]) -> None:
+    """Log the names that ``node`` does not have, each with the nearest that it has, if there are any."""
+    if nearest:
+        names = ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in nearest.items())
+        node.get_logger().warning(f"{node.get_name()} has no such {what}, and ignores them: {names}")
 
 
 def _given_to_all_nodes() -> set[str]:

@@ -7,7 +7,6 @@ import hashlib
 import importlib
 import json
 import logging
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 from text2sign_ros.clip import write_whole
 from text2sign_ros.inference.backends.base import JETSON, BackendError
+from text2sign_ros.resources import require_writable
 
 _log = logging.getLogger(__name__)
 
@@ -163,16 +163,14 @@ def _warn_not_kept(cache: Path, cause: str) -> None:
     _log.warning(NOT_KEPT, cache, cause)
 
 
-def require_writable(cache: Path) -> None:
-    """Make the folder of engines, and see whether a file can be written there.
+def require_cache(cache: Path) -> None:
+    """Make the folder of engines, and see that they can be written there.
 
     Raises:
         BackendError: it can't.
     """
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cache):
-            pass
+        require_writable(cache)
     except OSError as error:
         raise BackendError(
             f"engines can't be kept in {cache} ({error.strerror or error}): free some space, or name another folder "
