@@ -18,7 +18,7 @@ from text2sign_ros.corpora.registry import READERS
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.samplers import alphas_cumprod
 from text2sign_ros.networks.aligner import AlignerConfig
-from text2sign_ros.networks.sign_vae import Decoder, SignVAEConfig
+from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
 
 SEMANTIC_FACTORS = ("early", "late", "constant", "off")
@@ -67,6 +67,8 @@ class StageConfig:
 @dataclass(frozen=True)
 class VAEStage(StageConfig):
     frames: int = 64  # length of a training window
+    feature_weight: float = 1.0
+    relation_weight: float = 2.0  # see training/vae.py
     hand_weight: float = 4.0
     velocity_weight: float = 0.5
     kl_weight: float = 1e-3
@@ -222,7 +224,7 @@ def _mismatched(config: TrainConfig) -> Iterator[str]:
 def _prefix(config: TrainConfig) -> Iterator[str]:
     stride, prefix = config.sign_vae.stride, config.diffusion_stage.prefix_codes
     with torch.device("meta"):
-        needed = Decoder(config.sign_vae).context_codes
+        needed = SignVAE(config.sign_vae).context_codes
     most = (min(REST_FRAMES, LEAST_FRAMES) - 1) // stride
     if needed > most:
         yield (

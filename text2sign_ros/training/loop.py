@@ -41,7 +41,7 @@ def fit(
     started: each draws its own batches of ``config.batch`` examples, and gradients are averaged. Writes
     ``<name>.checkpoint.pt`` during training and the loss curve ``<name>.png`` at the end.
     """
-    accelerator = Accelerator(mixed_precision="bf16")
+    accelerator = Accelerator(mixed_precision="no")
     model.to(accelerator.device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
