@@ -117,13 +117,32 @@ def test_a_corpus_without_recordings_of_a_split_is_left_out_of_it(tmp_path: Path
         compose(corpora, "test", 5, 0, tmp_path)
 
 
-def test_of_several_signs_with_one_label_the_default_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_alternative_of_a_sign_is_learnt_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _save(tmp_path / "signs", SIGNS)
     hello, tea, *_ = clips.read(folder, progress=False)
-    other = replace(tea, units=(Unit("hello", Kind.SIGN, "greeting"),))
+    other = replace(tea, units=(Unit("hello", Kind.SIGN, "at sea"),))
     monkeypatch.setattr(clips, "read", lambda *_, **__: [hello, other])
-    both = _compose(tmp_path / "both", (folder, 1.0), count=20)
-    monkeypatch.setattr(clips, "read", lambda *_, **__: [hello])
-    alone = _compose(tmp_path / "alone", (folder, 1.0), count=20)
-    assert set(both.labels.tolist()) == {"hello"}
-    np.testing.assert_array_equal(both.positions, alone.positions)
+    found = _compose(tmp_path / "kept", (folder, 1.0), count=20)
+    assert set(found.labels.tolist()) == {"hello", "hello (at sea)"} and found.of(Kind.SIGN).all()
+    for name, take in (("hello", hello), ("hello (at sea)", other)):
+        motion = take.clip.positions.astype(np.float16)
+        stops = found.unit_stops[found.labels == name]
+        assert all(np.array_equal(found.positions[stop - len(motion) : stop], motion) for stop in stops)
+
+
+def test_every_sign_is_learnt_even_from_few_sentences(tmp_path: Path) -> None:
+    words = [f"w{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(200)]
+    folder = _save(tmp_path / "many", [(word, "sign", "train") for word in words], frames=2)
+    found = _compose(tmp_path, (folder, 1.0), count=120)
+    labels, counts = np.unique(found.labels, return_counts=True)
+    assert labels.tolist() == words and counts.max() - counts.min() <= 1
+
+
+def test_where_each_take_comes_from_is_kept(tmp_path: Path) -> None:
+    signs = _save(tmp_path / "signs", [*SIGNS, ("tea", "sign", "train"), ("tea", "sign", "val"), *RECORDED])
+    letters = _save(tmp_path / "letters", [("b", "letter", "train")])
+    for _ in range(2):  # composed, and from what is kept
+        takes = _compose(tmp_path, (signs, 1.0), (letters, 1.0)).takes.tolist()
+        rows = [("hello", "sign"), ("tea", "sign"), ("a", "letter"), ("b", "letter"), ("tea", "sign")]
+        assert takes == [[*row, "clips", "", "anna", folder] for row, folder in [*((row, "signs") for row in rows),
+            (("b", "letter"), "letters")]]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.naming import named
 
 FPS = 25.0
 """Frames per second of every clip that a reader returns."""
@@ -44,6 +45,11 @@ class Unit:
     label: str
     kind: Kind
     alternative: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a model is told to sign: the label, and the alternative if it is not the default: "alert (person)"."""
+        return named(self.label, self.alternative)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +52,8 @@ class Composed:
 
     Attributes:
         clip: the motion.
-        labels, kinds: what is signed, in order.
-        spans: (start, stop) frames of each label's recording within the clip; the frames between are transitions.
+        labels, kinds: what is signed, in order, by its name (``base.Unit.name``).
+        spans: (start, stop) frames of each one's recording within the clip; the frames between are transitions.
     """
 
     clip: SignClip
@@ -71,12 +71,14 @@ def whole(example: Example) -> Composed:
 class Composer:
     """Composes sentences from the signs and letters of one split; the random generator determines the result.
 
+    Signs go by their names (``base.Unit.name``): each alternative of a label is a word of its own.
+
     Args:
         takes: what to compose from, all of one split, each showing one sign or letter.
 
     Raises:
-        CorpusError: recordings of several splits are mixed, or there are no recordings; one shows a sentence; a label
-            is a sign in one and a letter in another.
+        CorpusError: recordings of several splits are mixed, or there are no recordings; one shows a sentence; a name
+            is that of a sign in one and of a letter in another.
     """
 
     def __init__(self, takes: Iterable[Example]) -> None:
@@ -88,10 +90,10 @@ class Composer:
                 raise CorpusError(
                     f"{take.text!r} of block {take.block!r} is a sentence; compose from signs and letters"
                 )
-            label, kind = take.unit.label, take.unit.kind
-            if self._kinds.setdefault(label, kind) != kind:
-                raise CorpusError(f"{label!r} is a sign in one recording and a letter in another; give it two labels")
-            self._takes[label].append(take.clip)
+            name, kind = take.unit.name, take.unit.kind
+            if self._kinds.setdefault(name, kind) != kind:
+                raise CorpusError(f"{name!r} is a sign in one recording and a letter in another; give it two labels")
+            self._takes[name].append(take.clip)
             splits.add(take.split)
         if len(splits) != 1:
             raise CorpusError(f"compose from the takes of one split, not of {sorted(splits) or 'none'}")
@@ -128,15 +130,32 @@ class Composer:
 
         Café sentences need a corpus with their signs; words and letters are used only if the corpus has any.
         """
+        return self._sentence(rng, lambda count: _some(self.words, count, rng))
+
+    def sentences(self, count: int, rng: np.random.Generator) -> Iterator[list[str]]:
+        """``count`` random sentences like ``sentence``, in which each word comes up once before any comes up again.
+
+        So a vocabulary of a thousand words is learnt whole, which thousands of independent draws would not ensure.
+        """
+        deck: list[str] = []
+
+        def draw(count: int) -> list[str]:
+            while self.words and len(deck) < count:
+                deck[:0] = [self.words[i] for i in rng.permutation(len(self.words))]
+            return [deck.pop() for _ in range(count)] if deck else []
+
+        return (self._sentence(rng, draw) for _ in range(count))
+
+    def _sentence(self, rng: np.random.Generator, draw: Callable[[int], list[str]]) -> list[str]:
         kind = rng.random()
         if kind < 0.3 and self._templates:
             template = self._templates[rng.integers(len(self._templates))]
             chosen = {name: options[rng.integers(len(options))] for name, options in _CHOICES.items()}
             return self.split(template.format(**chosen))
-        words = _some(self.words, 1, 5, rng)
+        words = draw(int(rng.integers(1, 5)))
         if words and (kind < 0.55 or not self.letters):
             return words
-        spelled = _some(self.letters, 2, 9, rng)
+        spelled = _some(self.letters, int(rng.integers(2, 9)), rng)
         at = rng.integers(len(words) + 1)
         return words[:at] + spelled + words[at:] if kind < 0.75 else spelled
 
@@ -154,9 +173,9 @@ class Composer:
         return labels
 
 
-def _some(labels: Sequence[str], low: int, high: int, rng: np.random.Generator) -> list[str]:
-    """``low`` to ``high`` - 1 random labels; empty if ``labels`` is."""
-    return [labels[i] for i in rng.integers(len(labels), size=rng.integers(low, high))] if labels else []
+def _some(labels: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
+    """``count`` random labels; empty if ``labels`` is."""
+    return [labels[i] for i in rng.integers(len(labels), size=count)] if labels else []
 
 
 def _trim(label: str, kind: Kind, clip: SignClip, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,16 @@ class Examples:
     """The examples a model was trained on, from which export decides how texts are segmented for it.
 
     Attributes:
-        texts: (n,) str, the text of each.
+        texts: (n,) str, the text of each: of a sign its name (``naming.named``).
         kinds: (n,) str, the kind of each: "sign" or "letter", or "sentence" in a corpus without units.
         frames: (n,) int, the duration of each, including the movement toward it.
+        takes: (m, 6) str: name, kind, corpus, licence, signer and source of each recording of a sign or letter.
     """
 
     texts: np.ndarray
     kinds: np.ndarray
     frames: np.ndarray
+    takes: np.ndarray = field(default_factory=lambda: np.zeros((0, 6), str))
 
 
 @dataclass(frozen=True)

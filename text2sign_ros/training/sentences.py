@@ -7,15 +7,15 @@ import inspect
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from text2sign_ros import clip, skeleton
+from text2sign_ros import clip, naming, skeleton
 from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora import base, composition, mediapipe, registry, resampling
+from text2sign_ros.corpora import base, composition, galt_labels, mediapipe, registry, resampling, sides
 from text2sign_ros.corpora.base import SPLITS, CorpusError, Example, Kind
 from text2sign_ros.corpora.composition import Composed, Composer, whole
 from text2sign_ros.motion import kinematics, transition
@@ -34,9 +34,10 @@ class Sentences:
         unit_sentence: (units,) the sentence of each unit; a unit is a sign, a letter or a whole recorded sentence.
         unit_stops: (units,) the frame of ``positions`` at which each ends.
         unit_starts: (units,) the frame at which the movement toward each starts: where the one before it ended.
-        labels: (units,) the name of each sign, the letter, or the sentence's text.
+        labels: (units,) the name of each sign (``base.Unit.name``), the letter, or the sentence's text.
         kinds: (units,) the ``Kind`` of each, as a string.
         chance: (sentences,) how often each sentence is drawn in training; sums to 1.
+        takes: (takes, 6) name, kind, corpus, licence, signer and source of each recording of a sign or letter.
     """
 
     positions: np.ndarray
@@ -48,6 +49,7 @@ class Sentences:
     labels: np.ndarray
     kinds: np.ndarray
     chance: np.ndarray
+    takes: np.ndarray = field(default_factory=lambda: np.zeros((0, 6), str))
 
     @property
     def said(self) -> list[tuple[str, ...]]:
@@ -65,7 +67,7 @@ def compose(corpora: Sequence[CorpusConfig], split: str, count: int, seed: int, 
 
     From each corpus's signs and letters ``count`` random sentences are composed; recorded sentences only get
     transitions from rest and back to rest. A corpus is sampled according to its share, and its sentences equally often;
-    one without recordings of the split is left out. Of several signs with one label the default is learnt.
+    one without recordings of the split is left out. Each alternative of a sign is a sign of its own name.
 
     Raises:
         CorpusError: a corpus is missing or damaged, or none has anything in the split.
@@ -85,14 +87,14 @@ def _kept(corpus: CorpusConfig, split: str, count: int, seed: int, folder: Path)
         examples = [e for e in registry.reader(corpus.reader).read(Path(corpus.folder)) if e.split == split]
         if not examples:
             return None
-        units = [example for example in examples if example.unit and not example.unit.alternative]
+        units = [example for example in examples if example.unit]
         recorded = [example for example in examples if not example.unit]
         rng = np.random.default_rng((seed, SPLITS.index(split)))
         sentences = itertools.chain(_composed(units, count, rng) if units else (), map(whole, recorded))
         total = count * bool(units) + len(recorded)
         laid = _laid(progress_bar(sentences, desc=f"composing {split}", total=total))
         with write_whole(path) as file:
-            np.savez(file, **vars(laid))
+            np.savez(file, **vars(replace(laid, takes=_takes(units, corpus.reader))))
     with np.load(path, allow_pickle=False) as data:
         return Sentences(**{name: data[name] for name in data.files})
 
@@ -100,7 +102,8 @@ def _kept(corpus: CorpusConfig, split: str, count: int, seed: int, folder: Path)
 def _key(corpus: CorpusConfig, *arguments: object) -> str:
     """Changes with the recordings, the arguments and the code, so that outdated sentences are never used."""
     reader: Any = registry.reader(corpus.reader)
-    modules = (reader, base, clip, composition, mediapipe, resampling, kinematics, transition, skeleton)
+    names, motion = (naming, base, galt_labels), (clip, mediapipe, resampling, sides, kinematics, transition, skeleton)
+    modules = (reader, composition, *names, *motion)
     content = registry.digest(corpus.reader, Path(corpus.folder))
     parts = [content, *map(str, arguments), *map(inspect.getsource, modules)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
@@ -108,7 +111,17 @@ def _key(corpus: CorpusConfig, *arguments: object) -> str:
 
 def _composed(examples: Sequence[Example], count: int, rng: np.random.Generator) -> Iterator[Composed]:
     composer = Composer(examples)
-    return (composer.compose(composer.sentence(rng), rng) for _ in range(count))
+    return (composer.compose(labels, rng) for labels in composer.sentences(count, rng))
+
+
+def _takes(examples: Sequence[Example], corpus: str) -> np.ndarray:
+    """``Sentences.takes`` of the recordings of signs and letters of a corpus."""
+    rows = [
+        (example.unit.name, example.unit.kind, corpus, example.licence, example.signer, example.source)
+        for example in examples
+        if example.unit
+    ]
+    return np.array(rows, str).reshape(-1, 6)
 
 
 def _laid(sentences: Iterable[Composed]) -> Sentences:

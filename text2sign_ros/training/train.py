@@ -197,6 +197,7 @@ class Run:
                 texts=sentences.labels,
                 kinds=sentences.kinds,
                 frames=sentences.unit_stops - sentences.unit_starts,
+                takes=sentences.takes,
             ),
         )
 
