@@ -31,11 +31,12 @@ from text2sign_ros.evaluation.reconstruction import (
     travelled,
     whole_codes,
 )
-from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
+from text2sign_ros.networks.pose_vae import SignVAEConfig
+from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.training import config as training
 from text2sign_ros.training.config import TrainConfig, VAEStage
+from text2sign_ros.training.pose_loss import keypoint_weights
 from text2sign_ros.training.train import Run
-from text2sign_ros.training.vae import keypoint_weights
 
 SIZES = ((10, 2), (20, 2), (40, 2), (60, 2), (20, 1), (20, 4))
 """(numbers per code, frames per code) compared by default."""

@@ -14,7 +14,9 @@ from text2sign_ros.export import graphs
 from text2sign_ros.export.bundle import TOLERANCE
 from text2sign_ros.inference.samplers import SAMPLERS, alphas_cumprod, sample, solver_table
 from text2sign_ros.networks.duration import DurationPredictor
-from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
+from text2sign_ros.networks.hand_vae import HandVAE
+from text2sign_ros.networks.pose_vae import SignVAEConfig
+from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.networks.unet import UNet, UNetConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(LeafSpec|The axis name)")  # of torch's exporter
@@ -83,6 +85,17 @@ def test_the_step_is_that_of_the_u_net(networks, folder: Path, batch: int, codes
     want = _torch(graphs.Step(networks["unet"]), *(feed[name] for name in graphs.UNET_INPUTS))
     assert np.abs(want).max() > 0.1
     np.testing.assert_allclose(got, want, atol=TOLERANCE, rtol=0)
+
+
+def test_hands_with_codes_of_their_own_are_decoded_by_the_graph_too(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    vae = HandVAE(SignVAEConfig(hand_dim=6, channels=16, blocks=1)).eval().requires_grad_(False)
+    for parameter in vae.parameters():
+        parameter.copy_(0.15 * torch.randn_like(parameter))
+    graphs.export_decoder(vae, tmp_path / "decoder.onnx")
+    codes = np.random.default_rng(0).standard_normal((2, 20, 9), np.float32)
+    (got,) = _run(tmp_path / "decoder.onnx", codes=codes)
+    np.testing.assert_allclose(got, vae.from_codes(torch.from_numpy(codes)), atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize(("batch", "codes"), [(1, 32), (2, 128), (1, 7)])

@@ -10,10 +10,14 @@ from torch import Tensor, nn
 from text2sign_ros import skeleton
 from text2sign_ros.networks.aligner import Aligner, AlignerConfig, info_nce
 from text2sign_ros.networks.duration import DurationPredictor
-from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
+from text2sign_ros.networks.features import Features
+from text2sign_ros.networks.hand_vae import HandVAE
+from text2sign_ros.networks.pose_vae import PoseVAE, SignVAEConfig
+from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.networks.unet import NUM_ROLES, UNet, UNetConfig
+from text2sign_ros.networks.vaes import build
 
-VAE = SignVAEConfig(channels=32)
+VAES = {"one code": SignVAEConfig(channels=32), "codes of the hands": SignVAEConfig(hand_dim=6, channels=32)}
 UNET = UNetConfig(channels=(16, 24, 32), context_dim=24, text_dim=12, max_tokens=6, heads=2)
 ALIGNER = AlignerConfig(text_dim=12, max_tokens=6, max_codes=16, width=32, heads=2, shared_dim=512)
 
@@ -27,9 +31,9 @@ def _random(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-@pytest.fixture
-def vae() -> SignVAE:
-    return _random(SignVAE(VAE))
+@pytest.fixture(params=VAES)
+def vae(request: pytest.FixtureRequest) -> PoseVAE:
+    return _random(build(VAES[request.param]))
 
 
 @pytest.fixture
@@ -45,23 +49,26 @@ def aligner() -> Aligner:
 # ---------------------------------------------------------------------------------------------------------- SignVAE
 
 
-def test_vae_shapes(vae: SignVAE) -> None:
+def test_vae_shapes(vae: PoseVAE) -> None:
     mean, log_variance = vae.encode(torch.randn(2, 24, 79, 3))
     assert mean.shape == log_variance.shape == (2, 20, 12)
     assert vae.decode(mean).shape == (2, 24, 79, 3)
 
 
-def test_a_prefix_decodes_to_exactly_the_frames_of_the_whole(vae: SignVAE) -> None:
+def test_a_prefix_decodes_to_exactly_the_frames_of_the_whole(vae: PoseVAE) -> None:
     codes = torch.randn(1, 20, 40)
     whole = vae.from_codes(codes)
     for count in (1, 7, 25):
         torch.testing.assert_close(vae.from_codes(codes[:, :, :count]), whole[:, : 2 * count], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [VAE, SignVAEConfig(channels=16, stride=4, blocks=1)])
+@pytest.mark.parametrize(
+    "config",
+    [*VAES.values(), *(SignVAEConfig(hand_dim=hand, channels=16, stride=4, blocks=1) for hand in (0, 6))],
+)
 def test_codes_older_than_the_context_do_not_matter(config: SignVAEConfig) -> None:
-    vae = _random(SignVAE(config))
-    context, last = vae.decoder.context_codes, 40
+    vae = _random(build(config))
+    context, last = vae.context_codes, 40
     codes = torch.randn(1, 20, last + 1, requires_grad=True)
     frames = vae.from_codes(codes)[:, last * config.stride :]
     (gradient,) = torch.autograd.grad(frames.abs().sum(), codes)
@@ -70,14 +77,15 @@ def test_codes_older_than_the_context_do_not_matter(config: SignVAEConfig) -> No
     assert min(reached) <= last - context + 1  # and the context is not much longer than needed
 
 
-def test_hands_are_coded_from_their_wrists_and_the_face_from_the_nose(vae: SignVAE) -> None:
+def test_hands_are_coded_from_their_wrists_and_the_face_from_the_nose() -> None:
+    vae = SignVAE(VAES["one code"])
     pose = torch.from_numpy(skeleton.REST_POSE.copy())[None, None]
     moved = pose + torch.tensor([0.1, 0.2, 0.3])
     change = (vae.offsets(moved) - vae.offsets(pose)).unflatten(2, (79, 3))[0, 0].abs().sum(dim=1)
     assert (change[:11] > 0.5).all() and (change[11:] < 1e-6).all()
 
 
-def test_statistics_are_undone(vae: SignVAE) -> None:
+def test_statistics_are_undone(vae: PoseVAE) -> None:
     codes = torch.randn(1, 20, 8)
     plain = vae.decode(3.0 * codes + 1.0)
     vae.code_mean.fill_(1.0)
@@ -85,6 +93,55 @@ def test_statistics_are_undone(vae: SignVAE) -> None:
     torch.testing.assert_close(vae.from_codes(codes), plain)
     positions = torch.randn(1, 16, 79, 3)
     torch.testing.assert_close(vae.to_codes(positions) * 3.0 + 1.0, vae.encode(positions)[0])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_hand_depends_on_its_own_codes_alone(side: str) -> None:
+    vae = _random(HandVAE(VAES["codes of the hands"]))
+    codes = torch.randn(1, 20, 8)
+    own = slice(8, 14) if side == "left" else slice(14, 20)
+    changed = codes.clone()
+    changed[:, own] += 1.0
+    moved = (vae.from_codes(changed) - vae.from_codes(codes)).abs().amax(dim=(0, 1, 3)) > 1e-6
+    hand = torch.zeros(79, dtype=torch.bool)
+    hand[skeleton.HAND[side]] = True
+    hand[skeleton.INDEX[f"{side}_hand_root"]] = False
+    assert moved.tolist() == hand.tolist()
+
+
+# ----------------------------------------------------------------------------------------------------------- Features
+
+
+def _turn() -> Tensor:
+    return torch.matrix_exp(torch.tensor([[0.0, -0.7, 0.4], [0.7, 0.0, -0.9], [-0.4, 0.9, 0.0]]))
+
+
+def _signing() -> Tensor:
+    """(2, 5, 79, 3): rest poses, distorted at random."""
+    torch.manual_seed(0)
+    return torch.from_numpy(skeleton.REST_POSE.copy()) + 0.01 * torch.randn(2, 5, 79, 3)
+
+
+def test_features_lead_back_to_any_pose() -> None:
+    positions = _signing()
+    torch.testing.assert_close(Features().inverse(*Features()(positions)), positions, atol=1e-6, rtol=0)
+
+
+def test_the_shape_of_a_hand_is_the_same_wherever_it_is_and_however_it_is_turned() -> None:
+    positions = _signing()
+    hand = skeleton.HAND["right"]
+    moved = positions.clone()
+    moved[:, :, hand] = positions[:, :, hand] @ _turn() + torch.tensor([0.3, -0.2, 0.5])
+    (body, hands), (moved_body, moved_hands) = Features()(positions), Features()(moved)
+    torch.testing.assert_close(moved_hands[2:, :, 6:], hands[2:, :, 6:], atol=1e-6, rtol=0)
+    assert (moved_hands[2:, :, :6] - hands[2:, :, :6]).abs().max() > 0.5  # the axes of the palm have turned
+    assert ((moved_body - body).abs().amax(dim=(0, 1)) > 1e-6).nonzero()[:, 0].tolist() == [114, 115, 116]  # its root
+
+
+def test_a_left_hand_has_the_features_of_the_right_hand_it_mirrors() -> None:
+    rest = torch.from_numpy(skeleton.REST_POSE.copy())[None, None]
+    left, right = Features()(rest)[1].chunk(2)
+    torch.testing.assert_close(left, right, atol=1e-6, rtol=0)
 
 
 # ------------------------------------------------------------------------------------------------------------ U-Net

@@ -23,7 +23,8 @@ from text2sign_ros.evaluation.retrieval import (
     retrieval,
 )
 from text2sign_ros.networks.aligner import Aligner, AlignerConfig
-from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
+from text2sign_ros.networks.pose_vae import SignVAEConfig
+from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.text import TextEmbedding
 from text2sign_ros.training.segments import Segments, encode_all

@@ -16,7 +16,7 @@ from text2sign_ros.export.bundle import ExportError, export_bundle
 from text2sign_ros.inference.bundle import Bundle
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.networks.aligner import AlignerConfig
-from text2sign_ros.networks.sign_vae import SignVAEConfig
+from text2sign_ros.networks.pose_vae import SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
 from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.text.encoder import FILES
@@ -44,7 +44,7 @@ CONFIG = TrainConfig(
     data=DataConfig(
         corpora=(CorpusConfig("asl_cafe", str(DATA)),), sentences=30, held_out_sentences=10, max_segment_units=3
     ),
-    sign_vae=SignVAEConfig(channels=16, blocks=1),
+    sign_vae=SignVAEConfig(hand_dim=6, channels=16, blocks=1),
     aligner=AlignerConfig(width=16, layers=1, heads=2),
     unet=UNetConfig(channels=(16, 16), context_dim=16, heads=2),
     vae_stage=VAEStage(**SHORT),
@@ -178,7 +178,7 @@ def test_what_is_handed_over_is_all_that_export_takes(run: Run) -> None:
 
 def test_a_prefix_that_the_decoder_looks_beyond_is_refused(run: Run, tmp_path: Path) -> None:
     short = Run(CONFIG, run.folder)
-    needed = short.sign_vae.decoder.context_codes
+    needed = short.sign_vae.context_codes
     short.config = replace(CONFIG, diffusion_stage=DiffusionStage(prefix_codes=needed - 1))
     with pytest.raises(ExportError, match=f"prefix_codes is {needed - 1}, and the decoder looks back {needed}"):
         export_bundle(short.trained, tmp_path / "bundle", max_units=1)

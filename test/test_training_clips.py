@@ -15,7 +15,7 @@ from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import Kind
 from text2sign_ros.motion import kinematics
 from text2sign_ros.networks.aligner import AlignerConfig
-from text2sign_ros.networks.sign_vae import SignVAEConfig
+from text2sign_ros.networks.pose_vae import SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
 from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.text.encoder import FILES

@@ -10,7 +10,8 @@ import torch
 
 from text2sign_ros.networks.aligner import Aligner, AlignerConfig
 from text2sign_ros.networks.denoiser import Denoiser
-from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
+from text2sign_ros.networks.pose_vae import SignVAEConfig
+from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.networks.trained import Examples, TrainedModel
 from text2sign_ros.networks.unet import UNet, UNetConfig
 from text2sign_ros.skeleton import REST_POSE

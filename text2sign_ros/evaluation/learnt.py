@@ -15,7 +15,8 @@ from text2sign_ros.inference.samplers import solver_table
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.networks.aligner import Aligner
 from text2sign_ros.networks.denoiser import Denoiser
-from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.networks.pose_vae import PoseVAE
+from text2sign_ros.networks.vaes import build
 from text2sign_ros.text import SentenceEncoder
 from text2sign_ros.training import config
 from text2sign_ros.training.config import TrainConfig
@@ -27,7 +28,7 @@ class Learnt:
     """The training configuration, the trained networks, frozen, and the text encoder."""
 
     config: TrainConfig
-    sign_vae: SignVAE
+    sign_vae: PoseVAE
     aligner: Aligner
     denoiser: Denoiser
     encoder: SentenceEncoder
@@ -42,7 +43,7 @@ def load(bundle: str | Path) -> Learnt:
     about = Bundle.load(bundle)
     settings = config.load(about.evaluation_file(TRAINING))
     states = torch.load(about.evaluation_file(LEARNT), weights_only=True)
-    sign_vae, aligner, denoiser = SignVAE(settings.sign_vae), Aligner(settings.aligner), Denoiser(settings.unet)
+    sign_vae, aligner, denoiser = build(settings.sign_vae), Aligner(settings.aligner), Denoiser(settings.unet)
     networks: dict[str, nn.Module] = {"sign_vae": sign_vae, "aligner": aligner, "denoiser": denoiser}
     for name, network in networks.items():
         network.load_state_dict(states[name])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from text2sign_ros import skeleton
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.evaluation.recogniser import descend, features, interpolate
+from text2sign_ros.networks.precision import bfloat16_pays
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.sentences import Sentences
 
@@ -163,7 +164,7 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 16) -> Re
         which = next(chosen)
         x, frames = _pad([_varied(_cropped(sentences, ends, i, rng), rng) for i in which])
         x = x + 0.1 * model.std * torch.randn_like(x)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_pays("cpu")):
             logits = model(x, frames)
         loss = F.ctc_loss(
             logits.float().log_softmax(dim=-1).transpose(0, 1),

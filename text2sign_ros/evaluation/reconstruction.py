@@ -12,7 +12,7 @@ from torch import Tensor
 
 from text2sign_ros import skeleton
 from text2sign_ros.corpora.base import Example, Kind
-from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.networks.pose_vae import PoseVAE
 from text2sign_ros.progress import progress_bar
 
 _AT_REST = 1e-3  # metres; no tracked hand stays this close to the rest pose for a whole take
@@ -62,7 +62,7 @@ class Posterior:
     kl: tuple[float, ...]
 
 
-def hand_error(vae: SignVAE, takes: Sequence[Example]) -> HandError:
+def hand_error(vae: PoseVAE, takes: Sequence[Example]) -> HandError:
     """Error of the takes reconstructed from their mean codes.
 
     Raises:
@@ -133,14 +133,14 @@ def travelled(take: Example) -> float:
 
 
 @torch.no_grad()
-def rebuild(vae: SignVAE, positions: np.ndarray) -> np.ndarray:
+def rebuild(vae: PoseVAE, positions: np.ndarray) -> np.ndarray:
     """Encode (T, 79, 3) metres to mean codes and decode them again."""
     codes, _ = vae.encode(whole_codes(positions, vae.config.stride))
     return vae.decode(codes)[0, : len(positions)].numpy()
 
 
 @torch.no_grad()
-def posterior(vae: SignVAE, takes: Sequence[Example]) -> Posterior:
+def posterior(vae: PoseVAE, takes: Sequence[Example]) -> Posterior:
     """Active units and divergence over the takes, to see whether the posterior collapsed."""
     encoded = [vae.encode(whole_codes(take.clip.positions, vae.config.stride)) for take in takes]
     mean, log_variance = (torch.cat([pair[i][0] for pair in encoded], dim=1) for i in (0, 1))  # (D, codes)

@@ -45,7 +45,7 @@ def export_bundle(trained: TrainedModel, out: Path, *, max_units: int | None = N
         ExportError: a graph differs from torch by more than ``TOLERANCE``; the prefix is too short for the decoder; a
             value would make the bundle unusable; ``out`` exists and is not a bundle.
     """
-    needed, prefix = trained.sign_vae.decoder.context_codes, trained.prefix_codes
+    needed, prefix = trained.sign_vae.context_codes, trained.prefix_codes
     if prefix < needed:
         raise ExportError(f"prefix_codes is {prefix}, and the decoder looks back {needed}: train with a longer prefix")
     about = description(trained, max_units)

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from text2sign_ros.networks.duration import DurationPredictor
-from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.networks.pose_vae import PoseVAE
 from text2sign_ros.networks.unet import NUM_ROLES, UNet, UNetConfig
 from text2sign_ros.skeleton import NUM_KEYPOINTS
 
@@ -34,7 +34,7 @@ class Step(nn.Module):
 class Decoder(nn.Module):
     """Standardised codes (B, D, N) to positions (B, T, 79, 3) in metres."""
 
-    def __init__(self, vae: SignVAE) -> None:
+    def __init__(self, vae: PoseVAE) -> None:
         super().__init__()
         self.vae = vae
 
@@ -62,7 +62,7 @@ def export_unet(unet: UNet, path: Path) -> None:
     _export(Step(unet).eval(), example, path, list(UNET_INPUTS), ["noise"], tuple(shapes))
 
 
-def export_decoder(vae: SignVAE, path: Path) -> None:
+def export_decoder(vae: PoseVAE, path: Path) -> None:
     """Decoder: input ``codes`` (B, D, N), output ``positions`` (B, T, 79, 3)."""
     example = (torch.randn(2, vae.config.latent_dim, 32),)
     shapes = ({0: torch.export.Dim("batch"), 2: torch.export.Dim("codes")},)

@@ -15,13 +15,14 @@ from text2sign_ros import skeleton
 _ROOTS = {side: skeleton.INDEX[f"{side}_hand_root"] for side in ("left", "right")}
 _BODY = (*range(skeleton.GROUPS["left_hand"].start), *_ROOTS.values())
 """Keypoints of body and face, and the roots of the hands."""
-_BODY_PARENTS = (
-    {skeleton.INDEX[f"{side}_{child}"]: skeleton.INDEX[f"{side}_{parent}"]
-     for side in _ROOTS for parent, child in (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand_root"))}
-    | {i: skeleton.INDEX["nose"] for i in _BODY if 0 < i < skeleton.HEAD.stop or i in range(*skeleton.GROUPS["face"].indices(79))}
-)  # fmt: skip
+_FACE = range(skeleton.GROUPS["face"].start, skeleton.GROUPS["face"].stop)
+_BODY_PARENTS = {child: parent for parent, child in skeleton.ARM_BONES} | {
+    i: skeleton.INDEX["nose"] for i in (*range(1, skeleton.HEAD.stop), *_FACE)
+}
 _FINGER_PARENTS = {b - _ROOTS["left"]: a - _ROOTS["left"] for a, b in skeleton.GROUP_BONES["left_hand"]}
-_INDEX, _MIDDLE, _LITTLE = (skeleton.INDEX[f"left_{finger}_mcp"] - _ROOTS["left"] for finger in ("index", "middle", "little"))
+_INDEX, _MIDDLE, _LITTLE = (
+    skeleton.INDEX[f"left_{finger}_mcp"] - _ROOTS["left"] for finger in ("index", "middle", "little")
+)
 
 BODY_FEATURES = 3 * len(_BODY)
 HAND_FEATURES = 6 + 3 * len(_FINGER_PARENTS)

@@ -10,7 +10,7 @@ import numpy as np
 
 from text2sign_ros.networks.aligner import Aligner
 from text2sign_ros.networks.denoiser import Denoiser
-from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.networks.pose_vae import PoseVAE
 from text2sign_ros.networks.unet import UNet
 
 
@@ -51,7 +51,7 @@ class TrainedModel:
     name: str
     recipe: dict[str, Any]
     fps: float
-    sign_vae: SignVAE
+    sign_vae: PoseVAE
     aligner: Aligner
     denoiser: Denoiser
     student: UNet

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from text2sign_ros.networks.sign_vae import Upsample
+from text2sign_ros.networks.pose_vae import Upsample
 
 
 @dataclass(frozen=True)

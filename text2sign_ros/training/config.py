@@ -18,8 +18,9 @@ from text2sign_ros.corpora.registry import READERS
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.samplers import alphas_cumprod
 from text2sign_ros.networks.aligner import AlignerConfig
-from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
+from text2sign_ros.networks.pose_vae import SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
+from text2sign_ros.networks.vaes import build
 
 SEMANTIC_FACTORS = ("early", "late", "constant", "off")
 REST_FRAMES = 32
@@ -67,13 +68,14 @@ class StageConfig:
 @dataclass(frozen=True)
 class VAEStage(StageConfig):
     frames: int = 64  # length of a training window
-    feature_weight: float = 1.0
-    relation_weight: float = 2.0  # see training/vae.py
+    feature_weight: float = 1.0  # this and the next for sign_vae: hand_dim above 0; see training/hand_loss.py
+    relation_weight: float = 2.0
     hand_weight: float = 4.0
     velocity_weight: float = 0.5
     kl_weight: float = 1e-3
-    turn_share: float = 0.5  # share of windows whose arms are turned; see training/vae.py
+    turn_share: float = 0.5  # share of windows whose arms are turned; see training/turning.py
     turn_degrees: float = 6.0
+    finger_degrees: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def _out_of_range(config: TrainConfig) -> Iterator[str]:
         yield f"diffusion_stage: semantic_factor is {stage.semantic_factor!r}; it must be one of {factors}"
 
 
-_MAY_BE_ZERO = ("seed", "warmup", "blocks")
+_MAY_BE_ZERO = ("seed", "warmup", "blocks", "hand_dim")
 _SHARES = ("single_share", "turn_share", "withhold_text", "ema")
 
 
@@ -188,6 +190,12 @@ def _corpora(corpora: tuple[CorpusConfig, ...]) -> Iterator[str]:
 
 def _mismatched(config: TrainConfig) -> Iterator[str]:
     vae, unet, aligner, stride = config.sign_vae, config.unet, config.aligner, config.sign_vae.stride
+    if vae.body_dim < 1:
+        yield (
+            f"sign_vae: two hands of hand_dim {vae.hand_dim} leave nothing of latent_dim {vae.latent_dim} for the "
+            "body: lower hand_dim or raise latent_dim"
+        )
+        return
     if not vae.latent_dim == unet.latent_dim == aligner.latent_dim:
         yield "latent_dim must be the same for sign_vae, unet and aligner"
     if unet.text_dim != aligner.text_dim:
@@ -224,7 +232,7 @@ def _mismatched(config: TrainConfig) -> Iterator[str]:
 def _prefix(config: TrainConfig) -> Iterator[str]:
     stride, prefix = config.sign_vae.stride, config.diffusion_stage.prefix_codes
     with torch.device("meta"):
-        needed = SignVAE(config.sign_vae).context_codes
+        needed = build(config.sign_vae).context_codes
     most = (min(REST_FRAMES, LEAST_FRAMES) - 1) // stride
     if needed > most:
         yield (

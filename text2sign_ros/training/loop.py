@@ -10,10 +10,11 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 
 from text2sign_ros.clip import write_whole
+from text2sign_ros.networks.precision import bfloat16_pays
 from text2sign_ros.networks.saving import save
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import StageConfig
@@ -37,11 +38,11 @@ def fit(
 ) -> Model:
     """Train, or resume from the checkpoint in ``folder``; returns the moving average of the weights, on the CPU.
 
-    Runs on the GPU if there is one, in bfloat16 where that is safe, and in as many processes as ``accelerate launch``
-    started: each draws its own batches of ``config.batch`` examples, and gradients are averaged. Writes
+    Runs on the GPU if there is one, in bfloat16 where that is safe and pays, and in as many processes as ``accelerate
+    launch`` started: each draws its own batches of ``config.batch`` examples, and gradients are averaged. Writes
     ``<name>.checkpoint.pt`` during training and the loss curve ``<name>.png`` at the end.
     """
-    accelerator = Accelerator(mixed_precision="no")
+    accelerator = Accelerator(mixed_precision="bf16" if bfloat16_pays(PartialState().device.type) else "no")
     model.to(accelerator.device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True

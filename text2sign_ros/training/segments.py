@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from text2sign_ros.corpora.base import FPS, CorpusError, Kind
-from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.networks.pose_vae import PoseVAE
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.text import SentenceEncoder, TextError
 from text2sign_ros.training.sentences import Sentences
@@ -70,7 +70,7 @@ class Segments:
     def __init__(
         self,
         sentences: Sentences,
-        vae: SignVAE,
+        vae: PoseVAE,
         encoder: SentenceEncoder,
         *,
         prefix: int,
@@ -126,8 +126,9 @@ class Segments:
         single = ~recorded & ~several
         if not several.any():
             single_share = 1.0
-        # Words must be seen as often as letters, although each spelled word has many letters.
-        weight = chance * np.where(single, 1.0 / np.bincount(self.text)[self.text], 1.0)
+        # Letters occur a hundred times as often as the signs of a large vocabulary: what is a hundred times as frequent
+        # is drawn ten times as often (Mahajan et al. 2018, section 2.2), since letters vary more and are used more.
+        weight = chance * np.where(single, np.bincount(self.text)[self.text] ** -0.5, 1.0)
         shares = (whole, (1.0 - whole) * single_share, (1.0 - whole) * (1.0 - single_share))
         for members, share in zip((recorded, single, several), shares, strict=True):
             if members.any():
@@ -191,7 +192,7 @@ def _log_left_out(short: np.ndarray, fits: np.ndarray, most: int) -> None:
 
 
 @torch.no_grad()
-def encode_all(sentences: Sentences, vae: SignVAE) -> tuple[Tensor, np.ndarray]:
+def encode_all(sentences: Sentences, vae: PoseVAE) -> tuple[Tensor, np.ndarray]:
     """Standardised codes (codes, D) of all sentences, concatenated, and the first code of each sentence."""
     parts, starts, stride = [], [0], vae.config.stride
     for start, stop in zip(sentences.starts, sentences.starts[1:], strict=False):

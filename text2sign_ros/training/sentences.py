@@ -65,63 +65,66 @@ class Sentences:
 def compose(corpora: Sequence[CorpusConfig], split: str, count: int, seed: int, folder: Path) -> Sentences:
     """The sentences of a split of all corpora, loaded from ``folder`` if they are cached there.
 
-    From each corpus's signs and letters ``count`` random sentences are composed; recorded sentences only get
-    transitions from rest and back to rest. A corpus is sampled according to its share, and its sentences equally often;
-    one without recordings of the split is left out. Each alternative of a sign is a sign of its own name.
+    From the signs and letters of all corpora together ``count`` random sentences are composed, in which signs of one
+    corpus follow those of another; recorded sentences only get transitions from rest and back to rest. The recorded
+    sentences of a corpus are sampled according to its share, and the composed ones according to the shares of all
+    corpora that have signs or letters. A corpus without recordings of the split is left out. Each alternative of a sign
+    is a sign of its own name.
 
     Raises:
-        CorpusError: a corpus is missing or damaged, or none has anything in the split.
+        CorpusError: a corpus is missing or damaged, or none has anything in the split; a name is that of a sign in one
+            recording and of a letter in another.
     """
-    kept = [(corpus, _kept(corpus, split, count, seed, folder)) for corpus in corpora]
-    found = [(corpus.share, part) for corpus, part in kept if part is not None]
-    if not found:
-        folders = ", ".join(str(corpus.folder) for corpus in corpora)
-        raise CorpusError(f"{folders} has no recordings of split {split!r}; add some")
-    total = sum(share for share, _ in found)
-    return _together([part for _, part in found], [share / total for share, _ in found])
-
-
-def _kept(corpus: CorpusConfig, split: str, count: int, seed: int, folder: Path) -> Sentences | None:
-    path = folder / f"sentences.{split}.{_key(corpus, split, count, seed)}.npz"
+    path = folder / f"sentences.{split}.{_key(corpora, split, count, seed)}.npz"
     if not path.exists():
-        examples = [e for e in registry.reader(corpus.reader).read(Path(corpus.folder)) if e.split == split]
-        if not examples:
-            return None
-        units = [example for example in examples if example.unit]
-        recorded = [example for example in examples if not example.unit]
-        rng = np.random.default_rng((seed, SPLITS.index(split)))
-        sentences = itertools.chain(_composed(units, count, rng) if units else (), map(whole, recorded))
-        total = count * bool(units) + len(recorded)
-        laid = _laid(progress_bar(sentences, desc=f"composing {split}", total=total))
+        parts = list(_parts(corpora, split, count, np.random.default_rng((seed, SPLITS.index(split)))))
+        if not parts:
+            folders = ", ".join(str(corpus.folder) for corpus in corpora)
+            raise CorpusError(f"{folders} has no recordings of split {split!r}; add some")
         with write_whole(path) as file:
-            np.savez(file, **vars(replace(laid, takes=_takes(units, corpus.reader))))
+            np.savez(file, **vars(_together(parts)))
     with np.load(path, allow_pickle=False) as data:
         return Sentences(**{name: data[name] for name in data.files})
 
 
-def _key(corpus: CorpusConfig, *arguments: object) -> str:
+def _parts(
+    corpora: Sequence[CorpusConfig], split: str, count: int, rng: np.random.Generator
+) -> Iterator[tuple[float, Sentences]]:
+    """The composed sentences, and the recorded ones of each corpus, each with its share."""
+    units: list[Example] = []
+    takes, share = [], 0.0
+    for corpus in corpora:
+        examples = [e for e in registry.reader(corpus.reader).read(Path(corpus.folder)) if e.split == split]
+        own, recorded = [e for e in examples if e.unit], [e for e in examples if not e.unit]
+        units += own
+        takes += [_take(e, corpus.reader) for e in own]
+        share += corpus.share * bool(own)
+        if recorded:
+            yield (
+                corpus.share,
+                _laid(progress_bar(map(whole, recorded), desc=f"{split} sentences", total=len(recorded))),
+            )
+    if units:
+        composer = Composer(units)
+        composed = (composer.compose(names, rng) for names in composer.sentences(count, rng))
+        laid = _laid(progress_bar(composed, desc=f"composing {split}", total=count))
+        yield share, replace(laid, takes=np.array(takes, str))
+
+
+def _take(example: Example, corpus: str) -> tuple[str, ...]:
+    """A row of ``Sentences.takes``."""
+    assert example.unit is not None
+    return example.unit.name, example.unit.kind, corpus, example.licence, example.signer, example.source
+
+
+def _key(corpora: Sequence[CorpusConfig], *arguments: object) -> str:
     """Changes with the recordings, the arguments and the code, so that outdated sentences are never used."""
-    reader: Any = registry.reader(corpus.reader)
+    readers: list[Any] = [registry.reader(corpus.reader) for corpus in corpora]
     names, motion = (naming, base, galt_labels), (clip, mediapipe, resampling, sides, kinematics, transition, skeleton)
-    modules = (reader, composition, *names, *motion)
-    content = registry.digest(corpus.reader, Path(corpus.folder))
-    parts = [content, *map(str, arguments), *map(inspect.getsource, modules)]
+    modules = (*readers, composition, *names, *motion)
+    content = [f"{registry.digest(corpus.reader, Path(corpus.folder))} {corpus.share}" for corpus in corpora]
+    parts = [*content, *map(str, arguments), *map(inspect.getsource, modules)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
-
-
-def _composed(examples: Sequence[Example], count: int, rng: np.random.Generator) -> Iterator[Composed]:
-    composer = Composer(examples)
-    return (composer.compose(labels, rng) for labels in composer.sentences(count, rng))
-
-
-def _takes(examples: Sequence[Example], corpus: str) -> np.ndarray:
-    """``Sentences.takes`` of the recordings of signs and letters of a corpus."""
-    rows = [
-        (example.unit.name, example.unit.kind, corpus, example.licence, example.signer, example.source)
-        for example in examples
-        if example.unit
-    ]
-    return np.array(rows, str).reshape(-1, 6)
 
 
 def _laid(sentences: Iterable[Composed]) -> Sentences:
@@ -150,16 +153,15 @@ def _laid(sentences: Iterable[Composed]) -> Sentences:
     )  # fmt: skip
 
 
-def _together(parts: Sequence[Sentences], shares: Sequence[float]) -> Sentences:
-    """Concatenate the sentences of several corpora, which are sampled in these shares."""
-    if len(parts) == 1:
-        return parts[0]
-    arrays: dict[str, list[np.ndarray]] = {name: [getattr(part, name) for part in parts] for name in vars(parts[0])}
-    frames = np.cumsum([0, *(part.starts[-1] for part in parts)])
-    numbers = np.cumsum([0, *(len(part.starts) - 1 for part in parts)])
+def _together(parts: Sequence[tuple[float, Sentences]]) -> Sentences:
+    """Concatenate sentences that are sampled in the given shares."""
+    total = sum(share for share, _ in parts)
+    arrays: dict[str, list[np.ndarray]] = {name: [getattr(s, name) for _, s in parts] for name in vars(parts[0][1])}
+    frames = np.cumsum([0, *(part.starts[-1] for _, part in parts)])
+    numbers = np.cumsum([0, *(len(part.starts) - 1 for _, part in parts)])
     for name in ("unit_starts", "unit_stops"):
         arrays[name] = [array + first for array, first in zip(arrays[name], frames, strict=False)]
     arrays["starts"] = [a[:-1] + first for a, first in zip(arrays["starts"], frames, strict=False)] + [frames[-1:]]
     arrays["unit_sentence"] = [a + first for a, first in zip(arrays["unit_sentence"], numbers, strict=False)]
-    arrays["chance"] = [array * share for array, share in zip(arrays["chance"], shares, strict=True)]
+    arrays["chance"] = [array * share / total for array, (share, _) in zip(arrays["chance"], parts, strict=True)]
     return Sentences(**{name: np.concatenate(values) for name, values in arrays.items()})

@@ -18,10 +18,11 @@ from text2sign_ros.corpora import registry
 from text2sign_ros.corpora.base import FPS
 from text2sign_ros.networks.aligner import Aligner
 from text2sign_ros.networks.denoiser import Denoiser
+from text2sign_ros.networks.pose_vae import PoseVAE
 from text2sign_ros.networks.saving import save
-from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.networks.trained import Examples, TrainedModel
 from text2sign_ros.networks.unet import UNet
+from text2sign_ros.networks.vaes import build
 from text2sign_ros.text import SentenceEncoder
 from text2sign_ros.text.encoder import FILES
 from text2sign_ros.training import aligner, diffusion, distillation, vae
@@ -145,11 +146,11 @@ class Run:
         }
 
     @cached_property
-    def sign_vae(self) -> SignVAE:
-        def train() -> SignVAE:
+    def sign_vae(self) -> PoseVAE:
+        def train() -> PoseVAE:
             return vae.train(self.config, self.sentences["train"], self.sentences["val"], self.folder)
 
-        return self._stage("sign_vae", SignVAE(self.config.sign_vae), train)
+        return self._stage("sign_vae", build(self.config.sign_vae), train)
 
     @cached_property
     def aligner(self) -> Aligner:
@@ -212,7 +213,7 @@ class Run:
         return fresh.eval().requires_grad_(False)
 
 
-def segments_of(config: TrainConfig, sentences: Sentences, vae: SignVAE, encoder: SentenceEncoder) -> Segments:
+def segments_of(config: TrainConfig, sentences: Sentences, vae: PoseVAE, encoder: SentenceEncoder) -> Segments:
     """The segments of sentences according to a configuration."""
     return Segments(
         sentences,
