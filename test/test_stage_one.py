@@ -98,16 +98,17 @@ def test_a_hand_that_was_not_seen_does_not_count() -> None:
 
 
 def test_it_starts_from_principal_components_which_keep_what_they_can() -> None:
-    poses = _poses(2800)
+    rng = np.random.default_rng(0)
+    modes = rng.normal(scale=0.0005, size=(10, 1, 79, 3)) * rng.normal(size=(10, 2800, 1, 1))
+    poses = kinematics.with_canonical_lengths(skeleton.REST_POSE + modes.sum(axis=0)).astype(np.float32)
     errors = []
-    for numbers in (6, 30, 120):
+    for numbers in (2, 6, 24):
         vae = HandVAE(SignVAEConfig(latent_dim=3 * numbers, hand_dim=numbers, channels=16, blocks=1))
         initialise(vae, _sentences(poses))
         with torch.no_grad():
             codes, log_variance = vae.encode(torch.from_numpy(poses)[None])
             rebuilt = vae.decode(codes)[0]
         assert log_variance.max() < -7  # hardly any noise
-        errors.append(float((rebuilt - torch.from_numpy(poses))[:, RIGHT].norm(dim=-1).mean()))
         assert 0.5 < codes[:, numbers:].std() < 2.0
-    assert errors[0] > 1.3 * errors[1] > 1.69 * errors[2]
-    assert errors[2] < 1e-3
+        errors.append(float(relation_error(rebuilt[:, RIGHT], torch.from_numpy(poses)[:, RIGHT]).mean()))
+    assert errors[0] > 1.2 * errors[1] > 1.44 * errors[2]

@@ -92,6 +92,7 @@ def _parts(
 ) -> Iterator[tuple[float, Sentences]]:
     """The composed sentences, and the recorded ones of each corpus, each with its share."""
     units: list[Example] = []
+    sentences: list[tuple[float, Sequence[Example]]] = []
     takes, share = [], 0.0
     for corpus in corpora:
         examples = [e for e in registry.reader(corpus.reader).read(Path(corpus.folder)) if e.split == split]
@@ -100,15 +101,14 @@ def _parts(
         takes += [_take(e, corpus.reader) for e in own]
         share += corpus.share * bool(own)
         if recorded:
-            yield (
-                corpus.share,
-                _laid(progress_bar(map(whole, recorded), desc=f"{split} sentences", total=len(recorded))),
-            )
+            sentences.append((corpus.share, recorded))
     if units:
         composer = Composer(units)
         composed = (composer.compose(names, rng) for names in composer.sentences(count, rng))
         laid = _laid(progress_bar(composed, desc=f"composing {split}", total=count))
         yield share, replace(laid, takes=np.array(takes, str))
+    for share, recorded in sentences:
+        yield share, _laid(progress_bar(map(whole, recorded), desc=f"{split} sentences", total=len(recorded)))
 
 
 def _take(example: Example, corpus: str) -> tuple[str, ...]:
