@@ -111,4 +111,4 @@ def test_it_starts_from_principal_components_which_keep_what_they_can() -> None:
         assert log_variance.max() < -7  # hardly any noise
         assert 0.5 < codes[:, numbers:].std() < 2.0
         errors.append(float(relation_error(rebuilt[:, RIGHT], torch.from_numpy(poses)[:, RIGHT]).mean()))
-    assert errors[0] > 1.2 * errors[1] > 1.44 * errors[2]
+    assert errors[0] > errors[1] > 5 * errors[2]  # 20 numbers vary in two frames
