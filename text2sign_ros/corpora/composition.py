@@ -12,11 +12,14 @@ import numpy as np
 from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind
+from text2sign_ros.corpora.variation import varied
 from text2sign_ros.motion.transition import frames_between, transition
 
 _MOVING_LETTERS = ("j", "z")
 _LETTER_FRAMES = (10, 15)
 """Frames (from, to) for which a spelled letter that does not move is held; its recording holds it for a second."""
+_ENOUGH = 5
+"""Takes of a sign that are varied only by which one is drawn."""
 _MAX_STEP = 0.02
 """Metres per frame: the highest speed assumed at the ends of a take; anything faster is tracking noise."""
 
@@ -75,13 +78,15 @@ class Composer:
 
     Args:
         takes: what to compose from, all of one split, each showing one sign or letter.
+        vary: whether signs of which there are few takes are performed differently each time (``variation.varied``).
 
     Raises:
         CorpusError: recordings of several splits are mixed, or there are no recordings; one shows a sentence; a name
             is that of a sign in one and of a letter in another.
     """
 
-    def __init__(self, takes: Iterable[Example]) -> None:
+    def __init__(self, takes: Iterable[Example], *, vary: bool = False) -> None:
+        self._vary = vary
         self._takes: dict[str, list[SignClip]] = defaultdict(list)
         self._kinds: dict[str, Kind] = {}
         splits = set()
@@ -120,7 +125,10 @@ class Composer:
         kinds = tuple(self._kinds[label] for label in labels)
         parts = []
         for label, kind in zip(labels, kinds, strict=True):
-            take = self._takes[label][rng.integers(len(self._takes[label]))]
+            takes = self._takes[label]
+            take = takes[rng.integers(len(takes))]
+            if self._vary and len(takes) < _ENOUGH:
+                take = varied(take, rng)
             parts.append(_trim(label, kind, take, rng))
         clip, spans = _joined(parts)
         return Composed(clip, tuple(labels), kinds, spans)

@@ -1,4 +1,4 @@
-"""Resampling of clips to the corpus frame rate."""
+"""Motion at other times: clips at the corpus frame rate, frames between frames."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ def resample(clip: SignClip) -> SignClip:
     before = np.clip(np.floor(target * clip.fps + 1e-6).astype(int), 0, len(clip) - 1)
     after = np.minimum(before + 1, len(clip) - 1)
     return SignClip(positions, np.minimum(clip.confidence[before], clip.confidence[after]), FPS)
+
+
+def interpolate(motion: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """(n, 79, 3): the motion (T, 79, 3) at fractional frames (n,), 0 to T - 1, by linear interpolation."""
+    low = at.astype(int)
+    high = np.minimum(low + 1, len(motion) - 1)
+    part = (at - low)[:, None, None].astype(np.float32)
+    return motion[low] * (1 - part) + motion[high] * part

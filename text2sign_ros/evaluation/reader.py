@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
 from text2sign_ros import skeleton
+from text2sign_ros.corpora.resampling import interpolate
+from text2sign_ros.corpora.variation import paced, turned
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.evaluation.recogniser import descend, features, interpolate
+from text2sign_ros.evaluation.recogniser import descend, features
 from text2sign_ros.networks.precision import bfloat16_pays
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.sentences import Sentences
@@ -197,19 +198,9 @@ def _cropped(sentences: Sentences, ends: np.ndarray, number: int, rng: np.random
 
 def _varied(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The same motion at another, changing pace, with another body size and other arm angles."""
-    knots = np.linspace(0, len(motion) - 1, 2 + len(motion) // 25)
-    pace = np.exp(rng.normal(scale=0.1) + rng.normal(scale=0.15, size=len(knots)))
-    time = np.cumsum(np.interp(np.arange(len(motion)), knots, pace))  # at which each frame is shown
-    at = np.interp(np.arange(time[0], time[-1]), time, np.arange(len(motion)))
+    at = paced(len(motion), rng, overall=0.1, changes=0.15)
     motion = interpolate(motion, at) * np.float32(rng.uniform(0.92, 1.08))
-    for side in ("left", "right"):
-        shoulder, elbow, wrist = (skeleton.INDEX[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))
-        hand = range(*skeleton.GROUPS[f"{side}_hand"].indices(skeleton.NUM_KEYPOINTS))
-        for pivot, moved, degrees in ((shoulder, [elbow, wrist, *hand], _ARM_DEGREES), (wrist, [*hand], _HAND_DEGREES)):
-            turn = Rotation.from_rotvec(rng.normal(scale=degrees, size=3), degrees=True).as_matrix()
-            centre = motion[:, [pivot]]
-            motion[:, moved] = centre + (motion[:, moved] - centre) @ turn.astype(np.float32)
-    return motion
+    return turned(motion, rng, arms=_ARM_DEGREES, hands=_HAND_DEGREES)
 
 
 def _set_statistics(model: Reader, sentences: Sentences, ends: np.ndarray, rng: np.random.Generator) -> None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from text2sign_ros import skeleton
+from text2sign_ros.corpora.resampling import interpolate
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.sentences import Sentences
 
@@ -97,14 +98,6 @@ def real_windows(sentences: Sentences) -> list[np.ndarray]:
 
 def _resample(window: np.ndarray) -> np.ndarray:
     return interpolate(window, np.linspace(0, len(window) - 1, _FRAMES))
-
-
-def interpolate(motion: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """(n, 79, 3): the motion (T, 79, 3) at fractional frames (n,), 0 to T - 1, by linear interpolation."""
-    low = at.astype(int)
-    high = np.minimum(low + 1, len(motion) - 1)
-    part = (at - low)[:, None, None].astype(np.float32)
-    return motion[low] * (1 - part) + motion[high] * part
 
 
 def features(window: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from text2sign_ros.networks.vaes import build
 SEMANTIC_FACTORS = ("early", "late", "constant", "off")
 REST_FRAMES = 32
 """Frames of rest before and after each sentence: a segment may start from rest, and there is always a prefix."""
-BUCKETS = (64, 128, 256)
+BUCKETS = (64, 96, 128, 256)
 """Lengths of the sequences in a batch, in frames; shorter sequences are padded to the next one."""
 GRAIN = 16
 """The length of every sequence is a multiple of this many frames, in training and when signing."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from text2sign_ros import clip, naming, skeleton
 from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora import base, composition, galt_labels, mediapipe, registry, resampling, sides
+from text2sign_ros.corpora import base, composition, galt_labels, mediapipe, registry, resampling, sides, variation
 from text2sign_ros.corpora.base import SPLITS, CorpusError, Example, Kind
 from text2sign_ros.corpora.composition import Composed, Composer, whole
 from text2sign_ros.motion import kinematics, transition
@@ -92,7 +92,7 @@ def _parts(
 ) -> Iterator[tuple[float, Sentences]]:
     """The composed sentences, and the recorded ones of each corpus, each with its share."""
     units: list[Example] = []
-    sentences: list[tuple[float, Sequence[Example]]] = []
+    sentences: list[tuple[float, list[Example]]] = []
     takes, share = [], 0.0
     for corpus in corpora:
         examples = [e for e in registry.reader(corpus.reader).read(Path(corpus.folder)) if e.split == split]
@@ -103,7 +103,7 @@ def _parts(
         if recorded:
             sentences.append((corpus.share, recorded))
     if units:
-        composer = Composer(units)
+        composer = Composer(units, vary=split == "train")
         composed = (composer.compose(names, rng) for names in composer.sentences(count, rng))
         laid = _laid(progress_bar(composed, desc=f"composing {split}", total=count))
         yield share, replace(laid, takes=np.array(takes, str))
@@ -121,7 +121,7 @@ def _key(corpora: Sequence[CorpusConfig], *arguments: object) -> str:
     """Changes with the recordings, the arguments and the code, so that outdated sentences are never used."""
     readers: list[Any] = [registry.reader(corpus.reader) for corpus in corpora]
     names, motion = (naming, base, galt_labels), (clip, mediapipe, resampling, sides, kinematics, transition, skeleton)
-    modules = (*readers, composition, *names, *motion)
+    modules = (*readers, composition, variation, *names, *motion)
     content = [f"{registry.digest(corpus.reader, Path(corpus.folder))} {corpus.share}" for corpus in corpora]
     parts = [*content, *map(str, arguments), *map(inspect.getsource, modules)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
