@@ -55,7 +55,7 @@ def lift(
     seen = np.abs(pose[..., :2]).sum(axis=(1, 2)) > 0
     if not seen.any():
         raise ValueError("the signer's body is not seen in any frame; leave the take out")
-    pose = _fill(pose.astype(float), seen)
+    pose = fill(pose.astype(float), seen)
     image = np.stack((pose[..., 0], -aspect * pose[..., 1]), axis=-1)  # signer's left is the image's right
     shoulders = image[:, _SHOULDERS]
     scale = skeleton.SHOULDER_WIDTH / np.median(np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=-1))
@@ -80,10 +80,10 @@ def lift(
         wrist = image[:, _WRISTS[side]]
         if hand_seen.any():
             # The hand model locates the wrist better than the body model does; keep its correction through gaps.
-            hand = _fill(hand, hand_seen)
+            hand = fill(hand, hand_seen)
             root = (np.stack((hand[:, 0, 0], -aspect * hand[:, 0, 1]), axis=-1) - shoulders.mean(axis=1)) * scale
             root = _with_heights(root, above)
-            wrist = wrist + _fill(root - wrist, hand_seen)
+            wrist = wrist + fill(root - wrist, hand_seen)
             forward = -hand_depth * (hand[..., 2] - hand[:, :1, 2])
             points = np.stack((forward, hand[..., 0], -aspect * hand[..., 1]), axis=-1)
             group = skeleton.GROUPS[f"{name}_hand"]
@@ -131,8 +131,8 @@ def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
     return gaussian_filter1d(values, sigma, axis=0, mode="nearest")
 
 
-def _fill(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Linear interpolation over the frames not seen (their confidence stays 0), constant beyond the ends."""
+def fill(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """(T, …) values, interpolated linearly over the frames that are not ``seen`` (T,), and constant beyond the ends."""
     at = np.flatnonzero(seen)
     flat = values.reshape(len(values), -1)
     frames = np.arange(len(values))
