@@ -99,6 +99,25 @@ def test_a_lost_hand_is_masked_and_so_is_the_other_one(tmp_path: Path) -> None:
         assert np.abs(np.diff(sign.clip.positions[:, RIGHT], axis=0)).max() < 0.06, "its shape goes on"
 
 
+def test_jitter_goes_and_a_finger_that_bends_stays(tmp_path: Path) -> None:
+    pose = body()
+    still, upset = both(pose), both(pose)
+    at = np.arange(len(pose))
+    tip = slice(6, 9)  # of the index finger, which bends twice a second
+    for hands in (still, upset):
+        hands["right"][:, tip, 0] += 0.02 * np.sin(2 * np.pi * 2 * at / FPS)[:, None]
+    noise = np.random.default_rng(0).normal(scale=0.004, size=(len(pose), 20, 3))
+    upset["right"][:, 1:] += noise
+    upset["right"][50, 1:] = 2 * upset["right"][50, :1] - upset["right"][50, 1:]  # upside down
+    clips = [("a", "", "", pose, still), ("b", "", "", pose, upset)]
+    smooth, mended = (sign.clip.positions for sign in galt.read(write(tmp_path / "galt", *clips), progress=False))
+    shapes = [clip[:, RIGHT] - clip[:, RIGHT][:, :1] for clip in (smooth, mended)]
+    assert np.linalg.norm(shapes[1] - shapes[0], axis=-1).max() < 0.04  # a hand upside down is 0.3 m off
+    jerks = [np.abs(np.diff(shape, 2, axis=0)).mean() for shape in shapes]
+    assert jerks[1] < 3 * jerks[0] + 0.002
+    assert np.ptp(shapes[0][:, 8, 1]) > 0.02  # metres across: the finger still bends
+
+
 def test_what_is_left_out_has_a_reason(tmp_path: Path) -> None:
     pose = body()
     hidden = both(pose)
