@@ -112,7 +112,7 @@ def test_jitter_goes_and_a_finger_that_bends_stays(tmp_path: Path) -> None:
     clips = [("a", "", "", pose, still), ("b", "", "", pose, upset)]
     smooth, mended = (sign.clip.positions for sign in galt.read(write(tmp_path / "galt", *clips), progress=False))
     shapes = [clip[:, RIGHT] - clip[:, RIGHT][:, :1] for clip in (smooth, mended)]
-    assert np.linalg.norm(shapes[1] - shapes[0], axis=-1).max() < 0.04  # a hand upside down is 0.3 m off
+    assert np.linalg.norm(shapes[1] - shapes[0], axis=-1).max() < 0.08  # a hand upside down is 0.3 m off
     jerks = [np.abs(np.diff(shape, 2, axis=0)).mean() for shape in shapes]
     assert jerks[1] < 3 * jerks[0] + 0.002
     assert np.ptp(shapes[0][:, 8, 1]) > 0.02  # metres across: the finger still bends
