@@ -338,7 +338,10 @@ def test_the_page_shows_what_is_sent() -> None:
     recording = Recording()
     utterance = Utterance(example.text, Style(), id=example.id)
     recording.captioner.accept(utterance.id, example.text)
-    parts = [Part(p.kind, p.text, p.start_frame, p.end_frame, p.word, p.estimated) for p in example.parts]
+    parts = [
+        Part(p.kind, p.text, p.start_frame, p.end_frame, p.word, p.estimated, p.said, p.alternative)
+        for p in example.parts
+    ]
     sent = SimpleNamespace(id=example.id, warnings=(), return_frame=None)
     for start in range(0, example.frames, 8):
         own = [part for part in parts if start <= part.start < start + 8]

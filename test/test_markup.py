@@ -142,7 +142,11 @@ def test_the_end_of_a_sentence_is_found_within_the_lookahead_only() -> None:
 @pytest.mark.parametrize(
     ("text", "read", "warned"),
     [
-        ("hello [sic] tea", "hello sic tea", r"1 unknown tag signed as text \(\[sic\]\): the tags are pause, slow"),
+        (
+            "hello [sic] tea",
+            "hello sic tea",
+            r"1 unknown tag signed as text \(\[sic\]\): the tags are pause, alt, slow",
+        ),
         ("[smile][grin] a [/smile]", "smile grin a smile", r"3 unknown tags .*\[smile\], \[grin\], \[/smile\]"),
         ("hello [pause 99]", "hello pause ninety nine", r"1 malformed tag .*\[pause 99\].*10 seconds"),
         ("hello [pause 0] [/pause]", "hello pause zero pause", r"2 malformed tags"),

@@ -10,7 +10,11 @@ from text2sign_ros.naming import named, parts
 
 @pytest.mark.parametrize(
     ("label", "alternative", "name"),
-    [("alert", "", "alert"), ("alert", "person", "alert (person)"), ("bad reputation", "alt 2", "bad reputation (alt 2)")],
+    [
+        ("alert", "", "alert"),
+        ("alert", "person", "alert (person)"),
+        ("bad reputation", "alt 2", "bad reputation (alt 2)"),
+    ],
 )
 def test_a_name_leads_back_to_its_label(label: str, alternative: str, name: str) -> None:
     assert named(label, alternative) == name == Unit(label, Kind.SIGN, alternative).name

@@ -194,6 +194,7 @@ def test_a_monstrous_word_is_spelled_as_one(word, longest):
     ),
     st.sampled_from([100, 2000]),
 )
+@settings(deadline=None)
 def test_a_number_of_a_word_leads_to_the_word(parts, longest):
     text = " ".join(parts)
     assume(any(part[0] not in "[," for part in parts))

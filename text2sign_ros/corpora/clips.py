@@ -71,7 +71,9 @@ def read(folder: Path, *, progress: bool = True) -> list[Example]:
             kind = _KINDS[row["kind"]]
             units = (Unit(row["text"], kind),) if kind else None
             examples.append(
-                Example(row["text"], clip, units, row["signer"], row["block"], row["split"], folder.name, row["licence"])
+                Example(
+                    row["text"], clip, units, row["signer"], row["block"], row["split"], folder.name, row["licence"]
+                )
             )
         except (ClipError, CorpusError, OSError) as error:
             raise CorpusError(f"{path}: {error}; mend the clip, or remove its line from {TABLE}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import tee, zip_longest
 from pathlib import Path
@@ -122,6 +122,11 @@ class Signer:
         """Signs as tuples of their words, which must not be separated; empty if the model signs whole sentences."""
         return self._segmenter.phrases
 
+    @property
+    def forms(self) -> Mapping[str, str]:
+        """Inflected forms of their words, which stand for them."""
+        return self._segmenter.forms
+
     def plan(self, text: str, *, max_characters: int = 100_000) -> Plan:
         """Cut a text into segments.
 
@@ -186,7 +191,15 @@ class Signer:
             timeline.mark(part.segment.manner.markers - {"plain"})
             for number, unit in enumerate(units):
                 share = frames * (number + 1) // len(units) - frames * number // len(units)
-                timeline.add(unit.kind, unit.text, share, word=unit.word, estimated=len(units) > 1)
+                timeline.add(
+                    unit.kind,
+                    unit.text,
+                    share,
+                    word=unit.word,
+                    estimated=len(units) > 1,
+                    said=unit.said,
+                    alternative=unit.alternative,
+                )
             if part.held:
                 timeline.add(PAUSE, "", part.held)
             if units[-1].boundary == Boundary.SENTENCE:
