@@ -156,6 +156,9 @@ def test_the_end_of_a_sentence_is_found_within_the_lookahead_only() -> None:
         ("[slow]a[slow]b[/slow]", "a slow b", r"opened again"),
         ("[slow]hello", "hello", r"1 tag never closed \(\[slow\]\): held to the end"),
         ("[pause 2]hello", "hello", r"1 pause without effect \(\[pause 2\]\)"),
+        ("[alt]hello", "alt hello", r"1 malformed tag .*\[alt\].*\[alt 2\] before a word"),
+        ("[/alt] [alt -1]hello", "alt alt minus one hello", r"2 malformed tags"),
+        ("[alt 2", "alt two", r"1 malformed tag .*\(\[alt\)"),
     ],
 )
 def test_faulty_tags_are_signed_as_text_with_one_warning_per_kind(text: str, read: str, warned: str) -> None:

@@ -156,3 +156,11 @@ def test_the_command_numbers_alternatives_as_the_markup_does(
 def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str], arguments: list[str], named: str) -> None:
     assert cli.main(["vocabulary", *arguments]) == 1
     assert re.search(named, capsys.readouterr().err)
+
+
+def test_what_was_matched_to_what_stands_in_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sign", "Coffees, [alt 2]tea!", "--out", str(tmp_path / "a.npz"), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    parts = [(part["text"], part["said"], part["alternative"]) for part in summary["parts"]]
+    assert parts == [("coffee", "coffees", ""), ("tea", "tea", ""), ("", "", "")]
+    assert summary["warnings"] == ['"tea" has no alternative "2", its default is signed; it has 1 (the default)']
