@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         help="what runs the networks: cpu, cuda, onnxruntime_tensorrt, tensorrt, auto: the best available (default)",
     )
     _add_cache(sign)
+    sign.add_argument(
+        "--senses", action="store_true", help="choose among several signs of a word by its sentence (docs/markup.md)"
+    )
     sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
     for name, unit in (("velocity", "m/s"), ("acceleration", "m/s^2"), ("jerk", "m/s^3")):
         sign.add_argument(
@@ -185,6 +188,7 @@ def _sign(options: argparse.Namespace) -> None:
         backend=options.backend,
         cache=options.cache,
         threads=options.threads,
+        senses=options.senses,
     )
     if options.batch is None:
         _sign_one(signer, options.text, options.out, write, options)

@@ -116,6 +116,7 @@ class SignerNode(ManagedNode):
                 backend=self._value("backend"),
                 cache=Path(cache) if (cache := self._value("cache_dir")) else None,
                 threads=self._value("threads"),
+                senses=self._value("senses"),
             )
             stack.callback(signer.close)
             advance("warming up")

@@ -46,6 +46,7 @@ class Word:
         asks: whether a question mark ends its sentence here.
         name: whether it looks like a name: capitalised, and not the first word of its sentence.
         alternative: which sign is asked for, of those that the word stands for, by the tag before it.
+        context: the words around it, where a choice among signs may need them.
     """
 
     text: str
@@ -55,6 +56,7 @@ class Word:
     asks: bool = False
     name: bool = False
     alternative: str = ""
+    context: str = ""
 
 
 def normalise(text: str, omissions: Omissions) -> Iterator[Word]:

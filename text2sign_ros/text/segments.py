@@ -213,18 +213,24 @@ def marked(words: Iterable[Word], spoken: Callable[[Word], Iterable[str]]) -> It
         words: the last one ends a sentence.
         spoken: returns the words in normal form that one of them contains.
     """
+    for held, whole in in_sentences(words):
+        if whole:
+            pairs = ((form, each.manner) for each in held for form in spoken(each))
+            if found := default_markers(pairs, asks=held[-1].asks):
+                held = [replace(w, manner=replace(w.manner, markers=w.manner.markers | found)) for w in held]
+        yield from held
+
+
+def in_sentences(words: Iterable[Word]) -> Iterator[tuple[list[Word], bool]]:
+    """The words of each sentence, and whether it is all of it: one longer than ``LOOKAHEAD`` comes in parts."""
     held: list[Word] = []
     length = 0  # of the sentence so far
     for word in words:
         length += len(word.text) + 1
         held.append(word)
         ended = word.boundary == Boundary.SENTENCE
-        if ended and length <= LOOKAHEAD:
-            pairs = ((form, each.manner) for each in held for form in spoken(each))
-            if found := default_markers(pairs, asks=word.asks):
-                held = [replace(w, manner=replace(w.manner, markers=w.manner.markers | found)) for w in held]
         if ended or length > LOOKAHEAD:
-            yield from held
+            yield held, length <= LOOKAHEAD
             held = []
         if ended:
             length = 0

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.naming import named
@@ -103,6 +103,14 @@ def _check(name: str, entries: Iterable[str], form: str) -> None:
             raise VocabularyError(f"{entry!r} occurs {count} times in {name}")
 
 
+class Chooser(Protocol):
+    """Chooses among the signs of a word by its sentence, see ``senses.Senses``."""
+
+    def informed(self, words: Iterable[Word]) -> Iterator[Word]: ...
+
+    def choose(self, sign: str, context: str) -> str: ...
+
+
 @dataclass(frozen=True)
 class UnitSegmenter:
     """Cuts the signs and letters of a text into segments; see ``segments.Segmenter``.
@@ -113,6 +121,7 @@ class UnitSegmenter:
         max_frames: most frames that a segment may be expected to take.
         frames_per_sign: expected frames for a sign of the vocabulary and the movement to it.
         frames_per_letter: the same for a letter.
+        senses: chooses among the signs of a word by its sentence; without it the default is signed.
 
     Raises:
         ValueError: not even one sign fits into a segment.
@@ -123,6 +132,7 @@ class UnitSegmenter:
     max_frames: int
     frames_per_sign: int
     frames_per_letter: int
+    senses: Chooser | None = None
 
     def __post_init__(self) -> None:
         if self.max_units < 1 or not 0 < max(self.frames_per_sign, self.frames_per_letter) <= self.max_frames:
@@ -154,7 +164,9 @@ class UnitSegmenter:
     def segments(self, text: str, omissions: Omissions) -> Iterator[Segment]:
         """See ``segments.Segmenter``."""
         words = marked(normalise(text, omissions), lambda word: (word.text,))
-        units = _units(words, self.vocabulary, omissions)
+        if self.senses:
+            words = self.senses.informed(words)
+        units = _units(words, self.vocabulary, self.senses, omissions)
         for held in cut(units, lambda unit: (1, self._frames(unit)), (self.max_units, self.max_frames)):
             yield Segment(tuple(held))
 
@@ -163,7 +175,9 @@ class UnitSegmenter:
         return min(self.max_frames, round(frames / unit.manner.pace))
 
 
-def _units(words: Iterator[Word], vocabulary: Vocabulary, omissions: Omissions) -> Iterator[Unit]:
+def _units(
+    words: Iterator[Word], vocabulary: Vocabulary, senses: Chooser | None, omissions: Omissions
+) -> Iterator[Unit]:
     """The signs of ``words``; ``omissions`` counts the letters that the vocabulary lacks."""
     letters = frozenset(vocabulary.letters)
     ahead = deque(islice(words, max(vocabulary.longest, 1)))
@@ -174,7 +188,11 @@ def _units(words: Iterator[Word], vocabulary: Vocabulary, omissions: Omissions) 
         taken = [ahead.popleft() for _ in range(max(length, 1))]
         ahead.extend(islice(words, len(taken)))
         first = taken[0]
-        alternative = _alternative(sign, first, vocabulary, omissions) if first.alternative else ""
+        alternative = ""
+        if first.alternative:
+            alternative = _alternative(sign, first, vocabulary, omissions)
+        elif first.context and sign and senses:
+            alternative = senses.choose(sign, first.context)
         said = " ".join(word.text for word in taken) if length else ""
         if length:
             found = [sign]
