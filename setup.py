@@ -63,6 +63,7 @@ setup(
             "sacrebleu>=2.4,<3",
             "scikit-learn>=1.5,<2",
             "scipy>=1.13,<2",
+            "simplemma>=1.1,<3",
             "torch>=2.8,<3",
             "tqdm>=4.66,<5",
             "transformers>=4.50,<6",

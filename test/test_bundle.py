@@ -17,6 +17,7 @@ from text2sign_ros.inference.bundle import (
     DESCRIPTION,
     FORMAT,
     MAX_DESCRIPTION_BYTES,
+    VOCABULARY,
     Bundle,
     BundleError,
     SentenceSettings,
@@ -25,6 +26,7 @@ from text2sign_ros.inference.bundle import (
     sha256,
 )
 from text2sign_ros.inference.signer import Signer
+from text2sign_ros.inference.vocabulary import Entry
 
 SENTENCES = {"kind": "sentences", "max_frames": 200, "frames_per_character": 2.5, "out_of_vocabulary": "as written"}
 
@@ -67,7 +69,7 @@ def test_the_shipped_bundle_is_whole_and_lists_every_file(bundle: Path) -> None:
     loaded = Bundle.load(bundle)
     present = {path.name for path in bundle.iterdir()} - {DESCRIPTION, "MODEL_CARD.md"}
     assert loaded.files.keys() | loaded.evaluation_files.keys() == present
-    assert set(loaded.files) == set(loaded.required)
+    assert set(loaded.files) == {*loaded.required, VOCABULARY}
     assert {"text_encoder.onnx", "tokenizer.json", "step.onnx", "decoder.onnx", "fused.onnx"} <= present
     assert loaded.latent_dim == 20 and loaded.fps == 25.0
     assert len(loaded.segmenter.letters) == 26 and "thank you" in loaded.segmenter.signs
@@ -81,7 +83,7 @@ def test_its_page_explains_every_entry(bundle: Path) -> None:
         name for row in page.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)`", row.split("|")[1])
     }
     entries = set(json.loads((bundle / DESCRIPTION).read_bytes())) | {f.name for f in fields(UnitSettings)}
-    assert explained == entries | {f.name for f in fields(SentenceSettings)}
+    assert explained == entries | {f.name for f in fields(SentenceSettings)} | {f.name for f in fields(Entry)}
     assert f"format {FORMAT}" in page
 
 
@@ -148,8 +150,8 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda v: v.update(format=3), "format 4"),
-        (lambda v: v.pop("format"), "format 4"),
+        (lambda v: v.update(format=4), "format 5"),
+        (lambda v: v.pop("format"), "format 5"),
         (lambda v: v.update(colour="red"), "colour"),
         (lambda v: v.pop("fps"), "fps"),
         (lambda v: v.update(fps="25"), "fps"),
@@ -186,14 +188,20 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
         (lambda v: v["segmenter"].pop("kind"), "kind is one of units, sentences"),
         (lambda v: v["segmenter"].update(kind=[]), "kind is one of units, sentences"),
         (lambda v: v["segmenter"].update(kind="glosses"), "kind is one of units, sentences"),
-        (lambda v: v["segmenter"].update(kind="sentences"), "segmenter: frames_per_character, frames_per_letter"),
+        (lambda v: v["segmenter"].update(kind="sentences"), "segmenter: alternatives, forms, frames_per_character"),
         (lambda v: v["segmenter"].update(max_units="1"), "segmenter: max_units must be int"),
         (lambda v: v["segmenter"].update(max_units=0), "max_units must be from 1 to 1000"),
         (lambda v: v["segmenter"].update(max_units=10**9), "max_units must be from 1 to 1000"),
         (lambda v: v["segmenter"].update(frames_per_sign=0), "frames_per_sign"),
         (lambda v: v["segmenter"].update(frames_per_letter=237), "must hold the prefix and a sign"),
         (lambda v: v["segmenter"].update(signs=["Hello"]), "'Hello' in signs"),
-        (lambda v: v["segmenter"].update(signs=[], letters=[]), "both empty"),
+        (lambda v: v["segmenter"].update(alternatives={"tea": ["2"]}), "'2' in the alternatives of 'tea'"),
+        (lambda v: v["segmenter"].update(alternatives={"tea": ["hot", "hot"]}), "'hot' occurs 2 times"),
+        (lambda v: v["segmenter"].update(alternatives={"milk": ["hot"]}), "'milk' has alternatives"),
+        (lambda v: v["segmenter"].update(alternatives={"tea": "hot"}), "alternatives must be dict[str, list[str]]"),
+        (lambda v: v["segmenter"].update(forms={"milks": "milk"}), "'milk' has alternatives or forms"),
+        (lambda v: v["segmenter"].update(forms={"Teas": "tea"}), "'Teas' in forms"),
+        (lambda v: v["segmenter"].update(signs=[], letters=[], forms={}), "both empty"),
         (lambda v: v["segmenter"].update(out_of_vocabulary="refuse"), "out_of_vocabulary must be 'spell'"),
         (lambda v: v.update(segmenter=SENTENCES | {"max_frames": 0}), "max_frames must be from 1 to 236"),
         (lambda v: v.update(segmenter=SENTENCES | {"max_frames": 237}), "max_frames must be from 1 to 236"),

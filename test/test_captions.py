@@ -306,6 +306,15 @@ def test_json_round_trip() -> None:
     assert Captions.parse(json.dumps(newer)) == captions, "what a later version adds is passed over"
 
 
+def test_a_message_from_before_said_and_alternative_is_read() -> None:
+    part = TimedPart(3, "sign", "cat", 7, True, 4, None, START, None)
+    captions = Captions(uuid.uuid4(), "cats", 4, False, FPS, parts=[part])
+    older = json.loads(captions.json())
+    for key in ("said", "alternative"):
+        del older["parts"][0][key]
+    assert Captions.parse(json.dumps(older)) == captions
+
+
 GOOD = json.loads(Captions(uuid.uuid4(), "tea", 3, False, FPS).json())
 
 
@@ -321,6 +330,10 @@ GOOD = json.loads(Captions(uuid.uuid4(), "tea", 3, False, FPS).json())
         (json.dumps(GOOD | {"text": 5}), "text is 5"),
         (json.dumps(GOOD | {"outcome": "lost"}), "lost"),
         (json.dumps(GOOD | {"parts": [{}]}), "index"),
+        (
+            json.dumps(GOOD | {"parts": [vars(TimedPart(0, "sign", "cat", 0, False, 0, 1, 0, 1)) | {"said": 1}]}),
+            "said is 1",
+        ),
         (json.dumps({key: value for key, value in GOOD.items() if key != "frames"}), "frames"),
     ],
 )
@@ -338,7 +351,10 @@ def test_the_page_shows_what_is_sent() -> None:
     recording = Recording()
     utterance = Utterance(example.text, Style(), id=example.id)
     recording.captioner.accept(utterance.id, example.text)
-    parts = [Part(p.kind, p.text, p.start_frame, p.end_frame, p.word, p.estimated) for p in example.parts]
+    parts = [
+        Part(p.kind, p.text, p.start_frame, p.end_frame, p.word, p.estimated, p.said, p.alternative)
+        for p in example.parts
+    ]
     sent = SimpleNamespace(id=example.id, warnings=(), return_frame=None)
     for start in range(0, example.frames, 8):
         own = [part for part in parts if start <= part.start < start + 8]

@@ -48,7 +48,7 @@ class House:
         self.reports = Reports(self, captioner, self.statistics, TextLog(log), 25.0)
         self.intake = Intake(self.settings.__getitem__, lambda: "inactive", self.reports)
         self.intake.engine = self  # type: ignore[assignment]
-        self.speech = Speech(self.settings.__getitem__, self.intake, self.reports, [("thank", "you")], lambda: 0.0)
+        self.speech = Speech(self.settings.__getitem__, self.intake, self.reports, [("thank", "you")], {}, lambda: 0.0)
 
     # As goals
 

@@ -142,7 +142,11 @@ def test_the_end_of_a_sentence_is_found_within_the_lookahead_only() -> None:
 @pytest.mark.parametrize(
     ("text", "read", "warned"),
     [
-        ("hello [sic] tea", "hello sic tea", r"1 unknown tag signed as text \(\[sic\]\): the tags are pause, slow"),
+        (
+            "hello [sic] tea",
+            "hello sic tea",
+            r"1 unknown tag signed as text \(\[sic\]\): the tags are pause, alt, slow",
+        ),
         ("[smile][grin] a [/smile]", "smile grin a smile", r"3 unknown tags .*\[smile\], \[grin\], \[/smile\]"),
         ("hello [pause 99]", "hello pause ninety nine", r"1 malformed tag .*\[pause 99\].*10 seconds"),
         ("hello [pause 0] [/pause]", "hello pause zero pause", r"2 malformed tags"),
@@ -152,6 +156,9 @@ def test_the_end_of_a_sentence_is_found_within_the_lookahead_only() -> None:
         ("[slow]a[slow]b[/slow]", "a slow b", r"opened again"),
         ("[slow]hello", "hello", r"1 tag never closed \(\[slow\]\): held to the end"),
         ("[pause 2]hello", "hello", r"1 pause without effect \(\[pause 2\]\)"),
+        ("[alt]hello", "alt hello", r"1 malformed tag .*\[alt\].*\[alt 2\] before a word"),
+        ("[/alt] [alt -1]hello", "alt alt minus one hello", r"2 malformed tags"),
+        ("[alt 2", "alt two", r"1 malformed tag .*\(\[alt\)"),
     ],
 )
 def test_faulty_tags_are_signed_as_text_with_one_warning_per_kind(text: str, read: str, warned: str) -> None:

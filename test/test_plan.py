@@ -194,6 +194,7 @@ def test_a_monstrous_word_is_spelled_as_one(word, longest):
     ),
     st.sampled_from([100, 2000]),
 )
+@settings(deadline=None)
 def test_a_number_of_a_word_leads_to_the_word(parts, longest):
     text = " ".join(parts)
     assume(any(part[0] not in "[," for part in parts))
@@ -251,3 +252,111 @@ def test_a_very_long_text_is_planned_in_little_memory(pattern):
 
     peak(10)  # the caches
     assert peak(16_000) < peak(4_000) + 50_000
+
+
+FORMS = {"coffees": "coffee", "gets": "get", "thanks": "thank", "jobs": "job", "happier": "happy", "teas": "tea"}
+OTHERS = {"coffee": ("iced", "to go"), "good job": ("ironic",)}
+RICH = Vocabulary(SIGNS, VOCABULARY.letters, OTHERS, FORMS)
+
+
+def signs(text: str) -> list[str]:
+    """What is signed, with what was said where that differs."""
+    found = [unit for segment in make(text, RICH).segments for unit in segment.units if not unit.spelled]
+    return [unit.name if unit.said == unit.text else f"{unit.name} = {unit.said}" for unit in found]
+
+
+def test_a_form_is_signed_as_its_sign_and_says_what_was_said() -> None:
+    assert signs("Two coffees, happier.") == ["coffee = coffees", "happy = happier"]
+    assert signs("GOOD-JOBS! thanks you") == ["good job = good jobs", "thank you = thanks you"]
+    assert [unit.said for segment in make("bo").segments for unit in segment.units] == ["", ""]
+
+
+def test_the_very_form_is_preferred_and_the_longest_sign() -> None:
+    vocabulary = Vocabulary(("get", "gets", "get up", "gets up and"), ("x",), {}, {"gets": "get", "ups": "up"})
+    found = {text: [s.text for s in make(text, vocabulary).segments] for text in ("gets", "gets up", "get ups")}
+    assert found == {"gets": ["gets"], "gets up": ["get up"], "get ups": ["get up"]}
+
+
+def test_a_name_is_no_form() -> None:
+    assert signs("I met Coffees and Jobs, Coffee and COFFEES") == ["i", "coffee", "coffee = coffees"]
+    assert signs("Coffees. Coffees! Gets") == ["coffee = coffees", "coffee = coffees", "get = gets"]
+    assert signs("tea: Teas (Teas) Teas'") == ["tea"]
+
+
+def test_a_tag_chooses_among_the_signs_of_a_word() -> None:
+    text = "[alt 2]coffee [alt to go] coffees, coffee [ALT 1]coffee [alt iced]Coffee"
+    assert signs(text) == ["coffee (iced)", "coffee (to go) = coffees", "coffee", "coffee", "coffee (iced)"]
+    assert signs("[alt ironic]good job [alt 2] good jobs") == ["good job (ironic)", "good job (ironic) = good jobs"]
+    assert make("[alt 2]coffee", RICH).warnings == ()
+    (segment,) = make("tea [alt to go]coffee tea", RICH).segments
+    assert segment.text == "tea coffee (to go) tea"
+
+
+def test_a_tag_separates_the_words_of_a_phrase() -> None:
+    assert signs("good [alt 2]job") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (
+            "[alt 4]coffee",
+            '"coffee" has no alternative "4", its default is signed; it has 1 (the default), 2 (iced), 3 (to go)',
+        ),
+        ("[alt 0]coffee", 'no alternative "0"'),
+        ("[alt hot]coffees", 'no alternative "hot"'),
+        ("[alt 2]tea", '"tea" has no alternative "2", its default is signed; it has 1 (the default)'),
+        ("[alt 2]zoo", '[alt 2] before "zoo", which is spelled'),
+        ("[alt 2]good job [alt 3]good job [alt 3]good job", 'no alternative "3", its default is signed; it has .*(2x)'),
+        ("tea [alt 2]", "1 tag without effect ([alt 2]): there is no word after it"),
+        ("[alt 2][alt 3]coffee", "1 tag without effect ([alt 2])"),
+    ],
+)
+def test_an_alternative_that_does_not_exist_is_named(text: str, named: str) -> None:
+    (warning,) = make(text, RICH).warnings
+    head, _, tail = named.partition(".*")
+    assert head in warning and tail in warning
+    assert all("(" not in sign for sign in signs(text) if sign != "coffee (to go)" and "ironic" not in sign)
+
+
+def test_many_alternatives_that_do_not_exist_make_few_warnings() -> None:
+    text = " ".join(f"[alt x{number}]tea" for number in range(50))
+    warnings = make(text, RICH).warnings
+    assert len(warnings) == 4 and warnings[-1] == "more alternatives that do not exist (47x)"
+
+
+@given(
+    st.lists(
+        st.sampled_from([*FORMS, *SIGNS, "Coffees", "[alt 2]", "[alt to go]", "[alt 9]", "[slow]", ",", ".", "zoo"])
+    )
+)
+@settings(deadline=None)
+def test_forms_and_alternatives_do_not_depend_on_the_pieces(parts) -> None:
+    text = "Tea " + " ".join(parts)
+
+    def planned() -> tuple:
+        result = make(text, RICH, units=3)
+        return tuple(result.segments), result.warnings
+
+    whole = planned()
+    for piece in (1, 5, 17):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(NORMALISE, "PIECE", piece)
+            assert planned() == whole
+
+
+@pytest.mark.parametrize(
+    ("alternatives", "forms", "named"),
+    [
+        ({"tea": ("2",)}, {}, "'2'"),
+        ({"tea": ("hot", "hot")}, {}, "occurs 2 times"),
+        ({"tea": ("Hot",)}, {}, "'Hot'"),
+        ({"tea": ("x" * 41,)}, {}, "x" * 41),
+        ({"milk": ("hot",)}, {}, "'milk'"),
+        ({}, {"milks": "milk"}, "'milk'"),
+        ({}, {"tea s": "tea"}, "'tea s'"),
+    ],
+)
+def test_alternatives_and_forms_that_lead_nowhere_are_refused(alternatives, forms, named) -> None:
+    with pytest.raises(VocabularyError, match=named):
+        Vocabulary(SIGNS, ("a",), alternatives, forms)

@@ -171,7 +171,8 @@ def test_spell_has_no_meaning_and_a_warning_says_so() -> None:
     assert segment.text == "My name is Grace, not Ann" and not segment.manner.spell
     assert make(text).warnings == (
         "1 tag never closed ([spell]): held to the end of the text",
-        "2 tags without effect ([spell]): this model signs whole sentences and has no letters to spell with",
+        "2 tags without effect ([spell]): this model signs whole sentences: it has no letters to spell with, and no "
+        "alternatives to choose from",
     )
 
 

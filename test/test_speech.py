@@ -35,6 +35,14 @@ def test_what_results_agree_on_is_given_early_and_the_rest_at_the_end() -> None:
     assert (rest.text, rest.partly_signed, rest.revised) == ("tea, please?", True, False)
 
 
+def test_inflected_forms_of_a_sign_of_several_words_are_not_split() -> None:
+    for forms, early in (({}, "she asks"), ({"asks": "ask"}, "she")):
+        transcript = Transcript({("ask", "around")}, forms)
+        for number, result in enumerate(("she asks a round", "she asks around here")):  # they agree on two words
+            transcript.update(result, float(number))
+        assert transcript.take(2) == early
+
+
 def test_a_sign_of_several_words_is_not_split() -> None:
     pieces, rest = follow(
         ["no thank", "no thank", "no thank", "no thank you a", "no thank you a"], "No thank you. A tea."

@@ -45,6 +45,13 @@ def test_each_word_comes_once_when_it_starts() -> None:
     assert seen.next_stamp is None
 
 
+def test_a_sign_comes_with_the_words_that_it_was_for() -> None:
+    seen, latest = words(), captions(0, 1)
+    latest.parts[0].said, latest.parts[0].alternative = "hellos", "at sea"
+    seen.update(latest)
+    assert seen.take(10**18) == ["hellos"] and seen.text == "hellos"
+
+
 def test_what_the_message_no_longer_has_room_for_is_played_all_the_same() -> None:
     seen = words()
     seen.update(captions(0, 3))

@@ -13,6 +13,7 @@ from tiny import UNITS, model
 
 from text2sign_ros.export import bundle as exporting
 from text2sign_ros.export.bundle import export_bundle
+from text2sign_ros.export.inflections import inflections
 from text2sign_ros.export.writing import ExportError, write_bundle
 from text2sign_ros.inference.backends.onnx import CPU, FusedBackend, StepwiseBackend
 from text2sign_ros.inference.bundle import Bundle, UnitSettings
@@ -125,7 +126,11 @@ def test_an_older_bundle_is_replaced_and_a_card_kept(exported: Path, tmp_path: P
 
 def test_a_model_of_units_is_exported_as_one(exported: Path) -> None:
     made = Bundle.load(exported)
-    assert made.segmenter == UnitSettings(["hello", "thank you"], ["a", "b"], 3, 44, 22)
+    assert made.segmenter == UnitSettings(
+        *(["hello", "thank you"], ["a", "b"], 3, 44, 22),
+        alternatives={"hello": ["at sea", "one handed"]},
+        forms=inflections(["hello", "thank you"]),
+    )
     assert "is spelled, letter by letter" in (exported / "MODEL_CARD.md").read_text()
     listed = {*made.files, *made.evaluation_files, "bundle.json", "MODEL_CARD.md"}
     assert {path.name for path in exported.iterdir()} == listed

@@ -17,9 +17,19 @@ from text2sign_ros.networks.unet import UNet, UNetConfig
 from text2sign_ros.skeleton import REST_POSE
 
 UNITS = Examples(
-    texts=np.array(["hello", "thank you", "a", "b", "hello"]),
-    kinds=np.array(["sign", "sign", "letter", "letter", "sign"]),
-    frames=np.array([40, 44, 20, 22, 41]),
+    texts=np.array(["hello", "thank you", "a", "b", "hello", "hello (one handed)", "hello (at sea)"]),
+    kinds=np.array(["sign", "sign", "letter", "letter", "sign", "sign", "sign"]),
+    frames=np.array([40, 44, 20, 22, 41, 40, 40]),
+    takes=np.array(
+        [
+            ("hello", "sign", "mine", "CC0", "anna", "attic"),
+            ("hello", "sign", "yours", "MIT", "", "cellar"),
+            ("hello", "sign", "mine", "CC0", "bo", "attic"),
+            ("hello (at sea)", "sign", "mine", "CC0", "anna", "attic"),
+            ("a", "letter", "yours", "MIT", "", "cellar"),
+            ("good bye", "sign", "mine", "CC0", "anna", "attic"),  # too long to be learnt
+        ]
+    ),
 )
 SENTENCES = Examples(
     texts=np.array(["Could I have a coffee?", "It's 5 p.m.", "I would like a glass of water, and tea for my friend."]),

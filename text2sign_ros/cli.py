@@ -1,4 +1,4 @@
-"""The command `text2sign`: sign, corpus, train, export, evaluate, bench."""
+"""The command `text2sign`: sign, vocabulary, corpus, train, export, evaluate, bench."""
 
 from __future__ import annotations
 
@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         help="what runs the networks: cpu, cuda, onnxruntime_tensorrt, tensorrt, auto: the best available (default)",
     )
     _add_cache(sign)
+    sign.add_argument(
+        "--senses", action="store_true", help="choose among several signs of a word by its sentence (docs/markup.md)"
+    )
     sign.add_argument("--threads", type=int, default=1, help="threads of the inference engine (default: 1)")
     for name, unit in (("velocity", "m/s"), ("acceleration", "m/s^2"), ("jerk", "m/s^3")):
         sign.add_argument(
@@ -96,6 +99,16 @@ def _parser() -> argparse.ArgumentParser:
         help="print a JSON object per text: what was done, and which frames show which sign",
     )
     sign.set_defaults(run=_sign)
+
+    vocabulary = commands.add_parser("vocabulary", help="list the signs of a bundle")
+    vocabulary.add_argument("--bundle", type=Path, help="folder of the model; default: models/asl_cafe")
+    vocabulary.add_argument(
+        "--search",
+        metavar="WORDS",
+        help="only signs with this text, a form of it, this beginning, or else a similar one",
+    )
+    vocabulary.add_argument("--json", action="store_true", help="print a JSON object per sign")
+    vocabulary.set_defaults(run=_vocabulary)
 
     corpus = commands.add_parser("corpus", help="make the recordings to train on")
     prepare = corpus.add_subparsers(required=True, metavar="ACTION").add_parser(
@@ -175,6 +188,7 @@ def _sign(options: argparse.Namespace) -> None:
         backend=options.backend,
         cache=options.cache,
         threads=options.threads,
+        senses=options.senses,
     )
     if options.batch is None:
         _sign_one(signer, options.text, options.out, write, options)
@@ -273,6 +287,40 @@ def _sign_one(signer: Signer, text: str, out: Path, write: Writer, options: argp
     else:
         said = " | ".join(segment.text for segment in plan.segments)
         print(f"{out}: {len(clip)} frames, {clip.duration:.1f} s, signed in {total:.2f} s: {said}")
+
+
+def _vocabulary(options: argparse.Namespace) -> None:
+    from text2sign_ros.inference.bundle import Bundle, UnitSettings
+    from text2sign_ros.inference.vocabulary import load, search
+
+    if options.search is not None and not options.search.strip():
+        raise UsageError("--search needs a word")
+    bundle = Bundle.load(_bundle(options))
+    if not isinstance(bundle.segmenter, UnitSettings):
+        raise UsageError(f"{bundle.folder} signs whole sentences as they are written: it has no vocabulary")
+    found = [(entry, "") for entry in load(bundle.folder)]
+    if options.search is not None:
+        found = search([entry for entry, _ in found], options.search, bundle.segmenter.forms)
+        if not found:
+            raise UsageError(f"{bundle.name} has no sign like {options.search!r}: it would be spelled")
+    known = bundle.segmenter.vocabulary
+    rows = [
+        {"number": ("", *known.alternatives.get(entry.text, ())).index(entry.alternative) + 1}
+        | vars(entry)
+        | ({"found": how} if how else {})
+        for entry, how in found
+    ]
+    if options.json:
+        print("\n".join(json.dumps(row) for row in rows))
+        return
+    columns = {"text": 24, "alternative": 26, "takes": 6, "read_rate": 10, "corpus": 16}
+    print("".join(name.replace("_", " ").ljust(width) for name, width in columns.items()) + "licence")
+    for row in rows:
+        shown = {**row, "read_rate": "" if row["read_rate"] is None else f"{row['read_rate']:.0%}"}
+        if row["alternative"]:
+            shown["alternative"] = f"{row['number']} {row['alternative']}"
+        cells = (str(shown[name]).ljust(width - 1) + " " for name, width in columns.items())
+        print(f"{''.join(cells)}{row['licence']}")
 
 
 def _prepare_asl_cafe(options: argparse.Namespace) -> None:

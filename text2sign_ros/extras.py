@@ -8,7 +8,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "files": ("PIL", "av", "pose_format"),
     "train": (
         *("accelerate", "all_minilm_l6_v2", "matplotlib", "onnx", "onnxscript", "rapidfuzz", "rouge_score"),
-        *("sacrebleu", "scipy", "sklearn", "torch", "tqdm", "transformers"),
+        *("sacrebleu", "scipy", "simplemma", "sklearn", "torch", "tqdm", "transformers"),
     ),
     "bench": ("matplotlib", "onnx", "psutil", "tqdm"),
 }

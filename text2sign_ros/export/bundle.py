@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +15,21 @@ from torch import Tensor, nn
 from text2sign_ros import skeleton
 from text2sign_ros.export import graphs
 from text2sign_ros.export.card import CARD
+from text2sign_ros.export.inflections import inflections
+from text2sign_ros.export.vocabulary import entries
 from text2sign_ros.export.writing import ExportError, describe, write_bundle
+from text2sign_ros.inference import vocabulary
 from text2sign_ros.inference.backends import Backend
 from text2sign_ros.inference.backends.onnx import CPU, FusedBackend, StepwiseBackend
 from text2sign_ros.inference.bundle import LEARNT, TRAINING, Bundle, SentenceSettings, UnitSettings
 from text2sign_ros.inference.feed import feed
 from text2sign_ros.inference.samplers import alphas_cumprod, sample, solver_table
+from text2sign_ros.naming import parts
 from text2sign_ros.networks.saving import save
 from text2sign_ros.networks.trained import Examples, TrainedModel
 from text2sign_ros.text import SentenceEncoder, encoder
+
+_log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
 """Largest allowed difference of an exported graph from torch, in standardised codes and in metres."""
@@ -64,7 +72,9 @@ def export_bundle(trained: TrainedModel, out: Path, *, max_units: int | None = N
         check(trained, about, texts, folder)
         save(learnt(trained), folder / LEARNT)
         if isinstance(about.segmenter, UnitSettings):
-            encoder.save_phrases(texts, about.segmenter.signs + about.segmenter.letters, folder / encoder.PHRASES)
+            known = about.segmenter.vocabulary
+            encoder.save_phrases(texts, (*known.names, *known.letters), folder / encoder.PHRASES)
+            vocabulary.save(entries(known, trained.examples.takes), folder)
         (folder / TRAINING).write_text(yaml.safe_dump(trained.recipe, sort_keys=False), encoding="utf-8")
         describe(folder, about)
 
@@ -116,12 +126,15 @@ def _segmenter(examples: Examples, max_units: int | None, longest: int) -> UnitS
 
     signs, letters = (fitting & (examples.kinds == kind) for kind in ("sign", "letter"))
     if signs.any() or letters.any():
+        defaults, alternatives = _signs(examples.texts[signs].tolist())
         return UnitSettings(
-            signs=sorted(set(examples.texts[signs].tolist())),
+            signs=defaults,
             letters=sorted(set(examples.texts[letters].tolist())),
             max_units=1 if max_units is None else max_units,
             frames_per_sign=int(np.ceil(generous(examples.frames[signs]))),
             frames_per_letter=int(np.ceil(generous(examples.frames[letters]))),
+            alternatives=alternatives,
+            forms=inflections(defaults),
         )
     if max_units is not None:
         raise ExportError("max_units counts signs and letters, and this model learnt whole sentences: omit it")
@@ -131,6 +144,21 @@ def _segmenter(examples: Examples, max_units: int | None, longest: int) -> UnitS
         max_frames=int(frames.max(initial=0)) or longest,
         frames_per_character=round(generous(frames / characters), 3),
     )
+
+
+def _signs(names: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """The texts of the signs with these names, and the alternatives of those that have some, all sorted.
+
+    An alternative whose default was too long to be learnt is left out and logged: nothing would ask for it.
+    """
+    every = sorted({parts(name) for name in names})
+    texts, alternatives = [text for text, other in every if not other], dict[str, list[str]]()
+    for text, other in every:
+        if other:
+            alternatives.setdefault(text, []).append(other)
+    for text in sorted(alternatives.keys() - set(texts)):
+        _log.warning("left out the alternatives %s of %r: its default was not learnt", alternatives.pop(text), text)
+    return texts, alternatives
 
 
 def check(trained: TrainedModel, about: Bundle, texts: SentenceEncoder, folder: Path) -> None:

@@ -12,7 +12,8 @@ def template(bundle: Bundle) -> str:
     settings = bundle.segmenter
     if isinstance(settings, UnitSettings):
         words = (
-            f"Its vocabulary has {len(settings.signs)} signs and {len(settings.letters)} letters. A word outside it is "
+            f"Its vocabulary has {len(settings.signs)} signs, {len(settings.vocabulary.names) - len(settings.signs)} "
+            f"alternatives of these and {len(settings.letters)} letters. A word outside it is "
             "spelled, letter by letter; a letter that it lacks is left out with a warning."
         )
     else:

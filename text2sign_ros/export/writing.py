@@ -20,14 +20,14 @@ class ExportError(Text2SignError):
 
 
 @contextmanager
-def write_bundle(out: Path, *, source: Path, card: Path) -> Iterator[Path]:
+def write_bundle(out: Path, *, source: Path | None, card: Path) -> Iterator[Path]:
     """A temporary folder for a bundle's files and description, which replaces ``out`` at the end if it can be loaded.
 
     An existing model card, which people wrote, is kept; otherwise a template is written.
 
     Args:
         out: folder of the new bundle; an existing one is replaced if it is a bundle, of any format, or empty.
-        source: folder that the bundle is made from; replacing ``out`` must not delete it.
+        source: folder that the bundle is made from; replacing ``out`` must not delete it. None if it is ``out``.
         card: model card to copy if it exists.
 
     Raises:
@@ -79,14 +79,14 @@ def _swap(folder: Path, out: Path) -> None:
     shutil.rmtree(older, ignore_errors=True)
 
 
-def check_target(out: Path, source: Path) -> None:
+def check_target(out: Path, source: Path | None) -> None:
     """Check that a bundle made of ``source`` may be written to ``out``, before anything is made.
 
     Raises:
         ExportError: ``out`` holds ``source``, or is neither empty nor a bundle alone.
     """
-    target, kept = out.resolve(), source.resolve()
-    if target == kept or target in kept.parents:
+    target, kept = out.resolve(), source.resolve() if source else None
+    if kept and (target == kept or target in kept.parents):
         relation = "is" if target == kept else "contains"
         raise ExportError(f"{out} {relation} the folder that the bundle is made from; choose another")
     if out.exists() and not (is_bundle(out) or (out.is_dir() and not any(out.iterdir()))):

@@ -20,13 +20,15 @@ from text2sign_ros.errors import Text2SignError
 from text2sign_ros.text import Segmenter, SentenceSegmenter, UnitSegmenter, Vocabulary, VocabularyError, encoder
 from text2sign_ros.text.sentences import Tokenizer
 
-FORMAT = 4
+FORMAT = 5
 DESCRIPTION = "bundle.json"
 _ALWAYS_REQUIRED = (
     *encoder.FILES,
     *("duration.onnx", "duration.weights", "step.onnx", "unet.weights", "decoder.onnx", "decoder.weights"),
     "fused.onnx",
 )
+VOCABULARY = "vocabulary.csv"
+"""Table of the signs and letters of a bundle that knows a vocabulary, see ``inference.vocabulary``."""
 LEARNT, TRAINING = EVALUATION_FILES = ("learnt.pt", "training.yaml")
 """Files that only evaluation needs: the networks before distillation, and their training configuration."""
 MAX_DESCRIPTION_BYTES = 16_000_000
@@ -50,6 +52,8 @@ class UnitSettings:
         max_units: signs and letters generated together.
         frames_per_sign, frames_per_letter: generous estimates for cutting segments.
         out_of_vocabulary: what to do with a word that has no sign: spell it.
+        alternatives: of signs that have some: their names, in the order of their numbers, from 2 on.
+        forms: inflected forms of words in signs -> these words.
     """
 
     signs: list[str]
@@ -58,11 +62,23 @@ class UnitSettings:
     frames_per_sign: int
     frames_per_letter: int
     out_of_vocabulary: str = "spell"
+    alternatives: dict[str, list[str]] = field(default_factory=dict)
+    forms: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What the model can sign.
+
+        Raises:
+            VocabularyError: an entry could never be matched.
+        """
+        others = {sign: tuple(others) for sign, others in self.alternatives.items()}
+        return Vocabulary(tuple(self.signs), tuple(self.letters), others, self.forms)
 
     def problem(self, longest: int) -> str:
         """What makes these values unusable where a segment has at most ``longest`` frames; empty if nothing does."""
         try:
-            Vocabulary(tuple(self.signs), tuple(self.letters))
+            _ = self.vocabulary
         except VocabularyError as error:
             return str(error)
         most = {"max_units": MAX_UNITS, "frames_per_sign": _MOST_FRAMES, "frames_per_letter": _MOST_FRAMES}
@@ -76,8 +92,7 @@ class UnitSettings:
 
     def make(self, tokenizer: Tokenizer, *, max_tokens: int, longest: int) -> Segmenter:
         """The segmenter, for segments of at most ``longest`` frames."""
-        vocabulary = Vocabulary(tuple(self.signs), tuple(self.letters))
-        return UnitSegmenter(vocabulary, self.max_units, longest, self.frames_per_sign, self.frames_per_letter)
+        return UnitSegmenter(self.vocabulary, self.max_units, longest, self.frames_per_sign, self.frames_per_letter)
 
 
 @dataclass(frozen=True)

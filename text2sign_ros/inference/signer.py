@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import tee, zip_longest
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from text2sign_ros.motion.nonmanual import Passage, express
 from text2sign_ros.motion.smoothing import smooth
 from text2sign_ros.motion.timeline import PAUSE, REST, Timeline, captions
 from text2sign_ros.motion.transition import transition
-from text2sign_ros.text import Boundary, Plan, Segment, SentenceEncoder, TextEmbedding
+from text2sign_ros.text import Boundary, Plan, Segment, Senses, SentenceEncoder, TextEmbedding, UnitSegmenter
 from text2sign_ros.text import plan as plan_text
 
 RETURN_FRAMES = 20
@@ -58,6 +58,8 @@ class Signer:
         backend: what runs the networks: one of ``backends.NAMES``, or a backend object.
         cache: folder for engines built for this machine; None is ``backends.default_cache()``.
         threads: threads of the inference engine on a CPU; on a busy machine more than one is slower.
+        senses: choose among the signs of a word by its sentence (docs/markup.md), where the bundle has any to choose
+            from: takes another 75 MB and, for each sentence with such a word, one run of the text encoder.
 
     Raises:
         BundleError: the bundle is missing, damaged or not loadable.
@@ -74,6 +76,7 @@ class Signer:
         backend: str | Backend = "auto",
         cache: Path | None = None,
         threads: int = 1,
+        senses: bool = False,
     ) -> None:
         with open_bundle(Path(bundle)) as (self.bundle, folder):
             self.steps = self._preset_steps(preset) if steps is None else steps
@@ -84,8 +87,9 @@ class Signer:
                 self._segmenter = self.bundle.segmenter.make(
                     self._encoder, max_tokens=self.bundle.max_tokens, longest=self.bundle.longest_segment
                 )
+                choosing = senses and self._choose_senses()
                 texts = self._segmenter.texts
-                if texts is None or not self._encoder.knows(texts):
+                if choosing or texts is None or not self._encoder.knows(texts):
                     self._encoder.load()  # now, because the folder is deleted after this
             except Exception as error:  # ONNX Runtime and tokenizers have no common base class for what they can raise
                 cause = str(error).replace(str(folder), str(self.bundle.folder))
@@ -94,6 +98,16 @@ class Signer:
             if isinstance(backend, str):
                 backend = open_backend(backend, folder, self.bundle, threads=threads, cache=cache)
             self._backend = backend
+
+    def _choose_senses(self) -> bool:
+        """Let the segmenter choose among the signs of a word; returns whether it has any to choose from."""
+        if not isinstance(self._segmenter, UnitSegmenter):
+            return False
+        encoder = self._encoder
+        senses = Senses(self._segmenter.vocabulary, lambda texts: encoder.encode(texts).sentence)
+        if senses:
+            self._segmenter = replace(self._segmenter, senses=senses)
+        return bool(senses)
 
     def _preset_steps(self, preset: str | None) -> int:
         presets = self.bundle.presets
@@ -121,6 +135,11 @@ class Signer:
     def phrases(self) -> frozenset[tuple[str, ...]]:
         """Signs as tuples of their words, which must not be separated; empty if the model signs whole sentences."""
         return self._segmenter.phrases
+
+    @property
+    def forms(self) -> Mapping[str, str]:
+        """Inflected forms of their words, which stand for them."""
+        return self._segmenter.forms
 
     def plan(self, text: str, *, max_characters: int = 100_000) -> Plan:
         """Cut a text into segments.
@@ -186,7 +205,15 @@ class Signer:
             timeline.mark(part.segment.manner.markers - {"plain"})
             for number, unit in enumerate(units):
                 share = frames * (number + 1) // len(units) - frames * number // len(units)
-                timeline.add(unit.kind, unit.text, share, word=unit.word, estimated=len(units) > 1)
+                timeline.add(
+                    unit.kind,
+                    unit.text,
+                    share,
+                    word=unit.word,
+                    estimated=len(units) > 1,
+                    said=unit.said,
+                    alternative=unit.alternative,
+                )
             if part.held:
                 timeline.add(PAUSE, "", part.held)
             if units[-1].boundary == Boundary.SENTENCE:

@@ -27,6 +27,8 @@ class Part:
         end: the frame after its last one; None if not known yet.
         word: index of its word in the text, shared by the letters of a spelled word; None if it has none.
         estimated: whether start or end lie within a segment that was generated in one go, and are estimates.
+        said: of a sign, the words of the text that it stands for.
+        alternative: which of several signs with this text; "" is the default.
     """
 
     kind: str
@@ -35,6 +37,8 @@ class Part:
     end: int | None
     word: int | None = None
     estimated: bool = False
+    said: str = ""
+    alternative: str = ""
 
 
 @dataclass(slots=True)
@@ -45,6 +49,8 @@ class _Planned:
     text: str
     word: int | None
     estimated: bool
+    said: str
+    alternative: str
     start: int
     end: int | None
     first: int | None = None
@@ -66,10 +72,20 @@ class Timeline:
         self._output = 0  # output frames
         self._stretched = False
 
-    def add(self, kind: str, text: str, frames: int, *, word: int | None = None, estimated: bool = False) -> None:
-        """The next ``frames`` frames show this."""
+    def add(
+        self,
+        kind: str,
+        text: str,
+        frames: int,
+        *,
+        word: int | None = None,
+        estimated: bool = False,
+        said: str = "",
+        alternative: str = "",
+    ) -> None:
+        """The next ``frames`` frames show this; for the other arguments see ``Part``."""
         start, self._length = self._length, self._length + frames
-        self._start(_Planned(kind, text, word, estimated, start, self._length))
+        self._start(_Planned(kind, text, word, estimated, said, alternative, start, self._length))
 
     def mark(self, markers: Iterable[str]) -> None:
         """Set the markers shown from the next added frame on; those that continue stay one part."""
@@ -77,7 +93,7 @@ class Timeline:
         for name in self._running.keys() - wanted:
             self._end(self._running.pop(name))
         for name in sorted(wanted - self._running.keys()):
-            self._running[name] = _Planned(MARKER, name, None, False, self._length, None)
+            self._running[name] = _Planned(MARKER, name, None, False, "", "", self._length, None)
             self._start(self._running[name])
 
     def stretch(self, pieces: Iterable[np.ndarray], fps: float, limits: Limits) -> Iterator[np.ndarray]:
@@ -97,8 +113,16 @@ class Timeline:
         for planned in self._planned:
             if planned.first is None or (before is not None and planned.first >= before):
                 break
-            kind, text, word, estimated = planned.kind, planned.text, planned.word, planned.estimated
-            part = Part(kind, text, planned.first, planned.last, word, estimated)
+            part = Part(
+                planned.kind,
+                planned.text,
+                planned.first,
+                planned.last,
+                planned.word,
+                planned.estimated,
+                planned.said,
+                planned.alternative,
+            )
             if part != planned.given:
                 planned.given = part
                 given.append(part)

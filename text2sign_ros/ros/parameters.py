@@ -81,6 +81,12 @@ SIGNER = (
         when="unconfigured",
     ),
     Setting("threads", 1, "Threads of the inference engine on a CPU.", (1, 64), when="unconfigured"),
+    Setting(
+        "senses",
+        False,
+        "Choose among several signs of a word by its sentence, where the bundle has any; takes another 75 MB.",
+        when="unconfigured",
+    ),
     Setting("queue_size", 10, "Texts that may wait.", (1, 1000), when="unconfigured"),
     Setting(
         "policy",

@@ -116,6 +116,7 @@ class SignerNode(ManagedNode):
                 backend=self._value("backend"),
                 cache=Path(cache) if (cache := self._value("cache_dir")) else None,
                 threads=self._value("threads"),
+                senses=self._value("senses"),
             )
             stack.callback(signer.close)
             advance("warming up")
@@ -162,7 +163,7 @@ class SignerNode(ManagedNode):
             self._speech = "none: hri_msgs is not installed"
             self.get_logger().info("there is no ~/speech: hri_msgs is not installed")
         elif self._speech != "none":
-            on_speech = Speech(self._value, self._intake, self._reports, signer.phrases).receive
+            on_speech = Speech(self._value, self._intake, self._reports, signer.phrases, signer.forms).receive
             speech = qos.subscription(self, LiveSpeech, "~/speech", on_speech, qos.TEXT, callback_group=self._group)
             stack.callback(self.destroy_subscription, speech)
         for name, callback in (("cancel", self._on_cancel), ("pause", self._on_pause), ("resume", self._on_resume)):

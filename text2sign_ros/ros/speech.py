@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from text2sign_ros.inference.engine import Policy
@@ -26,6 +26,7 @@ class Speech:
         intake: where the texts go.
         reports: receives a report when the recogniser revises words.
         phrases: signs of several words, as tuples of their words, which must not be split.
+        forms: inflected forms of these words.
         clock: monotonic seconds.
     """
 
@@ -35,10 +36,11 @@ class Speech:
         intake: Intake,
         reports: Reports,
         phrases: Collection[tuple[str, ...]],
+        forms: Mapping[str, str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._value, self._intake, self._reports, self._clock = value, intake, reports, clock
-        self._transcript = Transcript(phrases)
+        self._transcript = Transcript(phrases, forms)
 
     def receive(self, message: LiveSpeech) -> None:
         """Sign what a final result adds to what incremental ones before it had."""

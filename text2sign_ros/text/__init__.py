@@ -6,6 +6,7 @@ from text2sign_ros.text.markup import Manner
 from text2sign_ros.text.normalise import Boundary, Word, normalise
 from text2sign_ros.text.omissions import Omissions
 from text2sign_ros.text.segments import Plan, Segment, Segmenter, Segments, Unit, plan
+from text2sign_ros.text.senses import Senses
 from text2sign_ros.text.sentences import SentenceSegmenter
 from text2sign_ros.text.units import UnitSegmenter, Vocabulary, VocabularyError
 
@@ -17,6 +18,7 @@ __all__ = [
     "Segment",
     "Segmenter",
     "Segments",
+    "Senses",
     "SentenceEncoder",
     "SentenceSegmenter",
     "TextEmbedding",

@@ -28,11 +28,19 @@ _MARKERS = frozenset({"question", "wh", "negation", "affirmation", "plain"})
 _SPANS = (*_PACES, "emphasis", "spell", *sorted(_MARKERS))
 """Tags that come in pairs: opened and closed."""
 
-TAG = r"\[/?[a-z]{1,16}(?: [a-z0-9.]{1,8})?\]" + rf"|\[/?(?:pause|{'|'.join(_SPANS)})(?![a-z])"
+LONGEST_ALTERNATIVE = 40
+"""Characters of the longest name of an alternative."""
+
+TAG = (
+    rf"\[alt [a-z0-9 ]{{1,{LONGEST_ALTERNATIVE}}}\]"
+    + r"|\[/?[a-z]{1,16}(?: [a-z0-9.]{1,8})?\]"
+    + rf"|\[/?(?:pause|alt|{'|'.join(_SPANS)})(?![a-z])"
+)
 """What looks like a tag in folded text: known, unknown, or the start of a malformed one."""
-LONGEST_TAG = 28
+LONGEST_TAG = LONGEST_ALTERNATIVE + 6
 """Most characters that ``TAG`` can match, its lookahead included."""
 _PAUSE = re.compile(r"\[pause(?: (\d{1,2}(?:\.\d{1,3})?))?\]", re.ASCII)
+_ALT = re.compile(r"\[alt ([a-z0-9]+(?: [a-z0-9]+)*)\]", re.ASCII)
 
 _WH = re.compile("(who|what|when|where|why|how)s?|whom|whose|which")
 _NEGATIVE = re.compile(
@@ -67,21 +75,22 @@ class Fault(Enum):
     UNKNOWN = (
         "unknown tag signed as text",
         "unknown tags signed as text",
-        f"the tags are pause, {', '.join(_SPANS)}",
+        f"the tags are pause, alt, {', '.join(_SPANS)}",
     )
     MALFORMED = (
         "malformed tag signed as text",
         "malformed tags signed as text",
-        f"write [slow] and [/slow], [pause] or [pause 1.5] (at most {LONGEST_PAUSE:g} seconds)",
+        f"write [slow] and [/slow], [pause] or [pause 1.5] (at most {LONGEST_PAUSE:g} seconds), [alt 2] before a word",
     )
     REPEATED = ("tag signed as text", "tags signed as text", "opened again before it was closed")
     NOT_OPEN = ("tag signed as text", "tags signed as text", "closed without being open")
     NOT_CLOSED = ("tag never closed", "tags never closed", "held to the end of the text")
     NOTHING_HELD = ("pause without effect", "pauses without effect", "there is no word before it to hold")
-    NOTHING_SPELLED = (
+    NOTHING_CHOSEN = ("tag without effect", "tags without effect", "there is no word after it to choose a sign for")
+    NO_UNITS = (
         "tag without effect",
         "tags without effect",
-        "this model signs whole sentences and has no letters to spell with",
+        "this model signs whole sentences: it has no letters to spell with, and no alternatives to choose from",
     )
 
 
@@ -118,16 +127,17 @@ class Markup:
 
     Args:
         faults: collects what is wrong with the tags.
-        spells: whether the model has letters; without them ``spell`` does nothing.
+        units: whether the model has signs and letters; without them ``spell`` and ``alt`` do nothing.
 
     Attributes:
         manner: how the next word is signed.
     """
 
-    def __init__(self, faults: Faults, *, spells: bool = True) -> None:
+    def __init__(self, faults: Faults, *, units: bool = True) -> None:
         self.manner = DEFAULT_MANNER
         self._open: list[str] = []  # each at most once, in the order of opening
-        self._faults, self._spells = faults, spells
+        self._alternative = ""  # asked for, and not taken yet
+        self._faults, self._units = faults, units
 
     def read(self, tag: str) -> float | None:
         """Process a match of ``TAG``.
@@ -140,27 +150,44 @@ class Markup:
             return None
         if pause := _PAUSE.fullmatch(tag):
             return _seconds(pause)
+        if asked := _ALT.fullmatch(tag):
+            if not self._units:
+                self._faults.add(Fault.NO_UNITS, tag)
+                return 0.0
+            self.take_alternative(used=False)
+            self._alternative = asked[1]
+            return 0.0
         name = tag.strip("[/]")
         if name in self._open:
             self._open.remove(name)
         else:
             self._open.append(name)
-            if name == "spell" and not self._spells:
-                self._faults.add(Fault.NOTHING_SPELLED, tag)
+            if name == "spell" and not self._units:
+                self._faults.add(Fault.NO_UNITS, tag)
         self.manner = self._manner()
         return 0.0
 
+    def take_alternative(self, *, used: bool = True) -> str:
+        """The number or words of the last ``[alt …]``, which then is done with; "" if there is none."""
+        asked, self._alternative = self._alternative, ""
+        if asked and not used:
+            self._faults.add(Fault.NOTHING_CHOSEN, f"[alt {asked}]")
+        return asked
+
     def end(self) -> None:
         """Mark the end of the text."""
+        self.take_alternative(used=False)
         for name in self._open:
             self._faults.add(Fault.NOT_CLOSED, f"[{name}]")
 
     def _fault(self, tag: str) -> Fault | None:
         if pause := _PAUSE.fullmatch(tag):
             return None if 0.0 < _seconds(pause) <= LONGEST_PAUSE else Fault.MALFORMED
+        if _ALT.fullmatch(tag):
+            return None
         name, closes = tag.strip("[/]"), tag.startswith("[/")
         if name not in _SPANS or not tag.endswith("]"):
-            return Fault.MALFORMED if name.split(" ")[0] in (*_SPANS, "pause") else Fault.UNKNOWN
+            return Fault.MALFORMED if name.split(" ")[0] in (*_SPANS, "pause", "alt") else Fault.UNKNOWN
         if closes and name not in self._open:
             return Fault.NOT_OPEN
         return Fault.REPEATED if name in self._open and not closes else None
@@ -169,8 +196,13 @@ class Markup:
         paces = [_PACES[name] for name in self._open if name in _PACES]
         pace = paces[-1] if paces else 1.0
         markers = frozenset(self._open) & (_MARKERS | {"emphasis"})
-        spell = self._spells and "spell" in self._open
+        spell = self._units and "spell" in self._open
         return Manner(pace * _EMPHASIS_PACE if "emphasis" in markers else pace, spell, markers)
+
+
+def asking_for(label: str, alternative: str) -> str:
+    """A text that is signed as this one sign: "[alt person]alert"; just the label for its default."""
+    return f"[alt {alternative}]{label}" if alternative else label
 
 
 def _seconds(pause: re.Match[str]) -> float:

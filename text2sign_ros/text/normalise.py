@@ -44,6 +44,9 @@ class Word:
         manner: how it is signed, by the tags around it.
         pause: seconds to hold it.
         asks: whether a question mark ends its sentence here.
+        name: whether it looks like a name: capitalised, and not the first word of its sentence.
+        alternative: which sign is asked for, of those that the word stands for, by the tag before it.
+        context: the words around it, where a choice among signs may need them.
     """
 
     text: str
@@ -51,6 +54,9 @@ class Word:
     manner: Manner = DEFAULT_MANNER
     pause: float = 0.0
     asks: bool = False
+    name: bool = False
+    alternative: str = ""
+    context: str = ""
 
 
 def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
@@ -69,8 +75,8 @@ def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
     """
     last: Word | None = None  # what follows it is not known yet
     markup = Markup(omissions.markup)
-    for token, cut in _tokens(characters(text, fold, kind, omissions)):
-        tag = token["tag"]
+    for token, cut in _tokens(characters(text, _cased, kind, omissions)):
+        tag = (token["tag"] or "").lower()
         pause = markup.read(tag) if tag else None
         if tag and pause is not None:
             if pause:
@@ -81,9 +87,13 @@ def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
             if words:
                 if last:
                     yield last
-                *others, final = words
-                yield from (Word(word, Boundary.WORD, markup.manner) for word in others)
-                last = Word(final, Boundary.NONE if cut and part["letters"] else Boundary.WORD, markup.manner)
+                name = last is not None and last.boundary < Boundary.SENTENCE and _is_capitalised(part["letters"])
+                manner, alternative = markup.manner, markup.take_alternative()
+                for word in words[:-1]:
+                    yield Word(word, Boundary.WORD, manner, alternative=alternative)
+                    alternative = ""
+                boundary = Boundary.NONE if cut and part["letters"] else Boundary.WORD
+                last = Word(words[-1], boundary, manner, name=name, alternative=alternative)
             elif last:
                 asks = last.asks or "?" in (part["sentence"] or "")
                 boundary = max(last.boundary, BOUNDARIES[part.lastgroup])
@@ -171,6 +181,16 @@ def fold(char: str) -> str:
     return f" {folded} " if category == "No" and folded else folded
 
 
+@lru_cache(1024)
+def _cased(char: str) -> str:
+    """``fold``, except that capitals stay capitals."""
+    return fold(char).upper() if char.isupper() else fold(char)
+
+
+def _is_capitalised(letters: str | None) -> bool:
+    return letters is not None and letters[0].isupper() and not letters.isupper()
+
+
 def _ascii(char: str) -> str:
     if " " <= char <= "~":
         return char
@@ -185,11 +205,11 @@ PLAIN = re.compile(
     r"|(?P<symbol>[&+=%@#$€£¥])"
     r"|(?P<sentence>[!?\n]+|\.(?![a-z0-9]))"
     r"|(?P<clause>[,;:()\]{}]+|\[|(?<= )-(?= )|--+)",
-    re.ASCII,
+    re.ASCII | re.IGNORECASE,
 )
 """Tokens of folded text: words, numbers and symbols, and, named as in ``BOUNDARIES``, the punctuation after them."""
 # What turns out not to be a tag is read as plain text.
-_TOKEN = re.compile(rf"(?P<tag>{TAG})|{PLAIN.pattern}", re.ASCII)
+_TOKEN = re.compile(rf"(?P<tag>{TAG})|{PLAIN.pattern}", re.ASCII | re.IGNORECASE)
 BOUNDARIES: dict[str | None, Boundary] = {"sentence": Boundary.SENTENCE, "clause": Boundary.CLAUSE}
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 _REACH = LONGEST_TAG
@@ -231,7 +251,7 @@ def _read(token: re.Match[str]) -> list[str]:
     if token.lastgroup in BOUNDARIES:
         return []
     if letters := token["letters"]:
-        return [letters.replace("'", "")]
+        return [letters.replace("'", "").lower()]
     if symbol := token["symbol"]:
         return [_SYMBOLS.get(symbol) or _CURRENCIES[symbol][1]]
     return _number(token)

@@ -11,6 +11,8 @@ from text2sign_ros.text.markup import Faults
 
 _SHOWN = 5
 """Characters of each kind to show in a warning."""
+_MOST_CHOICES, _MORE = 3, "more alternatives that do not exist"
+"""Warnings about alternatives, and what stands for all further ones."""
 
 
 class Kind(Enum):
@@ -43,6 +45,11 @@ class Omissions:
         """Letters of spelled words that the vocabulary has no sign for, with their counts."""
         self.markup = Faults()
         """What is wrong with the tags."""
+        self._choices: Counter[str] = Counter()
+
+    def choose(self, why: str) -> None:
+        """Count an alternative that was asked for and does not exist."""
+        self._choices[why if why in self._choices or len(self._choices) < _MOST_CHOICES else _MORE] += 1
 
     def add(self, char: str, kind: Kind, count: int) -> None:
         """Count ``count`` more occurrences of a character."""
@@ -65,4 +72,5 @@ class Omissions:
         if self.letters:
             shown = ", ".join(f"{letter} ({count}x)" for letter, count in sorted(self.letters.items()))
             lines.append(f"left out letters of spelled words that the vocabulary has no sign for: {shown}")
+        lines += [f"{why} ({count}x)" if count > 1 else why for why, count in self._choices.items()]
         return (*lines, *self.markup.warnings)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol, TypeVar
 
+from text2sign_ros.naming import named
 from text2sign_ros.text.errors import TextError
 from text2sign_ros.text.markup import DEFAULT_MANNER, LOOKAHEAD, Manner, default_markers
 from text2sign_ros.text.normalise import Boundary, Word
@@ -28,6 +29,8 @@ class Unit:
         boundary: what ends after it; NONE between the letters of a word.
         manner: how it is signed, by the tags and the punctuation of the text.
         pause: seconds to hold it.
+        said: of a sign, the words of the text that it stands for, in their normal form: "cats" for "cat".
+        alternative: which of several signs with this text; "" is the default.
     """
 
     text: str
@@ -36,6 +39,13 @@ class Unit:
     boundary: Boundary
     manner: Manner = DEFAULT_MANNER
     pause: float = 0.0
+    said: str = ""
+    alternative: str = ""
+
+    @property
+    def name(self) -> str:
+        """What conditions the model: the text, and the alternative if it is not the default: "alert (person)"."""
+        return named(self.text, self.alternative)
 
     @property
     def spelled(self) -> bool:
@@ -56,7 +66,7 @@ class Segment:
     @property
     def text(self) -> str:
         """What conditions the model: "hello g r a c e", "Hello, my name is Grace."."""
-        return " ".join(unit.text for unit in self.units)
+        return " ".join(unit.name for unit in self.units)
 
 
 class Segmenter(Protocol):
@@ -65,6 +75,7 @@ class Segmenter(Protocol):
     Attributes:
         texts: all texts that a segment can have; None if there are too many to list.
         phrases: words that form one sign together: callers that cut a text beforehand must not separate them.
+        forms: inflected forms of these words, which form the sign as well: "cats" -> "cat".
         example: a text to warm up a model with.
     """
 
@@ -73,6 +84,9 @@ class Segmenter(Protocol):
 
     @property
     def phrases(self) -> frozenset[tuple[str, ...]]: ...
+
+    @property
+    def forms(self) -> Mapping[str, str]: ...
 
     @property
     def example(self) -> str: ...
@@ -199,18 +213,24 @@ def marked(words: Iterable[Word], spoken: Callable[[Word], Iterable[str]]) -> It
         words: the last one ends a sentence.
         spoken: returns the words in normal form that one of them contains.
     """
+    for held, whole in in_sentences(words):
+        if whole:
+            pairs = ((form, each.manner) for each in held for form in spoken(each))
+            if found := default_markers(pairs, asks=held[-1].asks):
+                held = [replace(w, manner=replace(w.manner, markers=w.manner.markers | found)) for w in held]
+        yield from held
+
+
+def in_sentences(words: Iterable[Word]) -> Iterator[tuple[list[Word], bool]]:
+    """The words of each sentence, and whether it is all of it: one longer than ``LOOKAHEAD`` comes in parts."""
     held: list[Word] = []
     length = 0  # of the sentence so far
     for word in words:
         length += len(word.text) + 1
         held.append(word)
         ended = word.boundary == Boundary.SENTENCE
-        if ended and length <= LOOKAHEAD:
-            pairs = ((form, each.manner) for each in held for form in spoken(each))
-            if found := default_markers(pairs, asks=word.asks):
-                held = [replace(w, manner=replace(w.manner, markers=w.manner.markers | found)) for w in held]
         if ended or length > LOOKAHEAD:
-            yield from held
+            yield held, length <= LOOKAHEAD
             held = []
         if ended:
             length = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -64,6 +64,11 @@ class SentenceSegmenter:
         return frozenset()
 
     @property
+    def forms(self) -> Mapping[str, str]:
+        """Empty, as ``phrases``."""
+        return {}
+
+    @property
     def example(self) -> str:
         """A word."""
         return EXAMPLES[0]
@@ -84,7 +89,7 @@ class SentenceSegmenter:
     def _words(self, text: str, omissions: Omissions) -> Iterator[Word]:
         """The words as written, each with the punctuation around it; the last one ends a sentence."""
         last: Word | None = None  # what follows it is not known yet
-        markup = Markup(omissions.markup, spells=False)
+        markup = Markup(omissions.markup, units=False)
         gap, goes_on = "", False  # between the last run and this one; whether there is nothing, not even a tag
         for token in _tokens(characters(text, self._written, _why, omissions)):
             tag = (token["tag"] or "").lower()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice, takewhile
+from types import MappingProxyType
 
 LANGUAGE = "en"
 """Language of the vocabulary, of spoken numbers and of the words that determine markers; ISO 639-1."""
@@ -60,10 +61,14 @@ class Transcript:
 
     Args:
         phrases: the signs, as tuples of their words in lower case.
+        forms: inflected forms of these words, which stand for them.
     """
 
-    def __init__(self, phrases: Collection[tuple[str, ...]] = ()) -> None:
+    def __init__(
+        self, phrases: Collection[tuple[str, ...]] = (), forms: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._phrases = [phrase for phrase in phrases if len(phrase) > 1]
+        self._forms = forms
         self._updated_at = float("-inf")
         self._forget()
 
@@ -131,8 +136,8 @@ class Transcript:
         """Whether a cut before word ``cut`` may split a sign of several words that starts at ``begin`` or later."""
         for phrase in self._phrases:
             for start in range(max(begin, cut - len(phrase) + 1), cut):
-                heard = tuple(keys[start : start + len(phrase)])
-                if heard == phrase[: len(heard)]:
+                heard = keys[start : start + len(phrase)]
+                if all(key == word or self._forms.get(key) == word for key, word in zip(heard, phrase, strict=False)):
                     return True
         return False
 

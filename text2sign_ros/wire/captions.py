@@ -20,6 +20,8 @@ MAX_BYTES = 100_000
 """No message is larger, whatever the text: that follows from the numbers below, at up to six bytes a character."""
 MAX_PARTS, MAX_WARNINGS, MAX_SPELLED = 64, 12, 20
 """Most parts in a message, besides markers that are still open; most warnings; most spelled words."""
+_ADDED = ("said", "alternative")
+"""Keys that messages of earlier programs with this version do not have."""
 _TEXT, _REASON, _WARNING, _LABEL, _WORD = 1000, 500, 350, 100, 60
 """Characters of a text, a reason, a warning, a part, a spelled word."""
 
@@ -44,7 +46,7 @@ class TimedPart:
 
     Attributes:
         index: number within the text.
-        kind, text, word, estimated: as in ``timeline.Part``, the text shortened to 100 characters.
+        kind, text, word, estimated, said, alternative: as in ``timeline.Part``, the texts shortened to 100 characters.
         start_frame, end_frame: within the text's motion; None where the end is not known yet.
         start_stamp, end_stamp: nanoseconds of the signer's clock.
     """
@@ -58,6 +60,8 @@ class TimedPart:
     end_frame: int | None
     start_stamp: int
     end_stamp: int | None
+    said: str = ""
+    alternative: str = ""
 
 
 @dataclass
@@ -263,6 +267,8 @@ class _Live:
             part.end,
             self._stamp(part.start),
             None,
+            _short(part.said, _LABEL),
+            _short(part.alternative, _LABEL),
         )
         captions.parts_started += 1
         captions.parts.append(timed)
@@ -290,6 +296,8 @@ def seconds(parts: Iterable[Part], fps: float) -> list[dict[str, Any]]:
             "index": index,
             "kind": part.kind,
             "text": part.text,
+            "said": part.said,
+            "alternative": part.alternative,
             "word": part.word,
             "estimated": part.estimated,
             "start_frame": part.start,
@@ -302,8 +310,12 @@ def seconds(parts: Iterable[Part], fps: float) -> list[dict[str, Any]]:
 
 
 def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
-    """The values that a dataclass has attributes for, each checked for its type."""
-    given = {name: (values[name], hint) for name, hint in get_type_hints(kind).items()}
+    """The values that a dataclass has attributes for, each checked for its type.
+
+    What was added within the version may be missing, as in recorded messages.
+    """
+    hints = get_type_hints(kind).items()
+    given = {name: (values[name], hint) for name, hint in hints if name in values or name not in _ADDED}
     for name, (value, hint) in given.items():
         if not isinstance(value, get_origin(hint) if get_origin(hint) is list else hint):
             raise TypeError(f"{name} is {value!r}")

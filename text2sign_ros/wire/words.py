@@ -9,7 +9,7 @@ from text2sign_ros.wire.captions import MAX_PARTS, Captions, TimedPart
 
 
 class Words:
-    """The words of one text as they are played: each sign, each clause and each spelled word, at its start.
+    """The words of one text as they are played: of each sign, each clause and each spelled word, at its start.
 
     Not thread-safe.
 
@@ -64,7 +64,8 @@ class Words:
             if part.kind == "letter" and part.word is not None and part.word == self._word:
                 self._words[-1] += part.text
                 continue
-            self._words.append(part.text)
+            words = part.said or part.text
+            self._words.append(words)
             self._word = part.word if part.kind == "letter" else None
-            begun.append(part.text if self._word is None else self._spelled(self._word))
+            begun.append(words if self._word is None else self._spelled(self._word))
         return begun
