@@ -53,7 +53,8 @@ class Audience(Companion):
         create(MultiDOFJointTrajectory, topic, on_chunk, QoSProfile(depth=1000), raw=True)
         create(MarkerArray, f"{namespace}/player/markers", on_markers, LATCHED)
         create(String, f"{namespace}/signer/layout", on_layout, LATCHED)
-        self.clients[namespace] = SignerClient(f"{namespace}/signer", node=self.node, motion=False)
+        client = SignerClient(f"{namespace}/signer", node=self.node, motion=False)
+        self.clients[namespace] = self.held.enter_context(client)
 
     @property
     def goals(self) -> dict[str, list[Status]]:
@@ -65,8 +66,3 @@ class Audience(Companion):
 
     def situation(self) -> str:
         return f"goals {self.goals}, frames {self.frames}"
-
-    def close(self) -> None:
-        for client in self.clients.values():
-            client.close()
-        super().close()

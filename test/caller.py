@@ -6,17 +6,19 @@ import atexit
 import importlib.util
 import shutil
 import tempfile
-import threading
 import time
 import uuid
+from collections.abc import Callable
+from concurrent import futures
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from interfaces import build
 from observer import Observer
 from rclpy.action import ActionClient
+from rclpy.task import Future
 from std_msgs.msg import String
 from unique_identifier_msgs.msg import UUID
 
@@ -47,6 +49,9 @@ def tts_msgs(version: str = "newer") -> Path:
         """
         build(folder, "tts_msgs", "action/TTS", idl, NEEDS)
     return folder
+
+
+T = TypeVar("T")
 
 
 class Call:
@@ -84,11 +89,8 @@ class Caller(Observer):
         self._kind, self.calls = TTS, list[Call]()
         self.captions: dict[uuid.UUID, Captions] = {}
         deep = {f"{name}_service_qos_profile": qos.TEXT for name in ("goal", "result", "cancel")}  # lose none of many
-        made: list[ActionClient] = []
         # In the thread that spins, which otherwise might find it half made.
-        self._executor.create_task(lambda: made.append(ActionClient(self.node, TTS, "/signer/tts", **deep)))
-        self.until(lambda: made, "the client")
-        (self.actions,) = made
+        self.actions = self._spinning(lambda: ActionClient(self.node, TTS, "/signer/tts", **deep))
         self.node.create_subscription(String, "/signer/captions", self._on_captions, qos.CAPTIONS)
         self._motion = motion
 
@@ -117,26 +119,29 @@ class Caller(Observer):
         def on_answer(future: Any) -> None:
             call.handle, call.accepted = future.result(), future.result().accepted
             if call.accepted and ask:
-                self.ask(call)
+                self._ask(call)
 
         goal = self._kind.Goal(input=text, locale=locale, voice=voice)
         own = UUID(uuid=np.frombuffer(call.id.bytes, np.uint8))
 
-        sent = threading.Event()
-
-        def send() -> None:
-            self.actions.send_goal_async(goal, on_feedback, own).add_done_callback(on_answer)
-            sent.set()
-
-        # In the thread that spins: rclpy 9.1 misses an answer that comes before send_goal_async has returned. Jazzy's
-        # executor begins with the newest task, so wait for it.
-        self._executor.create_task(send)
-        assert sent.wait(20.0), "nothing spins the caller"
+        self._spinning(lambda: self.actions.send_goal_async(goal, on_feedback, own).add_done_callback(on_answer))
         return call
 
     def ask(self, call: Call) -> None:
         """Ask for the result of an accepted goal."""
+        self._spinning(lambda: self._ask(call))
 
+    def cancel(self, *calls: Call) -> list[Future]:
+        """Ask to cancel accepted goals, one after another; the futures get the answers."""
+        return self._spinning(lambda: [call.handle.cancel_goal_async() for call in calls])
+
+    def _spinning(self, work: Callable[[], T]) -> T:
+        """Do ``work`` in the thread that spins: rclpy misses an answer that comes before the request has returned."""
+        done = futures.Future[T]()
+        self._executor.create_task(lambda: done.set_result(work()))
+        return done.result(20.0)  # Jazzy's executor begins with the newest task: one at a time keeps the order
+
+    def _ask(self, call: Call) -> None:
         def on_result(future: Any) -> None:
             call.ended_at = time.time_ns()
             call.results.append(future.result())

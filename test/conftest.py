@@ -13,6 +13,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -142,9 +143,14 @@ def keep(chunks: list[Trajectory], chunk: Trajectory) -> None:
 
 
 class Companion:
-    """A node of the test, spun in a thread, that publishes texts and the clock. Subclasses subscribe."""
+    """A node of the test, spun in a thread, that publishes texts and the clock. Subclasses subscribe.
+
+    ``held`` releases what uses the node, at the end and when nothing spins it any more: rclpy's executor may fail at a
+    topic that another thread destroys (ros2/rclpy#1284).
+    """
 
     def __init__(self, name: str) -> None:
+        self.held = ExitStack()
         self.context = Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node(name, context=self.context)
@@ -183,6 +189,7 @@ class Companion:
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
+        self.held.close()
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown(context=self.context)

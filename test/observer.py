@@ -34,7 +34,7 @@ class Observer(Companion):
         if motion:
             topic, depth = f"{name}/trajectory", QoSProfile(depth=1000)
             self.node.create_subscription(MultiDOFJointTrajectory, topic, lambda _: None, depth, raw=True)
-        self.client = SignerClient(name, node=self.node, motion=False)
+        self.client = self.held.enter_context(SignerClient(name, node=self.node, motion=False))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self.said += [s.message for s in message.status if s.name == f"{self._name.lstrip('/')}: signing"]
@@ -73,7 +73,3 @@ class Observer(Companion):
         request = SetParameters.Request()
         request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
         return self.client.call(SetParameters, "set_parameters", request, 60.0, repeat=2.0).results
-
-    def close(self) -> None:
-        self.client.close()
-        super().close()

@@ -35,7 +35,7 @@ class Reader(Companion):
 
     def __init__(self, name: str = "reader") -> None:
         super().__init__(name)
-        self.client = SignerClient("/signer", node=self.node, motion=False)
+        self.client = self.held.enter_context(SignerClient("/signer", node=self.node, motion=False))
         self.captions: list[Captions] = []
         self.chunks: list[trajectory.Trajectory] = []
         self.goals: dict[uuid.UUID, GoalStatus] = {}
@@ -63,10 +63,6 @@ class Reader(Companion):
 
     def trigger(self, name: str) -> None:
         assert self.client.call(Trigger, name, Trigger.Request(), 60.0).success
-
-    def close(self) -> None:
-        self.client.close()
-        super().close()
 
     def latest(self, text: str) -> Captions | None:
         """What is known of a text."""

@@ -33,7 +33,7 @@ class Application(Companion):
 
     def __init__(self) -> None:
         super().__init__("application")
-        self.signer = SignerClient("/signer", node=self.node)
+        self.signer = self.held.enter_context(SignerClient("/signer", node=self.node))
         self.log: list[tuple[int, str]] = []  # when it came, what
         self.shown: list[MarkerArray] = []
         latched = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -53,10 +53,6 @@ class Application(Companion):
     def wait_until_played(self, goal: Goal, seconds: float) -> None:
         moment = round(seconds * 1e9)
         self.until(lambda: goal.stamp_ns and time.time_ns() > goal.stamp_ns + moment, f"{seconds} s of {goal.text!r}")
-
-    def close(self) -> None:
-        self.signer.close()
-        super().close()
 
 
 @pytest.fixture
@@ -158,7 +154,7 @@ def test_a_text_succeeds_when_it_was_played(
 
 def test_a_text_that_nobody_received_did_not_succeed(run_signer: Callable[..., Process]) -> None:
     lonely = Companion("lonely")
-    signer = SignerClient("/signer", node=lonely.node, motion=False)
+    signer = lonely.held.enter_context(SignerClient("/signer", node=lonely.node, motion=False))
     try:
         signer.check = run_signer(at_once=True).check
         signer.wait_until_ready()
@@ -170,7 +166,6 @@ def test_a_text_that_nobody_received_did_not_succeed(run_signer: Callable[..., P
             robot.wait_until_ready()
             assert signer.submit("tea").result().succeeded
     finally:
-        signer.close()
         lonely.close()
 
 

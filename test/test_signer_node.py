@@ -39,7 +39,7 @@ class Client(Companion):
         self.chunks: list[tuple[float, trajectory.Trajectory]] = []
         topic, qos = "/signer/trajectory", QoSProfile(depth=1000)
         self.node.create_subscription(MultiDOFJointTrajectory, topic, self._on_chunk, qos, raw=True)
-        self.signer = SignerClient("/signer", node=self.node)
+        self.signer = self.held.enter_context(SignerClient("/signer", node=self.node))
 
     def _on_chunk(self, data: bytes) -> None:
         self.chunks.append((time.time(), trajectory.decode(data)))
@@ -54,10 +54,6 @@ class Client(Companion):
 
     def situation(self) -> str:
         return f"{len(self.chunks)} chunks came"
-
-    def close(self) -> None:
-        self.signer.close()
-        super().close()
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_cancel_ends_its_own_goal_only(run_signer: Callable[..., Process], calle
     caller.connect()
     first, second, third = caller.call(LONG), caller.call("thank you"), caller.call("tea")
     caller.until(lambda: len(first.words) == 2, "the second word")
-    cancels = [call.handle.cancel_goal_async() for call in (second, first)]  # one that waits, and one that is played
+    cancels = caller.cancel(second, first)  # one that waits, and one that is played
     caller.until(lambda: all(cancel.done() for cancel in cancels), "the answers")
     assert [len(cancel.result().goals_canceling) for cancel in cancels] == [1, 1]
     caller.ended(first, second, third)
@@ -115,7 +115,7 @@ def test_cancel_ends_its_own_goal_only(run_signer: Callable[..., Process], calle
     assert first.text.split() == first.words == LONG.split()[: len(first.words)] and 2 <= len(first.words) < 5
     assert (second.words, second.text, third.words) == ([], "", ["tea"])
     caller.until(lambda: sorted(caller.goals) == sorted([TEXT_CANCELED] * 2 + [TEXT_SUCCEEDED]), "their status")
-    late = first.handle.cancel_goal_async()
+    (late,) = caller.cancel(first)
     caller.until(late.done, "the answer")
     assert not late.result().goals_canceling, "it has ended"
 
@@ -200,7 +200,8 @@ def test_a_goal_ends_once_whatever_happens_to_the_node(run_signer: Callable[...,
     asks.join()
     caller.ended(last)
     assert last.status == ABORTED and last.error
-    caller.until(lambda: not caller.actions.server_is_ready(), "the server to be gone")
+    # The graph keeps what a process leaves behind for 20 s, so say at once if it has ended.
+    caller.until(lambda: process.check() or not caller.actions.server_is_ready(), "the server to be gone")
 
     assert caller.change("configure") and caller.change("activate")
     caller.connect()

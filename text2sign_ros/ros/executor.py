@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ShutdownException, SingleThreadedExecutor, TimeoutException
 
 
@@ -32,6 +33,10 @@ class SideExecutor(SingleThreadedExecutor):
         try:
             handler, entity, _ = self.wait_for_ready_callbacks(timeout_sec=timeout_sec)
         except (ShutdownException, TimeoutException):
+            return
+        except InvalidHandle:
+            # A callback in the separate thread has destroyed a topic that was about to be waited for, and rclpy does
+            # not pass over the events of one (ros2/rclpy#1284). Nothing is lost: what is ready is so the next time.
             return
         if isinstance(getattr(entity, "callback_group", None), SideGroup):
             self._side.submit(handler)
