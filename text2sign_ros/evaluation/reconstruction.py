@@ -112,19 +112,23 @@ def motion_error(takes: Sequence[Example], rebuilt: Sequence[np.ndarray]) -> Han
 def _sums(take: Example, rebuilt: np.ndarray) -> tuple[float, ...]:
     """Distance and count, both with resting hands too, velocity error and count, path lengths rebuilt and real."""
     real, rebuilt = take.clip.positions[:, skeleton.HANDS], rebuilt[:, skeleton.HANDS]
-    seen = take.clip.confidence > 0
-    tracked = seen.copy()
-    for hand in skeleton.HAND.values():
-        if np.abs(take.clip.positions[:, hand] - skeleton.REST_POSE[hand]).max() < _AT_REST:
-            tracked[:, hand] = False
-    seen, tracked = seen[:, skeleton.HANDS], tracked[:, skeleton.HANDS]
-    both = tracked[1:] & tracked[:-1]
+    seen, signing = (take.clip.confidence > 0)[:, skeleton.HANDS], tracked(take)[:, skeleton.HANDS]
+    both = signing[1:] & signing[:-1]
     distance = np.linalg.norm(rebuilt - real, axis=-1)
     steps, rebuilt_steps = np.diff(real, axis=0), np.diff(rebuilt, axis=0)
     velocity = np.linalg.norm(rebuilt_steps - steps, axis=-1)
     ways = (np.linalg.norm(s, axis=-1)[both].sum() for s in (rebuilt_steps, steps))
-    errors = (distance[tracked].sum(), tracked.sum(), distance[seen].sum(), seen.sum(), velocity[both].sum())
+    errors = (distance[signing].sum(), signing.sum(), distance[seen].sum(), seen.sum(), velocity[both].sum())
     return (*errors, both.sum(), *ways)
+
+
+def tracked(take: Example) -> np.ndarray:
+    """(T, 79) bool: the keypoints that are observed, and are not those of a hand that rests for the whole take."""
+    signing = take.clip.confidence > 0
+    for hand in skeleton.HAND.values():
+        if np.abs(take.clip.positions[:, hand] - skeleton.REST_POSE[hand]).max() < _AT_REST:
+            signing[:, hand] = False
+    return signing
 
 
 def travelled(take: Example) -> float:
