@@ -146,7 +146,9 @@ def _hand(motion: np.ndarray, confidence: np.ndarray | None) -> tuple[np.ndarray
     all of them, metres, the same in all frames (T', 2): a J begins as an I."""
     motion = np.asarray(motion, np.float32)
     if motion.ndim != 3 or motion.shape[1:] != (skeleton.NUM_KEYPOINTS, 3) or len(motion) < 2:
-        raise HandReaderError(f"has shape {motion.shape}; give (frames, {skeleton.NUM_KEYPOINTS}, 3), at least 2 frames")
+        raise HandReaderError(
+            f"has shape {motion.shape}; give (frames, {skeleton.NUM_KEYPOINTS}, 3), at least 2 frames"
+        )
     if not np.isfinite(motion).all():
         raise HandReaderError("has numbers that are not finite; remove such frames before reading")
     keypoints, wrist = skeleton.HAND["right"], skeleton.INDEX["right_wrist"]
@@ -214,7 +216,7 @@ def with_order(hand: np.ndarray, order_mm: np.ndarray) -> np.ndarray:
 def _varied(hand: np.ndarray, drawn: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Hands of other people, held a little differently, as another tracker sees them."""
     count = len(hand)
-    bones = np.array(skeleton.HAND_BONES[: 20]) - skeleton.HAND["left"].start
+    bones = np.array(skeleton.HAND_BONES[:20]) - skeleton.HAND["left"].start
     parent = np.zeros(21, int)
     parent[bones[:, 1]] = bones[:, 0]
     bone = (hand[:, 1:] - hand[:, parent[1:]]).reshape(count, 5, 4, 3)

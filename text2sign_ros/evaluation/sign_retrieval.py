@@ -162,9 +162,7 @@ def found(queries: Sequence[str], distance: np.ndarray, takes: Sequence[str]) ->
     if missing := sorted(set(queries) - set(signs)):
         raise SignRetrievalError(f"there are no takes of {', '.join(missing)}; look up only signs that have some")
     rank = ranks(-nearest, np.asarray(queries)[:, None] == np.asarray(signs)[None])
-    figures = Found(
-        float((rank <= 1).mean()), float((rank <= 5).mean()), float(np.median(rank)), len(rank), len(signs)
-    )
+    figures = Found(float((rank <= 1).mean()), float((rank <= 5).mean()), float(np.median(rank)), len(rank), len(signs))
     return figures, rank
 
 
