@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytest.importorskip("simplemma", reason="inflected forms are found by the extra train")
+
 from text2sign_ros.export.inflections import inflections
 from text2sign_ros.text import UnitSegmenter, Vocabulary, plan
 

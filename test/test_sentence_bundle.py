@@ -65,10 +65,11 @@ def test_a_model_that_learnt_both_is_asked_for_units(bundle: Path, tmp_path: Pat
     trained = model(SENTENCES, bundle)
     with pytest.raises(ExportError, match="this model learnt whole sentences: omit it"):
         export_bundle(trained, tmp_path / "bundle", max_units=1)
-    both = replace(UNITS, kinds=np.array(["sign", "sentence", "letter", "letter", "sign"]))
+    both = replace(UNITS, kinds=np.array(["sign", "sentence", "letter", "letter", "sign", "sentence", "sign"]))
     segmenter = description(replace(trained, examples=both), None).segmenter
     assert isinstance(segmenter, UnitSettings)
     assert (segmenter.signs, segmenter.letters) == (["hello"], ["a", "b"])
+    assert segmenter.alternatives == {"hello": ["at sea"]}
 
 
 def test_evaluation_reads_units_only(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

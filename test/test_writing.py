@@ -138,6 +138,14 @@ def test_a_model_of_units_is_exported_as_one(exported: Path) -> None:
     assert [path.name for path in exported.parent.iterdir()] == ["bundle"]
 
 
+def test_an_alternative_whose_default_is_too_long_is_left_out(bundle: Path, caplog: pytest.LogCaptureFixture) -> None:
+    longer = replace(UNITS, frames=np.where(UNITS.texts == "hello", 300, UNITS.frames))
+    settings = exporting.description(model(longer, bundle), None).segmenter
+    assert isinstance(settings, UnitSettings)
+    assert (settings.signs, settings.alternatives) == (["thank you"], {})
+    assert "left out the alternatives ['at sea', 'one handed'] of 'hello'" in caplog.text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("levels", [2, 4])
 def test_u_nets_of_any_depth_sign_every_length(bundle: Path, exported: Path, tmp_path: Path, levels: int) -> None:
