@@ -87,13 +87,14 @@ def test_the_step_is_that_of_the_u_net(networks, folder: Path, batch: int, codes
     np.testing.assert_allclose(got, want, atol=TOLERANCE, rtol=0)
 
 
-def test_hands_with_codes_of_their_own_are_decoded_by_the_graph_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch", [1, 3])
+def test_hands_with_codes_of_their_own_are_decoded_by_the_graph_too(tmp_path: Path, batch: int) -> None:
     torch.manual_seed(0)
     vae = HandVAE(SignVAEConfig(hand_dim=6, channels=16, blocks=1)).eval().requires_grad_(False)
     for parameter in vae.parameters():
         parameter.copy_(0.15 * torch.randn_like(parameter))
     graphs.export_decoder(vae, tmp_path / "decoder.onnx")
-    codes = np.random.default_rng(0).standard_normal((2, 20, 9), np.float32)
+    codes = np.random.default_rng(0).standard_normal((batch, 20, 9), np.float32)
     (got,) = _run(tmp_path / "decoder.onnx", codes=codes)
     np.testing.assert_allclose(got, vae.from_codes(torch.from_numpy(codes)), atol=TOLERANCE, rtol=0)
 

@@ -71,7 +71,7 @@ class Features(nn.Module):
         points = self.body_chains @ body.unflatten(2, (-1, 3))
         axes = orthonormal(hands[..., :3], hands[..., 3:6])
         fingers = self.hand_chains @ (hands[..., 6:].unflatten(2, (-1, 3)) @ axes.transpose(-1, -2))
-        left, right = fingers.chunk(2)
+        left, right = fingers.unflatten(0, (2, -1)).unbind()  # chunk would fix the batch in an exported graph
         wrists = points[:, :, -2:]
         return torch.cat(
             (points[:, :, :-2], wrists[:, :, :1], wrists[:, :, :1] + left * self.mirror,
