@@ -146,7 +146,9 @@ def _hand(motion: np.ndarray, confidence: np.ndarray | None) -> tuple[np.ndarray
     all of them, metres, the same in all frames (T', 2): a J begins as an I."""
     motion = np.asarray(motion, np.float32)
     if motion.ndim != 3 or motion.shape[1:] != (skeleton.NUM_KEYPOINTS, 3) or len(motion) < 2:
-        raise HandReaderError(f"has shape {motion.shape}; give (frames, {skeleton.NUM_KEYPOINTS}, 3), at least 2 frames")
+        raise HandReaderError(
+            f"has shape {motion.shape}; give (frames, {skeleton.NUM_KEYPOINTS}, 3), at least 2 frames"
+        )
     if not np.isfinite(motion).all():
         raise HandReaderError("has numbers that are not finite; remove such frames before reading")
     keypoints, wrist = skeleton.HAND["right"], skeleton.INDEX["right_wrist"]
@@ -165,8 +167,11 @@ def _hand(motion: np.ndarray, confidence: np.ndarray | None) -> tuple[np.ndarray
 
 
 def _features(hand: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Right hands (B, 21, 3) and the ways of their tips (B, 2) -> (B, F) float32: the vectors between all keypoints in the palm's frame
-    relative to their lengths, in which near fingers count as much as distant ones; the palm's axes; relations."""
+    """Right hands (B, 21, 3) and the ways of their tips (B, 2) -> (B, F) float32.
+
+    That is the vectors between all keypoints in the palm's frame, relative to their lengths, so that near fingers count
+    as much as distant ones; the palm's axes; relations between the fingers; and the ways.
+    """
     axes = palm_frame(hand)
     local = hand @ np.swapaxes(axes, -1, -2)
     way = local[:, _FIRST] - local[:, _SECOND]
@@ -214,7 +219,7 @@ def with_order(hand: np.ndarray, order_mm: np.ndarray) -> np.ndarray:
 def _varied(hand: np.ndarray, drawn: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Hands of other people, held a little differently, as another tracker sees them."""
     count = len(hand)
-    bones = np.array(skeleton.HAND_BONES[: 20]) - skeleton.HAND["left"].start
+    bones = np.array(skeleton.HAND_BONES[:20]) - skeleton.HAND["left"].start
     parent = np.zeros(21, int)
     parent[bones[:, 1]] = bones[:, 0]
     bone = (hand[:, 1:] - hand[:, parent[1:]]).reshape(count, 5, 4, 3)
