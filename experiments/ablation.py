@@ -18,7 +18,8 @@ import torch
 from text2sign_ros import palette
 from text2sign_ros.clip import write_whole
 from text2sign_ros.evaluation import learnt
-from text2sign_ros.evaluation.evaluate import Budget, accuracy, recogniser_of, single_signs
+from text2sign_ros.evaluation.evaluate import Budget, accuracy, recogniser_of
+from text2sign_ros.evaluation.isolated import single_signs
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.training import config as configuration

@@ -11,7 +11,8 @@ import pytest
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import FPS, Example, Kind, Unit
 from text2sign_ros.evaluation import learnt
-from text2sign_ros.evaluation.evaluate import Budget, _dictionary, accuracy, evaluate, single_signs
+from text2sign_ros.evaluation.evaluate import Budget, _dictionary, accuracy, evaluate
+from text2sign_ros.evaluation.isolated import single_signs
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.tables import tables
 from text2sign_ros.evaluation.translation import bootstrap

@@ -7,21 +7,37 @@ import inspect
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import asl_cafe
 from text2sign_ros.corpora.base import FPS, SPLITS, Example, Kind
 from text2sign_ros.corpora.composition import Composer
-from text2sign_ros.evaluation import learnt, metrics, reader, recogniser, reconstruction, retrieval, translation
+from text2sign_ros.evaluation import (
+    confusion,
+    finger_relations,
+    hand_reader,
+    isolated,
+    learnt,
+    metrics,
+    reader,
+    recogniser,
+    reconstruction,
+    retrieval,
+    translation,
+)
+from text2sign_ros.evaluation.hand_reader import HandReader
+from text2sign_ros.evaluation.isolated import plain, single_signs
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.reader import Reader
 from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
 from text2sign_ros.inference.bundle import Bundle, BundleError, UnitSettings
-from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
+from text2sign_ros.inference.signer import Signer
 from text2sign_ros.networks.saving import save
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import CorpusConfig
@@ -40,6 +56,8 @@ class Budget:
         recogniser_steps, reader_steps: training steps of the two readers.
         many_steps: steps of DPM-Solver++(2M) for the undistilled network.
         warped_sentences: how many sentences are compared by dynamic time warping, which is slow.
+        hand_reader_steps: training steps of the reader of hand shapes.
+        letter_takes, sign_takes: how often each letter is signed for it, and each sign to be found among all real ones.
     """
 
     train_sentences: int = 4000
@@ -48,9 +66,13 @@ class Budget:
     reader_steps: int = 2500
     many_steps: int = 20
     warped_sentences: int = 40
+    hand_reader_steps: int = hand_reader.STEPS
+    letter_takes: int = 20
+    sign_takes: int = 3
 
 
 Thing = TypeVar("Thing")
+Network = TypeVar("Network", bound=nn.Module)
 System = Callable[[Sequence[str], int], SignClip]
 """(units, sentence index) -> its motion, from rest to rest; the same index gives the same motion."""
 
@@ -62,8 +84,9 @@ def evaluate(
 
     Args:
         bundle: folder of the bundle, with its networks.
-        data: folder of asl_cafe.
-        work: folder of what is kept between runs.
+        data: folder of asl_cafe; other corpora that the bundle was trained on are where its configuration says, or
+            beside it.
+        work: folder of what is kept between runs, and of ``confusions.png``.
         sentences: how many unseen sentences each system signs.
         takes: how many times each system signs every sign and letter alone.
         budget: everything else.
@@ -81,6 +104,7 @@ def evaluate(
         raise BundleError(f"{bundle} signs whole sentences; the readers of evaluation know signs and letters only")
     networks = learnt.load(bundle)
     corpus = asl_cafe.read(data)
+    others = isolated.other_recordings(networks.config.data.corpora, data)
     of_split = {split: [take for take in corpus if take.split == split] for split in SPLITS}
     recordings = (CorpusConfig("asl_cafe", str(data)),)
     train = compose(recordings, "train", budget.train_sentences, 0, work)
@@ -113,6 +137,18 @@ def evaluate(
         "hand_error_mm": asdict(reconstruction.hand_error(networks.sign_vae, of_split["test"])),
         "retrieval": asdict(retrieval.retrieval(networks.aligner, segments, real.labels)),
     }
+    shapes = isolated.hand_shapes(
+        hand_reader_of([*of_split["train"], *of_split["val"]], work, budget.hand_reader_steps),
+        of_split["test"], networks.sign_vae, signers[str(best)], budget.letter_takes,
+    )  # fmt: skip
+    signs = isolated.all_signs([*corpus, *others], networks.sign_vae, signers[str(best)], budget.sign_takes)
+    results |= {
+        "relations": isolated.relations(networks.sign_vae, of_split["test"]),
+        "hand_shapes": shapes,
+        "all_signs": {name: value for name, value in signs.items() if name != "read_rates"},
+        "read_rates": isolated.read_rates(shapes, signs),
+    }
+    confusion.draw(shapes, work / "confusions.png")
     by_row = _read_sentences(whole, texts, motions_by_row, str(best), real.letters)
     by_row |= _read_singles(single, real, test, signers, takes) | _motion(
         whole, motions_by_row, budget.warped_sentences
@@ -137,14 +173,34 @@ def reader_of(sentences: Sentences, work: Path, steps: int = Budget.reader_steps
     return _kept(work, reader, Reader, sentences, steps)
 
 
+def hand_reader_of(takes: Sequence[Example], work: Path, steps: int = Budget.hand_reader_steps) -> HandReader:
+    """The reader of hand shapes trained on these takes' letters, loaded from ``work`` if it is cached there."""
+    letters = [take for take in takes if take.unit is not None and take.unit.kind == Kind.LETTER]
+    shown = np.concatenate([take.clip.positions[:1] for take in letters])
+    fresh = HandReader(sorted({take.text for take in letters}))
+    return _loaded(
+        fresh, work, (hand_reader, finger_relations), steps, shown, lambda: hand_reader.train(letters, steps=steps)
+    )
+
+
 def _kept(work: Path, module: Any, kind: type[Any], sentences: Sentences, steps: int) -> Any:
-    """Cached weights are reused only for the same code, steps and sentences; the reader uses the recogniser's code."""
-    digest = hashlib.sha256((inspect.getsource(recogniser) + inspect.getsource(reader) + str(steps)).encode())
-    digest.update(np.ascontiguousarray(sentences.positions[:: max(1, len(sentences.positions) // 1000)]).tobytes())
-    path = work / f"{kind.__name__.lower()}.{digest.hexdigest()[:12]}.pt"
-    if not path.exists():
-        save(module.train(sentences, steps=steps, seed=0).state_dict(), path)
+    shown = sentences.positions[:: max(1, len(sentences.positions) // 1000)]
     fresh = kind(np.unique(sentences.labels).tolist())
+    # The reader uses the recogniser's code.
+    return _loaded(
+        fresh, work, (recogniser, reader), steps, shown, lambda: module.train(sentences, steps=steps, seed=0)
+    )
+
+
+def _loaded(
+    fresh: Network, work: Path, code: Sequence[ModuleType], steps: int, shown: np.ndarray, train: Callable[[], Network]
+) -> Network:
+    """The network with its cached weights, which are reused only for the same code, steps and recordings ``shown``."""
+    digest = hashlib.sha256(("".join(map(inspect.getsource, code)) + str(steps)).encode())
+    digest.update(np.ascontiguousarray(shown).tobytes())
+    path = work / f"{type(fresh).__name__.lower()}.{digest.hexdigest()[:12]}.pt"
+    if not path.exists():
+        save(train().state_dict(), path)
     fresh.load_state_dict(torch.load(path, weights_only=True))
     return fresh.eval()
 
@@ -159,21 +215,6 @@ def unseen(
         if len(units) > 1 and units not in seen:
             found[units] = None
     return list(found)
-
-
-def single_signs(signer: Signer, labels: Sequence[str], takes: int) -> tuple[list[str], list[np.ndarray]]:
-    """Sign every label ``takes`` times alone: labels, and motions (T, 79, 3) from rest to the start of the return."""
-    wanted = [(label, seed) for label in labels for seed in range(takes)]
-    motions = [
-        np.concatenate(list(signer.stream(signer.plan(_plain(label)), seed=seed)))[:-RETURN_FRAMES]
-        for label, seed in progress_bar(wanted, desc="single signs")
-    ]
-    return [label for label, _ in wanted], motions
-
-
-def _plain(text: str) -> str:
-    """Without movements of head and brows, which no recording has."""
-    return f"[plain]{text}[/plain]"
 
 
 def _compose(composer: Composer, units: Sequence[str], number: int) -> SignClip:
@@ -195,7 +236,7 @@ def _dictionary(takes: Sequence[Example]) -> System:
 
 def _signed(signer: Signer, letters: Collection[str]) -> System:
     def sign(units: Sequence[str], number: int) -> SignClip:
-        text = _plain(translation.to_text(units, letters))
+        text = plain(translation.to_text(units, letters))
         positions = np.concatenate(list(signer.stream(signer.plan(text), seed=number)))
         return SignClip(positions, np.ones(positions.shape[:2], np.float32), signer.fps)
 

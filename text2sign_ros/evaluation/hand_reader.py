@@ -167,8 +167,11 @@ def _hand(motion: np.ndarray, confidence: np.ndarray | None) -> tuple[np.ndarray
 
 
 def _features(hand: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Right hands (B, 21, 3) and the ways of their tips (B, 2) -> (B, F) float32: the vectors between all keypoints in the palm's frame
-    relative to their lengths, in which near fingers count as much as distant ones; the palm's axes; relations."""
+    """Right hands (B, 21, 3) and the ways of their tips (B, 2) -> (B, F) float32.
+
+    That is the vectors between all keypoints in the palm's frame, relative to their lengths, so that near fingers count
+    as much as distant ones; the palm's axes; relations between the fingers; and the ways.
+    """
     axes = palm_frame(hand)
     local = hand @ np.swapaxes(axes, -1, -2)
     way = local[:, _FIRST] - local[:, _SECOND]

@@ -163,7 +163,7 @@ def train(sentences: Sentences, *, steps: int, seed: int, batch: int = 16) -> Re
     model.train()
     for _ in bar:
         which = next(chosen)
-        x, frames = _pad([_varied(_cropped(sentences, ends, i, rng), rng) for i in which])
+        x, frames = _pad([varied(_cropped(sentences, ends, i, rng), rng) for i in which])
         x = x + 0.1 * model.std * torch.randn_like(x)
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_pays("cpu")):
             logits = model(x, frames)
@@ -196,7 +196,7 @@ def _cropped(sentences: Sentences, ends: np.ndarray, number: int, rng: np.random
     return sentences.positions[start:stop].astype(np.float32)
 
 
-def _varied(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def varied(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The same motion at another, changing pace, with another body size and other arm angles."""
     at = paced(len(motion), rng, overall=0.1, changes=0.15)
     motion = interpolate(motion, at) * np.float32(rng.uniform(0.92, 1.08))
@@ -206,7 +206,7 @@ def _varied(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _set_statistics(model: Reader, sentences: Sentences, ends: np.ndarray, rng: np.random.Generator) -> None:
     # From varied motion: otherwise a hand that rests in all sentences would have almost no variance.
     some = rng.choice(len(ends) - 1, min(200, len(ends) - 1), replace=False)
-    seen = torch.from_numpy(np.concatenate([features(_varied(_cropped(sentences, ends, i, rng), rng)) for i in some]))
+    seen = torch.from_numpy(np.concatenate([features(varied(_cropped(sentences, ends, i, rng), rng)) for i in some]))
     model.mean.copy_(seen.mean(dim=0))
     model.std.copy_(seen.std(dim=0).clamp(min=1e-4))
 

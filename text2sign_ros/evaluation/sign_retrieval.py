@@ -10,7 +10,7 @@ time and half by the way that hands and fingers have gone, so that holds and tem
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,7 @@ class Description:
     def __len__(self) -> int:
         return len(self.seen)
 
-    def of(self, chosen: Sequence[int] | np.ndarray) -> Description:
+    def of(self, chosen: Sequence[int] | np.ndarray | slice) -> Description:
         """Those motions only."""
         return Description(self.features[chosen], self.seen[chosen])
 
@@ -70,7 +70,7 @@ class Found:
     signs: int
 
 
-def describe(motions: Sequence[np.ndarray], confidences: Sequence[np.ndarray] | None = None) -> Description:
+def describe(motions: Iterable[np.ndarray], confidences: Sequence[np.ndarray] | None = None) -> Description:
     """Describe motions (T, 79, 3), metres in frame ``signer``, each from rest or in the middle of a sign.
 
     Args:
@@ -80,9 +80,9 @@ def describe(motions: Sequence[np.ndarray], confidences: Sequence[np.ndarray] | 
     Raises:
         SignRetrievalError: there are no motions, or one has another shape or numbers that are not finite.
     """
-    if not len(motions):
-        raise SignRetrievalError("there are no motions; give at least one")
     pairs = [_moments(m, None if confidences is None else confidences[i], i) for i, m in enumerate(motions)]
+    if not pairs:
+        raise SignRetrievalError("there are no motions; give at least one")
     return Description(np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs]))
 
 
@@ -131,7 +131,7 @@ def distances(queries: Description, candidates: Description) -> np.ndarray:
     squares = np.square(candidates.features).sum(axis=2)
     rows = []
     for first in range(0, len(queries), _BATCH):
-        part = queries.of(slice(first, first + _BATCH))  # type: ignore[arg-type]
+        part = queries.of(slice(first, first + _BATCH))
         both = part.seen @ candidates.seen.T
         total = np.square(part.features).sum(axis=2) @ candidates.seen.T + part.seen @ squares.T
         total -= 2 * part.features.reshape(len(part), -1) @ flat.T

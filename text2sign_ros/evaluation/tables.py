@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from text2sign_ros.evaluation import confusion
+
 _SYSTEMS = {
     "real": "real, held out",
     "stitched": "stitched from real takes",
@@ -14,11 +16,12 @@ _SYSTEMS = {
     "1": "1 step",
 }
 _READ = ("word_error_rate", "letter_error_rate", "bleu1", "bleu2", "bleu3", "bleu4", "chrf", "rouge_l")
+_RELATIONS = ("order", "crossed", "contact", "touching", "spread_degrees", "order_mm", "other_order_mm")
 _MOVED = ("distance_ratio", "frozen_share", "jerk", "seconds", "frechet", "dtw_mje_mm", "ndtw_hands", "diversity")
 
 
 def tables(results: dict[str, Any]) -> str:
-    """Markdown: back-translation, motion, single signs, reconstruction and retrieval."""
+    """Markdown: back-translation, motion, single signs, reconstruction, retrieval, hand shapes and all signs."""
     read = [[name, *(_number(results[metric].get(row)) for metric in _READ)] for row, name in _SYSTEMS.items()]
     moved = [[name, *(_number(results[metric].get(row)) for metric in _MOVED)] for row, name in _SYSTEMS.items()]
     moved.insert(1, ["real, other takes", *(_number(results[metric].get("real_again")) for metric in _MOVED)])
@@ -29,6 +32,7 @@ def tables(results: dict[str, Any]) -> str:
     ]
     found = [[name.replace("_", " "), *map(_number, row.values())] for name, row in results["retrieval"].items()]
     hand = results["hand_error_mm"]
+    shapes, found_signs = results["hand_shapes"], results["all_signs"]["found"]
     parts = (
         f"Unseen sentences: {results['sentences']}",
         _table(["system", *_READ], read),
@@ -36,6 +40,16 @@ def tables(results: dict[str, Any]) -> str:
         _table(["single signs, read correctly", "words", "letters"], signs),
         _table(list(hand), [[_number(value) for value in hand.values()]]),
         _table(["retrieval", *next(iter(results["retrieval"].values()))], found),
+        _table(["letters by hand shape, read correctly", *shapes], _letters(shapes)),
+        _table(["relations between fingers, rebuilt", *_RELATIONS], _relations(results["relations"])),
+        _table(
+            ["found among all real signs", *next(iter(found_signs.values()))],
+            [[row.replace("_", " "), *map(_number, values.values())] for row, values in found_signs.items()],
+        ),
+        _table(
+            ["generated signs, relative to real takes", "nearest_take", "seeds"],
+            [[row, *map(_number, values.values())] for row, values in results["all_signs"].get("copying", {}).items()],
+        ),
         _table(
             ["95 % interval of the difference", "word_error_rate", "letter_error_rate"],
             [
@@ -45,6 +59,19 @@ def tables(results: dict[str, Any]) -> str:
         ),
     )
     return "\n\n".join(parts)
+
+
+def _letters(shapes: dict[str, confusion.Confusions]) -> list[list[str]]:
+    """A row for the mean, and for each letter."""
+    means = [f"{100 * sum(rates.values()) / len(rates):.1f} %" for rates in map(confusion.right, shapes.values())]
+    letters = sorted(set().union(*shapes.values()))
+    cells = [[confusion.written(letter, row.get(letter, {})) for row in shapes.values()] for letter in letters]
+    return [["mean", *means], *([letter, *row] for letter, row in zip(letters, cells, strict=True))]
+
+
+def _relations(relations: dict[str, Any]) -> list[list[str]]:
+    rows = {"all": relations["all"], **relations["by_sign"]}
+    return [[name, *(_number(found[part]) for part in _RELATIONS)] for name, found in rows.items()]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
