@@ -39,12 +39,14 @@ from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
 from text2sign_ros.inference.bundle import Bundle, BundleError, UnitSettings
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.networks.saving import save
+from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import CorpusConfig
 from text2sign_ros.training.sentences import Sentences, compose
 from text2sign_ros.training.train import segments_of
 
 STEPS = (1, 2, 4)
+_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ def evaluate(
         results by name. Rows are systems: "real" is held-out real takes (test blocks) composed like the training
         data; "stitched" is one validation take per sign composed likewise (what a dictionary does, with another
         dictionary for each sentence); "many_steps" is the undistilled network; "1", "2", "4" are the bundle in that
-        many steps; "generated" is the bundle with its default preset.
+        many steps; "generated" is the bundle with its default preset. "relations", "hand_shapes", "all_signs" and
+        "read_rates" are what ``isolated`` measures; "hand_shapes" has another row, "real_by_block": real letters of all
+        splits, each read by a reader that was not trained on its block.
 
     Raises:
         BundleError: the bundle signs whole sentences, for which there is no reader yet; or its networks are missing.
@@ -137,10 +141,7 @@ def evaluate(
         "hand_error_mm": asdict(reconstruction.hand_error(networks.sign_vae, of_split["test"])),
         "retrieval": asdict(retrieval.retrieval(networks.aligner, segments, real.labels)),
     }
-    shapes = isolated.hand_shapes(
-        hand_reader_of([*of_split["train"], *of_split["val"]], work, budget.hand_reader_steps),
-        of_split["test"], networks.sign_vae, signers[str(best)], budget.letter_takes,
-    )  # fmt: skip
+    shapes = _shapes(of_split, work, budget, networks.sign_vae, signers[str(best)])
     signs = isolated.all_signs([*corpus, *others], networks.sign_vae, signers[str(best)], budget.sign_takes)
     results |= {
         "relations": isolated.relations(networks.sign_vae, of_split["test"]),
@@ -148,12 +149,29 @@ def evaluate(
         "all_signs": {name: value for name, value in signs.items() if name != "read_rates"},
         "read_rates": isolated.read_rates(shapes, signs),
     }
-    confusion.draw(shapes, work / "confusions.png")
+    confusion.draw({row: shapes[row] for row in ("real", "rebuilt", "generated")}, work / "confusions.png")
     by_row = _read_sentences(whole, texts, motions_by_row, str(best), real.letters)
     by_row |= _read_singles(single, real, test, signers, takes) | _motion(
         whole, motions_by_row, budget.warped_sentences
     )
     return _rounded(results | {name: _with_choice(rows, str(best)) for name, rows in by_row.items()})
+
+
+def _shapes(
+    of_split: dict[str, list[Example]], work: Path, budget: Budget, sign_vae: SignVAE, signer: Signer
+) -> dict[str, confusion.Confusions]:
+    """``isolated.hand_shapes`` after "real_by_block"."""
+    letters = [t for split in SPLITS for t in of_split[split] if t.unit is not None and t.unit.kind == Kind.LETTER]
+    shown: list[str] = []
+    read: list[str] = []
+    for seen, held_out in hand_reader.folds(letters, _FOLDS):
+        shown += [take.text for take in held_out]
+        read += hand_reader_of(seen, work, budget.hand_reader_steps).read(
+            [take.clip.positions for take in held_out], [take.clip.confidence for take in held_out]
+        )
+    final = hand_reader_of([t for t in letters if t.split != "test"], work, budget.hand_reader_steps)
+    found = isolated.hand_shapes(final, of_split["test"], sign_vae, signer, budget.letter_takes)
+    return {"real_by_block": confusion.confusions(shown, read), **found}
 
 
 def _with_choice(rows: dict[str, Any], best: str) -> dict[str, Any]:
@@ -174,12 +192,11 @@ def reader_of(sentences: Sentences, work: Path, steps: int = Budget.reader_steps
 
 
 def hand_reader_of(takes: Sequence[Example], work: Path, steps: int = Budget.hand_reader_steps) -> HandReader:
-    """The reader of hand shapes trained on these takes' letters, loaded from ``work`` if it is cached there."""
-    letters = [take for take in takes if take.unit is not None and take.unit.kind == Kind.LETTER]
-    shown = np.concatenate([take.clip.positions[:1] for take in letters])
-    fresh = HandReader(sorted({take.text for take in letters}))
+    """The reader of hand shapes trained on these takes of letters, loaded from ``work`` if it is cached there."""
+    shown = np.concatenate([take.clip.positions[:1] for take in takes])
+    fresh = HandReader(sorted({take.text for take in takes}))
     return _loaded(
-        fresh, work, (hand_reader, finger_relations), steps, shown, lambda: hand_reader.train(letters, steps=steps)
+        fresh, work, (hand_reader, finger_relations), steps, shown, lambda: hand_reader.train(takes, steps=steps)
     )
 
 

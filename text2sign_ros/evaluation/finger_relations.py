@@ -65,9 +65,8 @@ def palm_frame(hand: np.ndarray) -> np.ndarray:
     return np.stack((across, along, np.cross(across, along)), axis=-2)
 
 
-def relations(hand: np.ndarray, side: str) -> Relations:
-    """Relations between the fingers of one hand (T, 21, 3), metres; ``side`` is "left" or "right"."""
-    hand = as_right(hand, side)
+def relations(hand: np.ndarray) -> Relations:
+    """Relations between the fingers of one hand (T, 21, 3), metres; a left hand has those of its mirror image."""
     across = palm_frame(hand)[..., 0, :]
     tips, knuckles = hand[..., _TIPS, :], hand[..., _KNUCKLES, :]
     thumb = hand[..., _THUMB_TIP, None, :]
@@ -139,11 +138,11 @@ def agreement(takes: Sequence[Example], others: Sequence[np.ndarray]) -> tuple[A
     pairs: dict[str, list[tuple[Relations, Relations]]] = {}
     for take, other in zip(takes, others, strict=True):
         seen = tracked(take)
-        for side, keypoints in skeleton.HAND.items():
+        for keypoints in skeleton.HAND.values():
             frames = seen[:, keypoints].all(axis=1)
             if frames.any():
                 real = take.clip.positions[frames][:, keypoints]
-                both = relations(real, side), relations(other[frames][:, keypoints], side)
+                both = relations(real), relations(other[frames][:, keypoints])
                 pairs.setdefault(take.text, []).append(both)
     if not pairs:
         raise ValueError("no take has a hand that is observed and not at rest; give takes of signing")

@@ -100,6 +100,19 @@ class HandReader(nn.Module):
         return np.stack(rows) if rows else np.zeros((0, len(self.letters)), np.float32)
 
 
+def folds(takes: Sequence[Example], count: int) -> list[tuple[list[Example], list[Example]]]:
+    """Split takes ``count`` times into those to train on and those held out, so that every take is held out once.
+
+    The recording blocks of each letter are held out in turn, each as a whole.
+    """
+    blocks = {text: sorted({take.block for take in takes if take.text == text}) for text in {t.text for t in takes}}
+    fold = {block: i % count for of_text in blocks.values() for i, block in enumerate(of_text)}
+    return [
+        ([take for take in takes if fold[take.block] != i], [take for take in takes if fold[take.block] == i])
+        for i in range(count)
+    ]
+
+
 def train(takes: Sequence[Example], *, steps: int = STEPS, seed: int = 0) -> HandReader:
     """Train on the takes of letters among ``takes``, each letter and each of its blocks drawn equally often.
 
@@ -176,7 +189,7 @@ def _features(hand: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     local = hand @ np.swapaxes(axes, -1, -2)
     way = local[:, _FIRST] - local[:, _SECOND]
     way = way / (np.linalg.norm(way, axis=-1, keepdims=True) + _NEAR)
-    between = relations(hand, "right")
+    between = relations(hand)
     parts = (
         way.reshape(len(hand), -1),
         axes.reshape(len(hand), -1),
@@ -208,7 +221,7 @@ def with_order(hand: np.ndarray, order_mm: np.ndarray) -> np.ndarray:
     hand, (first, stop) = hand.copy(), _INDEX
     normal = palm_frame(hand)[:, 2]
     for _ in range(3):  # the angle is small, but not so small that once is enough
-        missing = (order_mm - relations(hand, "right").order_mm[:, 0]) / 1000
+        missing = (order_mm - relations(hand).order_mm[:, 0]) / 1000
         length = np.linalg.norm(hand[:, stop - 1] - hand[:, first], axis=-1)
         turn = Rotation.from_rotvec(-normal * (missing / np.maximum(length, _NEAR))[:, None]).as_matrix()
         centre = hand[:, first, None]
