@@ -84,6 +84,7 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
         ("data: {sentences: 0}\n", "data: sentences"),
         ("sign_vae: {stride: 3}\n", "stride is 3"),
         ("unet: {latent_dim: 10}\n", "latent_dim must be the same"),
+        ("sign_vae: {hand_dim: 10}\n", "two hands of hand_dim 10 leave nothing of latent_dim 20 for the body"),
         ("data: {corpora: []}\n", "data: corpora is empty"),
         ("data: {corpora: here}\n", "data: corpora must be a list"),
         ("data: {corpora: [{reader: asl_cafe}]}\n", "data: corpora: folder is missing"),
