@@ -12,12 +12,11 @@ from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import FPS, Example, Kind, Unit
 from text2sign_ros.evaluation import learnt
 from text2sign_ros.evaluation.evaluate import Budget, _dictionary, accuracy, evaluate
-from text2sign_ros.evaluation.isolated import single_signs
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.tables import tables
 from text2sign_ros.evaluation.translation import bootstrap
 from text2sign_ros.inference.bundle import BundleError
-from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
+from text2sign_ros.inference.signer import Signer
 from text2sign_ros.skeleton import REST_POSE
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "asl_cafe"
@@ -41,16 +40,6 @@ def test_words_and_letters_are_counted_apart() -> None:
     read = ["a", "hello", "hello", "hello", "a", "thank you"]
     results = accuracy(Reader(), [window(label) for label in read], said, {"a"})  # type: ignore[arg-type]
     assert results == {"words": 0.75, "letters": 0.5, "signs": 6, "worst": {"a": 0.5, "hello": pytest.approx(2 / 3)}}
-
-
-def test_a_single_sign_lasts_from_rest_to_the_start_of_the_return(bundle: Path) -> None:
-    signer = Signer(bundle, steps=1)
-    labels, motions = single_signs(signer, ["hello", "c"], 2)
-    assert labels == ["hello", "hello", "c", "c"]
-    for label, motion in zip(labels, motions, strict=True):
-        (_, frames), back = signer.timeline(signer.plan(label))
-        assert len(motion) == frames and back == ("", RETURN_FRAMES)
-    assert not np.array_equal(motions[0], motions[1])
 
 
 def test_the_undistilled_network_signs_as_long_as_the_distilled(bundle: Path) -> None:
@@ -79,6 +68,9 @@ def test_every_figure_of_a_bundle(bundle: Path, corpus, tmp_path: Path, monkeypa
         reader_steps=3,
         many_steps=2,
         warped_sentences=2,
+        hand_reader_steps=60,
+        letter_takes=2,
+        sign_takes=2,
     )
     results = json.loads(json.dumps(evaluate(bundle, DATA, tmp_path, sentences=10, takes=2, budget=budget)))
     rows = {"real", "stitched", "many_steps", "generated", "1", "2", "4"}
@@ -92,8 +84,17 @@ def test_every_figure_of_a_bundle(bundle: Path, corpus, tmp_path: Path, monkeypa
     assert results["word_error_rate"]["generated"] == results["word_error_rate"]["4"]
     assert results["hand_error_mm"]["with_resting_mm"] < 6
     assert results["retrieval"]["single_text_to_pose"]["recall_5"] > 0.7
+    assert list(results["hand_shapes"]) == ["real_by_block", "real", "rebuilt", "generated"]
+    assert len(results["hand_shapes"]["real_by_block"]) == 26
+    r = results["relations"]["by_sign"]["r"]
+    assert r["crossed"] < 0.1 and r["order_mm"] < 0 < 10 < r["other_order_mm"], "the shipped code loses R's crossing"
+    assert results["all_signs"]["found"]["second_takes"]["recall_1"] > 0.95
+    assert results["all_signs"]["found"]["generated"]["motions"] == 2 * 22
+    assert len(results["read_rates"]) == 22 + 26
+    assert (tmp_path / "confusions.png").stat().st_size > 10_000
     printed = tables(results)
     assert "| real, held out | " in printed and "many_steps" in printed
+    assert "| second takes | " in printed and "\n| r | " in printed
 
 
 def test_a_dictionary_is_drawn_anew_for_each_sentence_and_the_interval_sees_it() -> None:

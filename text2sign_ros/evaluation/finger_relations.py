@@ -25,6 +25,9 @@ CROSSED_MM, CLEAR_MM = 0.0, 3.0
 TOUCHING_MM, NEAR_MM = 25.0, 5.0
 """The thumb touches a finger below the first: bones lie inside the fingers, half a thickness from where these touch."""
 
+_FEW = 25
+"""Fewer crossings or touches, a second of one, tell nothing about a sign."""
+
 _KNUCKLES, _TIPS = (5, 9, 13, 17), (8, 12, 16, 20)
 _THUMB_TIP, _ROOT, _INDEX_KNUCKLE, _MIDDLE_KNUCKLE, _LITTLE_KNUCKLE = 4, 0, 5, 9, 17
 _MILLIMETRES = 1000.0
@@ -103,9 +106,9 @@ class Agreement:
 
     Attributes:
         order: share of neighbouring fingertips whose order is kept, crossed or not.
-        crossed: share of crossed ones that are still crossed; None if none is.
+        crossed: share of crossed ones that are still crossed; None if hardly any is.
         contact: share of thumb and fingers that touch, or do not, as in the recording.
-        touching: share of touching ones that still touch; None if none does.
+        touching: share of touching ones that still touch; None if hardly any does.
         spread_degrees: mean absolute error of the angle between neighbouring fingers.
         order_mm, other_order_mm: median order of the tips of index and middle finger, real and other.
         frames: how many hands of a frame were compared.
@@ -169,7 +172,8 @@ def _agreement(pairs: Sequence[tuple[Relations, Relations]]) -> Agreement:
 
 
 def _kept(real: np.ndarray, other: np.ndarray, limit: float, margin: float) -> tuple[float, float | None]:
-    """Share of clear relations that are on the same side of the limit, and of those below it; None if none is."""
+    """Share of clear relations that are on the same side of the limit, and of those below it; None if few are."""
     clear = np.abs(real - limit) >= margin
     below, same = clear & (real < limit), (real < limit) == (other < limit)
-    return float(same[clear].mean()) if clear.any() else 1.0, float(same[below].mean()) if below.any() else None
+    enough = below.sum() >= _FEW
+    return float(same[clear].mean()) if clear.any() else 1.0, float(same[below].mean()) if enough else None

@@ -80,13 +80,13 @@ def describe(motions: Iterable[np.ndarray], confidences: Sequence[np.ndarray] | 
     Raises:
         SignRetrievalError: there are no motions, or one has another shape or numbers that are not finite.
     """
-    pairs = [_moments(m, None if confidences is None else confidences[i], i) for i, m in enumerate(motions)]
+    pairs = [_described(m, None if confidences is None else confidences[i], i) for i, m in enumerate(motions)]
     if not pairs:
         raise SignRetrievalError("there are no motions; give at least one")
     return Description(np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs]))
 
 
-def _moments(motion: np.ndarray, confidence: np.ndarray | None, number: int) -> tuple[np.ndarray, np.ndarray]:
+def _described(motion: np.ndarray, confidence: np.ndarray | None, number: int) -> tuple[np.ndarray, np.ndarray]:
     motion = np.asarray(motion, np.float32)
     if motion.ndim != 3 or motion.shape[1:] != (skeleton.NUM_KEYPOINTS, 3) or not len(motion):
         raise SignRetrievalError(
@@ -94,21 +94,26 @@ def _moments(motion: np.ndarray, confidence: np.ndarray | None, number: int) -> 
         )
     if not np.isfinite(motion).all():
         raise SignRetrievalError(f"motion {number} has numbers that are not finite; remove such frames")
+    seen = np.ones(motion.shape[:2], bool) if confidence is None else np.asarray(confidence) > 0
     wrists = [skeleton.INDEX["left_wrist"], skeleton.INDEX["right_wrist"]]
-    height = (motion[:, wrists, 2] - skeleton.REST_POSE[wrists, 2]).max(axis=1)
+    height = np.where(seen[:, wrists], motion[:, wrists, 2] - skeleton.REST_POSE[wrists, 2], 0.0).max(axis=1)
     raised = np.flatnonzero(height >= _SIGNING * height.max())
     span = slice(raised[0], raised[-1] + 1)
-    motion = motion[span]
-    seen = np.ones(motion.shape[:2]) if confidence is None else np.asarray(confidence)[span]
-    step = np.linalg.norm(np.diff(motion[:, skeleton.HANDS], axis=0), axis=-1).mean(axis=1)
-    clock = np.concatenate(([0.0], np.cumsum(step / max(step.sum(), 1e-6) + 1.0 / max(len(step), 1))))
-    at = np.interp(np.linspace(0.0, clock[-1], FRAMES), clock, np.arange(len(motion)))
-    there = np.minimum(np.round(at).astype(int), len(motion) - 1)
+    motion, seen = motion[span], seen[span]
+    at = _moments_at(motion[:, skeleton.HANDS], seen[:, skeleton.HANDS])
+    both = seen[np.floor(at).astype(int)] & seen[np.ceil(at).astype(int)]
     motion = interpolate(motion, at)
     features = [_features(motion, side) for side in skeleton.HAND]
-    observed = [(seen[there][:, hand] > 0).all(axis=1) for hand in skeleton.HAND.values()]
-    mask = np.concatenate(observed).astype(np.float32)
+    mask = np.concatenate([both[:, hand].all(axis=1) for hand in skeleton.HAND.values()]).astype(np.float32)
     return np.concatenate(features) * mask[:, None], mask
+
+
+def _moments_at(hands: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """(FRAMES,) fractional frames of the moments, from the first frame to the last."""
+    both = seen[1:] & seen[:-1]
+    step = (np.linalg.norm(np.diff(hands, axis=0), axis=-1) * both).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+    clock = np.concatenate(([0.0], np.cumsum(step / max(step.sum(), 1e-6) + 1.0 / max(len(step), 1))))
+    return np.interp(np.linspace(0.0, clock[-1], FRAMES), clock, np.arange(len(hands)))
 
 
 def _features(motion: np.ndarray, side: str) -> np.ndarray:
