@@ -147,3 +147,13 @@ def test_where_each_take_comes_from_is_kept(tmp_path: Path) -> None:
         rows = [("hello", "sign"), ("tea", "sign"), ("a", "letter"), ("b", "letter"), ("tea", "sign")]
         assert takes == [[*row, "clips", "", "anna", folder] for row, folder in [*((row, "signs") for row in rows),
             (("b", "letter"), "letters")]]  # fmt: skip
+
+
+def test_signs_of_a_corpus_apart_are_alternatives_of_those_of_the_same_name(tmp_path: Path) -> None:
+    one = _save(tmp_path / "one", SIGNS)
+    other = _save(tmp_path / "other", [("tea", "sign", "train"), ("milk", "sign", "train"), ("a", "letter", "train")])
+    names = []
+    for apart in (True, False):
+        corpora = [CorpusConfig("clips", str(one)), CorpusConfig("clips", str(other), apart=apart)]
+        names.append(set(compose(corpora, "train", 60, 0, tmp_path).labels.tolist()))
+    assert names == [{"hello", "tea", "tea (clips)", "milk", "a", "b"}, {"hello", "tea", "milk", "a", "b"}]

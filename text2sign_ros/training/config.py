@@ -43,7 +43,8 @@ class ConfigError(Text2SignError):
 class CorpusConfig:
     reader: str  # one of corpora.registry.READERS
     folder: str
-    share: float = 1.0  # how often this corpus is sampled, relative to the others
+    share: float = 1.0  # how often its recorded sentences are drawn; of signs, how often all composed sentences are
+    apart: bool = False  # its signs are others than those that corpora before it call the same
 
 
 @dataclass(frozen=True)

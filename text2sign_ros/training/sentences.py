@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,9 @@ def compose(corpora: Sequence[CorpusConfig], split: str, count: int, seed: int, 
     From the signs and letters of all corpora together ``count`` random sentences are composed, in which signs of one
     corpus follow those of another; recorded sentences only get transitions from rest and back to rest. The recorded
     sentences of a corpus are sampled according to its share, and the composed ones according to the shares of all
-    corpora that have signs or letters. A corpus without recordings of the split is left out. Each alternative of a sign
-    is a sign of its own name.
+    corpora that have signs or letters. The signs of a corpus that is ``apart`` are alternatives of signs of the same
+    name in the corpora before it, not takes of them. A corpus without recordings of the split is left out. Each
+    alternative of a sign is a sign of its own name.
 
     Raises:
         CorpusError: a corpus is missing or damaged, or none has anything in the split; a name is that of a sign in one
@@ -97,6 +98,8 @@ def _parts(
     for corpus in corpora:
         examples = [e for e in registry.reader(corpus.reader).read(Path(corpus.folder)) if e.split == split]
         own, recorded = [e for e in examples if e.unit], [e for e in examples if not e.unit]
+        if corpus.apart:
+            own = _apart(own, {e.unit.name for e in units if e.unit}, corpus.reader)
         units += own
         takes += [_take(e, corpus.reader) for e in own]
         share += corpus.share * bool(own)
@@ -111,6 +114,18 @@ def _parts(
         yield share, _laid(progress_bar(map(whole, recorded), desc=f"{split} sentences", total=len(recorded)))
 
 
+def _apart(examples: Sequence[Example], taken: Container[str], corpus: str) -> list[Example]:
+    """The examples, with signs whose name is taken made alternatives that are called after the corpus."""
+
+    def renamed(example: Example) -> Example:
+        unit = example.unit
+        if unit is None or unit.kind != Kind.SIGN or unit.name not in taken:
+            return example
+        return replace(example, units=(replace(unit, alternative=f"{unit.alternative} {corpus}".strip()),))
+
+    return [renamed(example) for example in examples]
+
+
 def _take(example: Example, corpus: str) -> tuple[str, ...]:
     """A row of ``Sentences.takes``."""
     assert example.unit is not None
@@ -122,7 +137,9 @@ def _key(corpora: Sequence[CorpusConfig], *arguments: object) -> str:
     readers: list[Any] = [registry.reader(corpus.reader) for corpus in corpora]
     names, motion = (naming, base, galt_labels), (clip, mediapipe, resampling, sides, kinematics, transition, skeleton)
     modules = (*readers, composition, variation, *names, *motion)
-    content = [f"{registry.digest(corpus.reader, Path(corpus.folder))} {corpus.share}" for corpus in corpora]
+    content = [
+        f"{registry.digest(corpus.reader, Path(corpus.folder))} {corpus.share} {corpus.apart}" for corpus in corpora
+    ]
     parts = [*content, *map(str, arguments), *map(inspect.getsource, modules)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
