@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_engine import Waving
 
+from text2sign_ros.inference import engine
 from text2sign_ros.inference.engine import Outcome, Policy, QueueFullError, SigningEngine, Style, Utterance
 from text2sign_ros.motion.chunks import Chunk
 from text2sign_ros.motion.playback import Piece, Playback
@@ -40,7 +41,7 @@ class Stage:
         self.knots: list[tuple[int, np.ndarray, uuid.UUID, int]] = []  # time, positions, text, frame: as held
         self.order: list[uuid.UUID] = []
         self.ends: dict[uuid.UUID, int] = {}
-        self.late = 0
+        self.late, self.moves = 0, False  # whether a motion may go on later than it should
 
     def _caption(self, captions: Captions) -> None:
         self.captions[captions.id] = Captions.parse(captions.json())
@@ -114,7 +115,7 @@ class Stage:
         self.captioner.sent(utterance, chunk, stamp)
 
     def moved(self, stamp: int, due: int) -> None:
-        raise AssertionError("nothing is late here")
+        assert self.moves, "nothing is late here"
 
     def recalled(self, utterance: Utterance) -> None:
         self.captioner.recall(utterance.id)
@@ -240,6 +241,64 @@ def test_replace_reaches_what_was_sent(stages: list[Stage]) -> None:
     s.check(old, new)
     assert len(s.played(old)) < 50 and new.outcome is Outcome.SIGNED
     assert s.time - START < 5 * 10**9
+
+
+def slow(monkeypatch: pytest.MonkeyPatch, s: Stage, *delays: int) -> list[int]:
+    """Let time pass while a way back is computed: milliseconds for each, and none after them. Returns those left."""
+    left, to_rest = list(delays), engine.to_rest
+
+    def compute(*arguments: object) -> np.ndarray:
+        s.time += (left.pop(0) if left else 0) * MS
+        return to_rest(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine, "to_rest", compute)
+    return left
+
+
+@pytest.mark.parametrize("delays", [(130,), (400,), (400, 500), (150, 400, 1000)])
+@pytest.mark.parametrize("lead", [5.0, 60.0])
+def test_a_way_back_that_comes_too_late_begins_where_the_motion_has_come_to(
+    stages: list[Stage], monkeypatch: pytest.MonkeyPatch, delays: tuple[int, ...], lead: float
+) -> None:
+    s = stage(stages, lead)
+    first, second = s.submit("20"), s.submit("3")
+    s.run(1.5)
+    left = slow(monkeypatch, s, *delays)
+    assert s.engine.cancel() == 2
+    s.finish()
+    s.check(first, second)
+    assert not left or len(delays) > 2, "with each try there is more time"
+    assert not s.played(second) and s.captions[second.id].parts == []
+
+
+def test_all_that_was_sent_is_over_before_the_way_back_is_there(
+    stages: list[Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage(stages, 0.2)
+    text = s.submit("20")
+    s.run(1.5)
+    sent = len(s.played(text))
+    slow(monkeypatch, s, 400)
+    s.moves = True
+    s.engine.cancel()
+    s.finish()
+    frames = s.played(text)
+    assert frames == list(range(len(frames))) and len(frames) > sent, "all that was sent was played"
+    captions = s.captions[text.id]
+    assert captions.frames == len(frames) and captions.parts[-1].start_frame == sent
+    assert np.linalg.norm(np.diff([knot[1] for knot in s.knots], axis=0), axis=-1).max() < 0.1, "it leaps"
+
+
+def test_a_text_that_is_over_before_its_way_back_is_there(stages: list[Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+    s = stage(stages, 60.0)
+    first, second = s.submit("2"), s.submit("1")
+    s.run(1.2)
+    slow(monkeypatch, s, 400)
+    assert s.engine.pause() == 2
+    s.run(0.02)
+    s.finish()
+    s.check(first, second)
+    assert first.outcome is second.outcome is Outcome.SIGNED
 
 
 def test_a_text_before_its_first_frame(stages: list[Stage]) -> None:

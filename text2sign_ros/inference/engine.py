@@ -155,7 +155,8 @@ class SigningEngine:
         - The chunks of a text start and end at rest. If the text is canceled or fails, they continue along a
           minimum-jerk path to rest, after a cancellation from the last frame that is played before ``edge()``: its
           first chunk then starts before the end of the last one, which it replaces from there on. A text of which
-          nothing was played by then yields a chunk at rest from its frame 0 on.
+          nothing was played by then yields a chunk at rest from its frame 0 on. If that chunk is taken too late to
+          replace anything, another path takes its place, from where the motion has come to.
         - After ``cancel``, canceled texts yield no further chunks except that return to rest. A text that was sent
           after one that is canceled, and so was taken back with it, is signed again from its start.
         - After ``pause`` the same holds, and nothing is signed until ``resume``. An interrupted text is then signed
@@ -177,6 +178,7 @@ class SigningEngine:
         self._running: Utterance | None = None  # the one that the worker is signing
         self._items: deque[Item] = deque()  # to be taken
         self._flight = Flight[Utterance]()  # taken, and not played yet
+        self._recalled = 0  # edge at which motion was last taken back
         self._paused = False
         self._closed = False
         self._worker = threading.Thread(target=self._work, name="signing engine", daemon=True)
@@ -306,11 +308,14 @@ class SigningEngine:
             seen: whether anybody receives the chunk.
 
         Returns:
-            Whether it was still the next. If not, it must not be sent.
+            Whether it was still the next, and not too late to replace what was sent. If not, it must not be sent.
         """
         utterance, chunk = item
         with self._changed:
             if not self._items or self._items[0] is not item:
+                return False
+            if isinstance(chunk, Chunk) and self._is_too_late(utterance, chunk, stamp):
+                self._turn_later(utterance)
                 return False
             self._items.popleft()
             if isinstance(chunk, Chunk):
@@ -372,7 +377,8 @@ class SigningEngine:
         Returns:
             Number of texts that were ended, and those that were put back.
         """
-        recall = self._flight.recall(self._edge(), first)
+        self._recalled = self._edge()
+        recall = self._flight.recall(self._recalled, first)
         concerned = list(self._live)
         if first is not None:
             begin = self._live.index(first)
@@ -406,6 +412,22 @@ class SigningEngine:
             self._running = None
         self._changed.notify_all()
         return len(canceled), again
+
+    def _is_too_late(self, utterance: Utterance, chunk: Chunk, stamp: int) -> bool:
+        """Whether consumers will have played what ``chunk`` was to replace before ``stamp``, its first point."""
+        replaces = self._flight.is_replaced(utterance) and (chunk.start > 0 or utterance.return_frame == 0)
+        return replaces and utterance.origin is not None and stamp > utterance.origin + chunk.start_time
+
+    def _turn_later(self, utterance: Utterance) -> None:
+        """The path to rest at the front came too late: replace it by one from further on."""
+        edge = self._edge()
+        edge += 2 * (edge - self._recalled)  # more time with each try, so that one of them is in time
+        recall = self._flight.recall_later(edge, utterance)
+        while not (isinstance(chunk := self._items.popleft()[1], Chunk) and chunk.last):
+            pass
+        utterance.return_frame = recall.frame
+        self._items.extendleft(reversed(self._way_back(utterance, recall.base)))
+        self._changed.notify_all()
 
     def _has_more(self, utterance: Utterance) -> bool:
         """Whether chunks of it are still to be taken or signed."""

@@ -58,12 +58,16 @@ class _Sent(NamedTuple, Generic[Owner]):
 class Flight(Generic[Owner]):
     """Chunks in the order in which they were sent, each with its owner and its stamp. Not thread-safe.
 
-    Times are nanoseconds of the clock of the stamps. Memory: what is sent ahead of its time.
+    Times are nanoseconds of the clock of the stamps. Memory: what is sent ahead of its time. What was taken back is
+    kept until another chunk was sent, as consumers play it up to then.
     """
 
     def __init__(self) -> None:
         self._sent: deque[_Sent[Owner]] = deque()
         self._before: _Sent[Owner] | None = None  # the last chunk that was played
+        self._replaced: list[
+            _Sent[Owner]
+        ] = []  # chunks of one owner, taken back in part or whole, and not replaced yet
 
     def __len__(self) -> int:
         return len(self._sent)
@@ -77,6 +81,7 @@ class Flight(Generic[Owner]):
     def add(self, owner: Owner, chunk: Chunk, stamp: int, returns: int | None) -> None:
         """A chunk was sent; from frame ``returns`` on, if any, the motion only returns to rest."""
         self._sent.append(_Sent(owner, chunk, stamp, returns))
+        self._replaced = []
 
     def end(self, owner: Owner) -> None:
         """All that ``owner`` has was sent."""
@@ -103,6 +108,7 @@ class Flight(Generic[Owner]):
         chunks = [sent for sent in self._sent if sent.chunk is not None]
         self._before = chunks[-1] if chunks else self._before
         self._sent.clear()
+        self._replaced = []
         return ended
 
     def recall(self, edge: int, first: Owner | None = None) -> Recall[Owner]:
@@ -113,6 +119,7 @@ class Flight(Generic[Owner]):
             first: whose chunks to begin with, if those before it are to stay.
         """
         kept: deque[_Sent[Owner]] = deque()
+        taken_back: list[_Sent[Owner]] = []
         owners: list[Owner] = []
         frame = 0
         for sent in self._sent:
@@ -122,14 +129,37 @@ class Flight(Generic[Owner]):
                     owners.append(owner)
                 if owner not in owners:
                     kept.append(sent)  # the end of something that has no motion
+                elif owner is owners[0] and chunk is not None:
+                    taken_back.append(sent)
             elif chunk is None or (first is not None and owner is not first) or sent.is_kept(edge):
                 kept.append(sent)
             else:
                 owners.append(owner)
+                taken_back.append(sent)
                 count = sent.frames_before(edge)
                 frame = chunk.start + count
                 if count:
                     kept.append(sent._replace(chunk=chunk.first(count)))
         self._sent = kept
+        self._replaced = taken_back or self._replaced
         last = self.last
         return Recall(tuple(owners), frame, last[1] if frame > 0 and last is not None else None)
+
+    def is_replaced(self, owner: Owner) -> bool:
+        """Whether frames of ``owner`` were taken back, and nothing was sent in their place yet."""
+        return bool(self._replaced) and self._replaced[0].owner is owner
+
+    def recall_later(self, edge: int, owner: Owner) -> Recall[Owner]:
+        """Take back less of ``owner``, of which frames were taken back: only those played at ``edge`` or later.
+
+        Returns:
+            As ``recall``; without owners, from the end of what was sent, if nothing can be taken back any more.
+        """
+        first, self._replaced, replaced = self._replaced[0], [], self._replaced
+        assert first.chunk is not None
+        start = first.chunk.start
+        kept = (s for s in self._sent if s.owner is not owner or s.chunk is None or s.chunk.start != start)
+        self._sent = deque([*kept, *replaced])
+        recall, last = self.recall(edge, owner), replaced[-1].chunk
+        assert last is not None
+        return recall if recall.owners else Recall((), last.start + len(last), last)

@@ -16,6 +16,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self._origin: int | None = None  # when the current text started, or would have
+        self._due: int | None = None  # the stamp at which it is resumed
         self._end = 0  # of the last chunk that was sent
         self._seen = 0  # latest time on the clock
 
@@ -24,12 +25,12 @@ class Schedule:
         back = now < self._seen - JUMP
         self._seen = now if back else max(self._seen, now)
         if back:
-            self._origin, self._end = None, 0
+            self._origin, self._due, self._end = None, None, 0
         return back
 
     def begin(self) -> None:
         """The next chunks belong to a new text."""
-        self._origin = None
+        self._origin = self._due = None
 
     def resume(self, origin: int | None, start: int) -> int | None:
         """The next chunk starts ``start`` ns into a text whose frame 0 has the stamp ``origin``; None if it is void.
@@ -38,10 +39,8 @@ class Schedule:
             The stamp that the chunk should have. If chunks were sent for that time, it replaces them.
         """
         self._origin = origin
-        if origin is None:
-            return None
-        self._end = min(self._end, origin + start)
-        return origin + start
+        self._due = None if origin is None else origin + start
+        return self._due
 
     def stamp(self, start: int, now: int, delay: int) -> int:
         """Stamp of the chunk that starts ``start`` ns into its text; call again, as time passes, until it is sent.
@@ -49,7 +48,8 @@ class Schedule:
         ``delay`` (ns) is how far ahead of ``now`` a text starts, or continues after it was rescheduled.
         """
         if self._origin is None or now > self._origin + start:
-            self._origin = max(now + delay, self._end) - start
+            end = self._end if self._due is None else min(self._end, self._due)
+            self._origin = max(now + delay, end) - start
         return self._origin + start
 
     def sent(self, end: int) -> None:
