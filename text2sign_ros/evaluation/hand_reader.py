@@ -26,6 +26,7 @@ STEPS = 1000
 """Training steps that suffice."""
 _BATCH = 256
 _LEARNING_RATE = 2e-3
+_MOST_FRAMES = 12  # read in a motion; a held letter hardly changes
 _RAISED, _FORMING = 0.8, 4
 """Frames are read in which the wrist is at least this part of its greatest height above rest, but not so many of the
 first ones of a hand that comes from rest."""
@@ -38,7 +39,8 @@ across the fist, made it read another of S as A, and it read U in R where finger
 
 _FIRST, _SECOND = np.triu_indices(21, 1)
 _MOVING = (8, 20)  # tips of index and little finger: J and Z are drawn with them
-_INDEX = (5, 9)
+_INDEX, _MIDDLE = slice(5, 9), slice(9, 13)
+_SWAY_DEGREES = 10.0
 _ORDER_MM = {"r": (-14.0, -2.0), "u": (6.0, 22.0)}
 """Order of the tips of index and middle finger, as recordings have it (nearly all of them)."""
 _NEAR = 0.01  # metres; the direction between points that are nearer than this hardly counts
@@ -176,7 +178,9 @@ def _hand(motion: np.ndarray, confidence: np.ndarray | None) -> tuple[np.ndarray
         raise HandReaderError("has no frame with an observed, raised right hand; leave it out")
     low, high = np.percentile(hand[good][:, _MOVING], (5, 95), axis=0)
     drawn = np.linalg.norm(high - low, axis=-1)
-    return hand[good], np.repeat(drawn[None], good.sum(), axis=0)
+    at = np.flatnonzero(good)
+    at = at[np.linspace(0, len(at) - 1, min(len(at), _MOST_FRAMES)).round().astype(int)]
+    return hand[at], np.repeat(drawn[None], len(at), axis=0)
 
 
 def _features(hand: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -205,11 +209,16 @@ def _features(hand: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 def _recrossed(hand: np.ndarray, letter: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Half of the hands that show R or U show the other: R is U with the index finger across the middle finger.
 
-    Otherwise a reader learns what else differs between their recordings, and reads R in fingers that do not cross.
+    Otherwise a reader learns what else differs between their recordings, and reads R in fingers that do not cross,
+    above all if both lean toward the little finger. So all are given another lean, too.
     """
     hand, letter = hand.copy(), letter.copy()
     for shown, other in (("r", "u"), ("u", "r")):
-        chosen = np.flatnonzero((letter == shown) & (rng.random(len(letter)) < 0.5))
+        both = np.flatnonzero(letter == shown)
+        hand[both] = _sideways(
+            hand[both], (_INDEX, _MIDDLE), rng.normal(scale=np.radians(_SWAY_DEGREES), size=len(both))
+        )
+        chosen = both[rng.random(len(both)) < 0.5]
         hand[chosen] = with_order(hand[chosen], rng.uniform(*_ORDER_MM[other], len(chosen)))
         letter[chosen] = other
     return hand, letter
@@ -218,15 +227,22 @@ def _recrossed(hand: np.ndarray, letter: np.ndarray, rng: np.random.Generator) -
 def with_order(hand: np.ndarray, order_mm: np.ndarray) -> np.ndarray:
     """Right hands (B, 21, 3) with the index finger turned sideways in its knuckle until its tip lies so far (B,) on its
     own side of the middle finger's, millimetres (see ``finger_relations``)."""
-    hand, (first, stop) = hand.copy(), _INDEX
-    normal = palm_frame(hand)[:, 2]
     for _ in range(3):  # the angle is small, but not so small that once is enough
         missing = (order_mm - relations(hand).order_mm[:, 0]) / 1000
-        length = np.linalg.norm(hand[:, stop - 1] - hand[:, first], axis=-1)
-        turn = Rotation.from_rotvec(-normal * (missing / np.maximum(length, _NEAR))[:, None]).as_matrix()
-        centre = hand[:, first, None]
-        hand[:, first:stop] = centre + (hand[:, first:stop] - centre) @ np.swapaxes(turn, 1, 2).astype(hand.dtype)
+        length = np.linalg.norm(hand[:, _INDEX.stop - 1] - hand[:, _INDEX.start], axis=-1)
+        hand = _sideways(hand, (_INDEX,), missing / np.maximum(length, _NEAR))
     return hand
+
+
+def _sideways(hand: np.ndarray, fingers: Sequence[slice], angle: np.ndarray) -> np.ndarray:
+    """Right hands (B, 21, 3) with fingers turned in their knuckles, in the plane of the palm, by angles (B,), radians;
+    positive is toward the thumb."""
+    turned = hand.copy()
+    turn = Rotation.from_rotvec(-palm_frame(hand)[:, 2] * angle[:, None]).as_matrix().astype(hand.dtype)
+    for finger in fingers:
+        knuckle = hand[:, finger.start, None]
+        turned[:, finger] = knuckle + (hand[:, finger] - knuckle) @ np.swapaxes(turn, 1, 2)
+    return turned
 
 
 def _varied(hand: np.ndarray, drawn: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
