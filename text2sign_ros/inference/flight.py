@@ -65,9 +65,7 @@ class Flight(Generic[Owner]):
     def __init__(self) -> None:
         self._sent: deque[_Sent[Owner]] = deque()
         self._before: _Sent[Owner] | None = None  # the last chunk that was played
-        self._replaced: list[
-            _Sent[Owner]
-        ] = []  # chunks of one owner, taken back in part or whole, and not replaced yet
+        self._replaced: list[_Sent[Owner]] = []  # an owner's chunks of which frames were taken back, until replaced
 
     def __len__(self) -> int:
         return len(self._sent)
