@@ -80,7 +80,7 @@ class Process:
             self._lines.put(line.rstrip())
         self._lines.put(None)
 
-    def wait_for(self, pattern: str, timeout: float = 20.0) -> str:
+    def wait_for(self, pattern: str, timeout: float = 40.0) -> str:
         """The next line of output that ``pattern`` is found in; a line is seen once."""
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
@@ -180,7 +180,7 @@ class Companion:
         """For the message of a test that times out."""
         return ""
 
-    def until(self, condition: Callable[[], object], what: str = "it", timeout: float = 20.0) -> None:
+    def until(self, condition: Callable[[], object], what: str = "it", timeout: float = 40.0) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, f"timed out waiting for {what}; {self.situation()}"
