@@ -31,7 +31,7 @@ from text2sign_ros.evaluation import (
     retrieval,
     translation,
 )
-from text2sign_ros.evaluation.hand_reader import HandReader
+from text2sign_ros.evaluation.hand_reader import HandReader, letters_among
 from text2sign_ros.evaluation.isolated import plain, single_signs
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.reader import Reader
@@ -161,7 +161,7 @@ def _shapes(
     of_split: dict[str, list[Example]], work: Path, budget: Budget, sign_vae: SignVAE, signer: Signer
 ) -> dict[str, confusion.Confusions]:
     """``isolated.hand_shapes`` after "real_by_block"."""
-    letters = [t for split in SPLITS for t in of_split[split] if t.unit is not None and t.unit.kind == Kind.LETTER]
+    letters = letters_among([take for split in SPLITS for take in of_split[split]])
     shown: list[str] = []
     read: list[str] = []
     for seen, held_out in hand_reader.folds(letters, _FOLDS):
@@ -169,7 +169,7 @@ def _shapes(
         read += hand_reader_of(seen, work, budget.hand_reader_steps).read(
             [take.clip.positions for take in held_out], [take.clip.confidence for take in held_out]
         )
-    final = hand_reader_of([t for t in letters if t.split != "test"], work, budget.hand_reader_steps)
+    final = hand_reader_of([*of_split["train"], *of_split["val"]], work, budget.hand_reader_steps)
     found = isolated.hand_shapes(final, of_split["test"], sign_vae, signer, budget.letter_takes)
     return {"real_by_block": confusion.confusions(shown, read), **found}
 
@@ -192,11 +192,12 @@ def reader_of(sentences: Sentences, work: Path, steps: int = Budget.reader_steps
 
 
 def hand_reader_of(takes: Sequence[Example], work: Path, steps: int = Budget.hand_reader_steps) -> HandReader:
-    """The reader of hand shapes trained on these takes of letters, loaded from ``work`` if it is cached there."""
-    shown = np.concatenate([take.clip.positions[:1] for take in takes])
-    fresh = HandReader(sorted({take.text for take in takes}))
+    """The reader of hand shapes trained on the letters among these, loaded from ``work`` if it is cached there."""
+    letters = letters_among(takes)
+    shown = np.concatenate([take.clip.positions[:1] for take in letters])
+    fresh = HandReader(sorted({take.text for take in letters}))
     return _loaded(
-        fresh, work, (hand_reader, finger_relations), steps, shown, lambda: hand_reader.train(takes, steps=steps)
+        fresh, work, (hand_reader, finger_relations), steps, shown, lambda: hand_reader.train(letters, steps=steps)
     )
 
 

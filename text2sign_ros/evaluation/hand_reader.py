@@ -102,6 +102,11 @@ class HandReader(nn.Module):
         return np.stack(rows) if rows else np.zeros((0, len(self.letters)), np.float32)
 
 
+def letters_among(takes: Sequence[Example]) -> list[Example]:
+    """The takes that show one letter."""
+    return [take for take in takes if take.unit is not None and take.unit.kind == Kind.LETTER]
+
+
 def folds(takes: Sequence[Example], count: int) -> list[tuple[list[Example], list[Example]]]:
     """Split takes ``count`` times into those to train on and those held out, so that every take is held out once.
 
@@ -123,7 +128,7 @@ def train(takes: Sequence[Example], *, steps: int = STEPS, seed: int = 0) -> Han
     Raises:
         HandReaderError: there are no takes of letters.
     """
-    chosen = [take for take in takes if take.unit is not None and take.unit.kind == Kind.LETTER]
+    chosen = letters_among(takes)
     if not chosen:
         raise HandReaderError("there are no takes of letters; give some")
     torch.manual_seed(seed)

@@ -14,7 +14,7 @@ import numpy as np
 from text2sign_ros.corpora import registry
 from text2sign_ros.corpora.base import CorpusError, Example, Kind, Unit
 from text2sign_ros.evaluation import confusion, finger_relations, sign_retrieval
-from text2sign_ros.evaluation.hand_reader import HandReader
+from text2sign_ros.evaluation.hand_reader import HandReader, letters_among
 from text2sign_ros.evaluation.reader import varied
 from text2sign_ros.evaluation.reconstruction import rebuild
 from text2sign_ros.evaluation.sign_retrieval import Description, describe, distances
@@ -93,7 +93,7 @@ def hand_shapes(
     reader: HandReader, held_out: Sequence[Example], sign_vae: SignVAE, signer: Signer, takes: int
 ) -> dict[str, confusion.Confusions]:
     """Confusions of letters: "real" held-out takes, the same "rebuilt" from their codes, and "generated" alone."""
-    real = [take for take in held_out if take.unit is not None and take.unit.kind == Kind.LETTER]
+    real = letters_among(held_out)
     shown, seen = [take.text for take in real], [take.clip.confidence for take in real]
     positions = [take.clip.positions for take in real]
     rebuilt = [rebuild(sign_vae, motion) for motion in progress_bar(positions, desc="rebuilding letters")]
