@@ -55,12 +55,6 @@ def test_other_corpora_are_where_they_were_or_beside_the_first(tmp_path: Path, m
         isolated.other_recordings([CorpusConfig("clips", "x/nowhere")], data)
 
 
-def test_names_of_alternatives_and_how_to_ask_for_them() -> None:
-    assert isolated.name_of(Unit("alert", Kind.SIGN, "person")) == "alert (person)"
-    assert isolated._asked("alert (person)") == "[alt person]alert"
-    assert isolated._asked(isolated.name_of(Unit("thank you", Kind.SIGN))) == "thank you"
-
-
 def test_every_sign_is_looked_up_among_all(signer: Signer, vae: SignVAE) -> None:
     corpus = [take("hello", 1), take("hello", 2), take("hello", 3, "test"), take("tea", 1), take("coffee", 1, "val")]
     corpus += [take("dog", 1), take("dog", 1, "train", "two hands"), take("cat", 1, "test"), letter_take("b", 0)]

@@ -38,8 +38,8 @@ from text2sign_ros.evaluation.reader import Reader
 from text2sign_ros.evaluation.recogniser import Recogniser, real_windows
 from text2sign_ros.inference.bundle import Bundle, BundleError, UnitSettings
 from text2sign_ros.inference.signer import Signer
+from text2sign_ros.networks.pose_vae import PoseVAE
 from text2sign_ros.networks.saving import save
-from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import CorpusConfig
 from text2sign_ros.training.sentences import Sentences, compose
@@ -158,7 +158,7 @@ def evaluate(
 
 
 def _shapes(
-    of_split: dict[str, list[Example]], work: Path, budget: Budget, sign_vae: SignVAE, signer: Signer
+    of_split: dict[str, list[Example]], work: Path, budget: Budget, sign_vae: PoseVAE, signer: Signer
 ) -> dict[str, confusion.Confusions]:
     """``isolated.hand_shapes`` after "real_by_block"."""
     letters = letters_among([take for split in SPLITS for take in of_split[split]])

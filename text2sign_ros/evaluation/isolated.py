@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from text2sign_ros.corpora import registry
-from text2sign_ros.corpora.base import CorpusError, Example, Kind, Unit
+from text2sign_ros.corpora.base import CorpusError, Example, Kind
 from text2sign_ros.evaluation import confusion, finger_relations, sign_retrieval
 from text2sign_ros.evaluation.hand_reader import HandReader, letters_among
 from text2sign_ros.evaluation.reader import varied
@@ -20,8 +20,10 @@ from text2sign_ros.evaluation.reconstruction import rebuild
 from text2sign_ros.evaluation.sign_retrieval import Description, describe, distances
 from text2sign_ros.inference.bundle import UnitSettings
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
-from text2sign_ros.networks.sign_vae import SignVAE
+from text2sign_ros.naming import parts
+from text2sign_ros.networks.pose_vae import PoseVAE
 from text2sign_ros.progress import progress_bar
+from text2sign_ros.text.markup import asking_for
 from text2sign_ros.training.config import CorpusConfig
 
 _TRIMMED = 8  # a perturbed take lacks up to one frame in so many at either end
@@ -52,16 +54,11 @@ def other_recordings(corpora: Sequence[CorpusConfig], data: Path) -> list[Exampl
     return takes
 
 
-def name_of(unit: Unit) -> str:
-    """The name of a sign or letter: "alert", or "alert (person)" for an alternative."""
-    return f"{unit.label} ({unit.alternative})" if unit.alternative else unit.label
-
-
 def signed(signer: Signer, names: Sequence[str], takes: int) -> Iterator[tuple[str, np.ndarray]]:
     """Sign each of ``names`` ``takes`` times alone: the name, and a motion (T, 79, 3) from rest to the start of the
     return."""
     for name in progress_bar(names, desc="single signs"):
-        plan = signer.plan(plain(_asked(name)))
+        plan = signer.plan(plain(asking_for(*parts(name))))
         for seed in range(takes):
             yield name, np.concatenate(list(signer.stream(plan, seed=seed)))[:-RETURN_FRAMES]
 
@@ -77,20 +74,14 @@ def plain(text: str) -> str:
     return f"[plain]{text}[/plain]"
 
 
-def _asked(name: str) -> str:
-    """The text that is signed as the sign of that name, see ``name_of``."""
-    label, _, alternative = name.partition(" (")
-    return f"[alt {alternative[:-1]}]{label}" if alternative else label
-
-
-def relations(sign_vae: SignVAE, takes: Sequence[Example]) -> dict[str, Any]:
+def relations(sign_vae: PoseVAE, takes: Sequence[Example]) -> dict[str, Any]:
     """Agreement of rebuilt with real hands (``finger_relations.Agreement``): "all", and "by_sign"."""
     overall, by_text = finger_relations.agreement_through(partial(rebuild, sign_vae), takes)
     return {"all": asdict(overall), "by_sign": {text: asdict(found) for text, found in by_text.items()}}
 
 
 def hand_shapes(
-    reader: HandReader, held_out: Sequence[Example], sign_vae: SignVAE, signer: Signer, takes: int
+    reader: HandReader, held_out: Sequence[Example], sign_vae: PoseVAE, signer: Signer, takes: int
 ) -> dict[str, confusion.Confusions]:
     """Confusions of letters: "real" held-out takes, the same "rebuilt" from their codes, and "generated" alone."""
     real = letters_among(held_out)
@@ -105,7 +96,7 @@ def hand_shapes(
     }
 
 
-def all_signs(corpus: Sequence[Example], sign_vae: SignVAE, signer: Signer, takes: int) -> dict[str, Any]:
+def all_signs(corpus: Sequence[Example], sign_vae: PoseVAE, signer: Signer, takes: int) -> dict[str, Any]:
     """How well signs are found among all real ones, and how far they differ from these and from each other.
 
     "found" (``sign_retrieval.Found`` by row): "second_takes" are real takes of the test split; "perturbed" are the only
@@ -171,11 +162,11 @@ def read_rates(shapes: Mapping[str, confusion.Confusions], signs: Mapping[str, A
 
 def _signs(signer: Signer) -> list[str]:
     settings = signer.bundle.segmenter
-    return list(settings.signs) if isinstance(settings, UnitSettings) else []
+    return list(settings.vocabulary.names) if isinstance(settings, UnitSettings) else []
 
 
 def _names(takes: Sequence[Example]) -> list[str]:
-    return [name_of(take.unit) for take in takes if take.unit is not None]
+    return [take.unit.name for take in takes if take.unit is not None]
 
 
 def _described(takes: Sequence[Example]) -> Description:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from text2sign_ros import skeleton
+from text2sign_ros.corpora.resampling import interpolate
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.evaluation.finger_relations import as_right, palm_frame
-from text2sign_ros.evaluation.recogniser import interpolate
 from text2sign_ros.evaluation.retrieval import ranks
 
 FRAMES = 32
