@@ -48,6 +48,36 @@ MENDED = {
 }
 """Labels as recorded, and as they are written; one of another spelling of the same word becomes an alternative."""
 
+SENSES = {
+    "alert": ("device",), "annex": ("building",), "anoint": ("baby",), "ascend": ("plane",), "ask": ("request",),
+    "asylum": ("place",), "attract": ("gravity",), "authority": ("additional",), "automatic": ("short",),
+    "babble": ("motion spin",), "baby": ("sweetheart",), "band": ("degree", "music"), "bend": ("object",),
+    "big": ("tall", "wide"), "bill": ("dollar", "owing"), "blender": ("cooking",), "blinds": ("horizontal", "vertical"),
+    "block": ("defensive", "prevent"), "blow": ("breath",), "blow up": ("balloon", "explosion"),
+    "blue": ("color", "color deep", "color light", "sad"), "board": ("directors", "plank", "trustee"),
+    "bolt": ("lightning", "metal", "run"), "boss": ("combined",), "bottom": ("below", "butt"), "bounce": ("email",),
+    "bow": ("archery", "gift", "salute", "salute down"), "braid": ("hairstyle", "hairstyle back"), "branch": ("path",),
+    "break": ("pause",), "breakdown": ("mental",), "breathe": ("deep",), "bright": ("smart",), "bring": ("somewhere",),
+    "broke": ("engine", "money", "object"), "brother": ("catholic",), "browse": ("look around", "website"),
+    "bucket": ("combined",), "bum": ("clothes",), "bump": ("collision", "fist", "into another person", "volley ball"),
+    "bus": ("fs",), "bust": ("arrest", "female", "male", "statue"), "by": ("near",), "camera": ("video",),
+    "camper": ("rv",), "can": ("container", "container big"), "celebrate": ("deaf applause",), "chair": ("furniture",),
+    "change": ("adapt", "bad", "coin", "money", "no change"), "character": ("asian letters", "play"),
+    "chest": ("drawer",), "choose": ("multi", "them"), "chubby": ("body", "face"), "chug": ("drink", "engine"),
+    "circumstance": ("no control",), "citation": ("traffic",), "clap": ("deaf",), "clasp": ("device",),
+    "claw": ("sea",), "clean": ("body", "counter", "dishes", "face", "floor", "hair", "very", "wall", "window"),
+    "click": ("multiple",), "close": ("almost", "book", "business", "door", "feeling", "near", "zipper"),
+    "cloth": ("face",), "clueless": ("another",), "clutch": ("vehicle",), "cold": ("virus",), "collar": ("shirt",),
+    "collide": ("car", "personal"), "colon": ("anatomy", "punctuation"), "colorful": ("h",), "come": ("eng",),
+    "come hither": ("full hand",), "command": ("order", "person"), "company": ("business",),
+    "compass": ("direction", "drawing"), "complete": ("finished", "full"), "compound": ("chemical",),
+    "con": ("someone",), "conceive": ("idea", "immaculate", "pregnant"), "concoct": ("food",),
+    "condemn": ("moral", "sentence"), "conduct": ("behavior", "carry out", "lead", "music"), "cone": ("traffic",),
+    "confine": ("prison",), "congestion": ("nose", "traffic"), "conquer": ("military", "person", "weakness"),
+}  # fmt: skip
+"""Labels that are a word and what it means there, as recorded without a mark between: "bolt lightning"."""
+_MEANT = {f"{word} {sense}": (word, sense) for word, senses in SENSES.items() for sense in senses}
+
 UNSUITABLE = frozenset({"ass", "asshole", "bastard", "bitch", "brownnose", "bullshit", "cock"})
 """Profane labels, which are left out."""
 
@@ -70,10 +100,11 @@ def labels(glosses: Sequence[str], senses: Sequence[str], flags: Sequence[str], 
     The default of a label is the clip without sense and flags, or else the one with the fewest words in them. All
     arguments are in the order of the clips, and as parsed by the corpus, ``names`` being those of the originals.
     """
-    described = [
-        (MENDED.get(gloss, gloss), _words(f"{sense} {flag}" if sense.lower() != flag else flag))
-        for gloss, sense, flag in zip(glosses, senses, flags, strict=True)
-    ]
+    described = []
+    for gloss, sense, flag in zip(glosses, senses, flags, strict=True):
+        text = MENDED.get(gloss, gloss)
+        text, meant = _MEANT.get(text, (text, ""))
+        described.append((text, _words(f"{meant} {sense} {flag}" if sense.lower() != flag else f"{meant} {flag}")))
     clips: defaultdict[str, list[int]] = defaultdict(list)
     for i, (text, _) in enumerate(described):
         clips[text].append(i)
