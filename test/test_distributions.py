@@ -46,7 +46,7 @@ HUMBLE = {
     "rclpy.callback_groups": {"CallbackGroup", "MutuallyExclusiveCallbackGroup"},
     "rclpy.clock": {"Clock", "ClockType"},
     "rclpy.context": {"Context"},
-    "rclpy.exceptions": {"ParameterException"},
+    "rclpy.exceptions": {"InvalidHandle", "ParameterException"},
     "rclpy.executors": {
         *("Executor", "ExternalShutdownException", "ShutdownException", "SingleThreadedExecutor", "TimeoutException"),
     },

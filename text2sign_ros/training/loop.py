@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from text2sign_ros.clip import write_whole
@@ -42,7 +42,8 @@ def fit(
     launch`` started: each draws its own batches of ``config.batch`` examples, and gradients are averaged. Writes
     ``<name>.checkpoint.pt`` during training and the loss curve ``<name>.png`` at the end.
     """
-    accelerator = Accelerator(mixed_precision="bf16" if bfloat16_pays(PartialState().device.type) else "no")
+    device = "cuda" if torch.cuda.is_available() else "cpu"  # the state of accelerate is not there before its options
+    accelerator = Accelerator(mixed_precision="bf16" if bfloat16_pays(device) else "no")
     model.to(accelerator.device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
