@@ -104,29 +104,39 @@ def test_a_finished_run_is_not_trained_again(whole) -> None:
 
 def test_two_processes_train_one_model(whole, tmp_path: Path) -> None:
     """Each draws batches of its own and both end with the same weights, which are not those of one process."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import os, sys, test_loop, torch; from pathlib import Path\n"
-        "out = Path(sys.argv[1]); model = test_loop._fit(out)\n"
-        "torch.save(model.state_dict(), out / f'of_process_{os.environ[\"RANK\"]}.pt')\n"
+    _in_two_processes(
+        "import test_loop; model = test_loop._fit(out)\n"
+        "torch.save(model.state_dict(), out / f'of_process_{os.environ[\"RANK\"]}.pt')\n",
+        tmp_path,
     )
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    process = subprocess.run(
-        [*launch, str(script), str(tmp_path)],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            "OMP_NUM_THREADS": "1",
-            "ACCELERATE_USE_CPU": "1",
-        },
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert process.returncode == 0, process.stderr
     one, other = (torch.load(tmp_path / f"of_process_{rank}.pt", weights_only=True) for rank in (0, 1))
     torch.testing.assert_close(one, other, rtol=0, atol=0)
     assert not torch.equal(one["weight"], whole[1].weight)
     history = json.loads(_state(tmp_path)["history"])
     assert history[-1]["step"] == STEPS and history[-1]["val_loss"] < 0.2 * history[0]["val_loss"]
+
+
+def test_two_processes_are_one_run_from_its_start(tmp_path: Path) -> None:
+    code = (
+        "from accelerate import PartialState; from text2sign_ros.training.config import TrainConfig\n"
+        "from text2sign_ros.training.train import Run\n"
+        "Run(TrainConfig(), out / 'run'); (out / os.environ['RANK']).write_text(str(PartialState().num_processes))\n"
+    )
+    _in_two_processes(code, tmp_path)
+    assert [(tmp_path / rank).read_text() for rank in "01"] == ["2", "2"]
+
+
+def _in_two_processes(code: str, out: Path) -> None:
+    """Run Python ``code``, in which ``out`` is that folder, as torchrun does for two processes on CPUs."""
+    script = out / "script.py"
+    script.write_text(f"import os, sys, torch; from pathlib import Path\nout = Path(sys.argv[1])\n{code}")
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    process = subprocess.run(
+        [*launch, str(script), str(out)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert process.returncode == 0, process.stderr

@@ -42,8 +42,9 @@ def fit(
     launch`` started: each draws its own batches of ``config.batch`` examples, and gradients are averaged. Writes
     ``<name>.checkpoint.pt`` during training and the loss curve ``<name>.png`` at the end.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"  # the state of accelerate is not there before its options
-    accelerator = Accelerator(mixed_precision="bf16" if bfloat16_pays(device) else "no")
+    gpu = torch.cuda.is_available()
+    # Without a GPU accelerate joins several processes only if it is told that the CPU is meant.
+    accelerator = Accelerator(cpu=not gpu, mixed_precision="bf16" if bfloat16_pays("cuda" if gpu else "cpu") else "no")
     model.to(accelerator.device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True

@@ -53,7 +53,8 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(self.recipe, sort_keys=False)
         written = folder / "config.yaml"
-        with PartialState().main_process_first():
+        # The first to ask: without a GPU several processes are joined only if the CPU is said to be meant.
+        with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
             if not written.exists():
                 with write_whole(written) as file:
                     file.write(text.encode())
