@@ -90,7 +90,8 @@ def main() -> None:
     arguments = parser.parse_args()
     examples = reader("asl_cafe").read(arguments.data)
     takes = [example for example in examples if example.split == "test"]
-    read = hand_reader.train([example for example in examples if example.split != "test"])
+    letters = [example for split in ("train", "val") for example in examples if example.split == split]
+    read = hand_reader.train(letters)  # in the order of text2sign evaluate, for the same reader
     old, new = learnt.load(arguments.bundle).sign_vae, load(arguments.run)
     systems: dict[str, Through] = {
         f"{old.config.latent_dim} numbers": partial(rebuild, old),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind, Unit
 from text2sign_ros.evaluation import isolated
 from text2sign_ros.evaluation.hand_reader import HandReader
 from text2sign_ros.inference.signer import RETURN_FRAMES, Signer
-from text2sign_ros.networks.sign_vae import SignVAE, SignVAEConfig
+from text2sign_ros.networks.pose_vae import SignVAEConfig
+from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.training.config import CorpusConfig
 
 
@@ -42,15 +44,20 @@ def signer(bundle: Path) -> Signer:
 
 def test_other_corpora_are_where_they_were_or_beside_the_first(tmp_path: Path, monkeypatch) -> None:
     class Folder:
-        def read(self, folder: Path) -> list[str]:
-            return [str(folder)]
+        def read(self, folder: Path) -> list[Example]:
+            return [replace(take("tea", 1), source=str(folder))]
 
     monkeypatch.setattr(registry, "READERS", {"asl_cafe": Folder(), "galt": Folder(), "clips": Folder()})
     here, data = tmp_path / "mine", tmp_path / "data" / "asl_cafe"
     for folder in (here, data, tmp_path / "data" / "galt"):
         folder.mkdir(parents=True)
     corpora = [CorpusConfig("asl_cafe", "x/cafe"), CorpusConfig("galt", "x/galt"), CorpusConfig("clips", str(here))]
-    assert isolated.other_recordings(corpora, data) == [str(tmp_path / "data" / "galt"), str(here)]
+    found = isolated.other_recordings(corpora, data)
+    assert [take.source for take in found] == [str(tmp_path / "data" / "galt"), str(here)]
+    apart = [corpora[0], replace(corpora[1], apart=True), replace(corpora[2], apart=True)]
+    names = [take.unit.name for take in isolated.other_recordings(apart, data) if take.unit]
+    assert names == ["tea (other galt)", "tea (other clips)"], "as training knows them"
+    assert isolated.other_recordings(corpora[:1], data) == []
     with pytest.raises(CorpusError, match=r"nowhere.* missing; put them there or beside"):
         isolated.other_recordings([CorpusConfig("clips", "x/nowhere")], data)
 

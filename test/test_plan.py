@@ -306,7 +306,7 @@ def test_a_tag_separates_the_words_of_a_phrase() -> None:
         ("[alt 0]coffee", 'no alternative "0"'),
         ("[alt hot]coffees", 'no alternative "hot"'),
         ("[alt 2]tea", '"tea" has no alternative "2", its default is signed; it has 1 (the default)'),
-        ("[alt 2]zoo", '[alt 2] before "zoo", which is spelled'),
+        ("[alt 2]zoo", '[alt 2] has no effect before "zoo", which is spelled'),
         ("[alt 2]good job [alt 3]good job [alt 3]good job", 'no alternative "3", its default is signed; it has .*(2x)'),
         ("tea [alt 2]", "1 tag without effect ([alt 2]): there is no word after it"),
         ("[alt 2][alt 3]coffee", "1 tag without effect ([alt 2])"),
@@ -322,7 +322,7 @@ def test_an_alternative_that_does_not_exist_is_named(text: str, named: str) -> N
 def test_many_alternatives_that_do_not_exist_make_few_warnings() -> None:
     text = " ".join(f"[alt x{number}]tea" for number in range(50))
     warnings = make(text, RICH).warnings
-    assert len(warnings) == 4 and warnings[-1] == "more alternatives that do not exist (47x)"
+    assert len(warnings) == 4 and warnings[-1] == "more [alt …] without effect (47x)"
 
 
 @given(

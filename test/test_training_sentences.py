@@ -156,4 +156,4 @@ def test_signs_of_a_corpus_apart_are_alternatives_of_those_of_the_same_name(tmp_
     for apart in (True, False):
         corpora = [CorpusConfig("clips", str(one)), CorpusConfig("clips", str(other), apart=apart)]
         names.append(set(compose(corpora, "train", 60, 0, tmp_path).labels.tolist()))
-    assert names == [{"hello", "tea", "tea (clips)", "milk", "a", "b"}, {"hello", "tea", "milk", "a", "b"}]
+    assert names == [{"hello", "tea", "tea (other clips)", "milk", "a", "b"}, {"hello", "tea", "milk", "a", "b"}]

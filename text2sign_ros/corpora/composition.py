@@ -160,12 +160,10 @@ class Composer:
             template = self._templates[rng.integers(len(self._templates))]
             chosen = {name: options[rng.integers(len(options))] for name, options in _CHOICES.items()}
             return self.split(template.format(**chosen))
-        words = draw(int(rng.integers(1, 5)))
-        if words and (kind < 0.55 or not self.letters):
-            return words
-        spelled = _some(self.letters, int(rng.integers(2, 9)), rng)
+        spelled = _some(self.letters, int(rng.integers(2, 9)), rng) if kind >= 0.55 or not self.words else []
+        words = draw(int(rng.integers(1, 5))) if kind < 0.75 or not spelled else []
         at = rng.integers(len(words) + 1)
-        return words[:at] + spelled + words[at:] if kind < 0.75 else spelled
+        return words[:at] + spelled + words[at:]
 
     def split(self, text: str) -> list[str]:
         """Labels of a plain lower-case text, longest match first; unknown words become letters."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import CorpusError, Example, Kind, Unit
-from text2sign_ros.corpora.galt_labels import UNSUITABLE, Label, labels
+from text2sign_ros.corpora.galt_labels import UNSUITABLE, labels
 from text2sign_ros.corpora.mediapipe import fill, lift
 from text2sign_ros.corpora.resampling import resample
 from text2sign_ros.corpora.sides import OTHER, mirror, rest
@@ -53,18 +54,19 @@ def read(folder: Path, *, progress: bool = True) -> list[Example]:
     A clip is trimmed to the frames in which a hand is raised, with a little of the way there and back. A hand that was
     lost, or that is not where the body's wrist is (the tracker took the other one), is masked: its confidence is 0,
     and its shape interpolated. The tracker's jitter is smoothed away. An arm that is never raised gets the rest pose.
-    Of clips with the same label one is the default, and all others are alternatives (``galt_labels``). All clips are
-    for training: nearly all signs have one.
+    Of usable clips with the same label one is the default, and all others are alternatives (``galt_labels``). All clips
+    are for training: nearly all signs have one.
 
     Raises:
         CorpusError: a file is missing or does not hold the expected arrays.
     """
+    usable = [(described, clip) for described, clip in _clips(folder, progress) if isinstance(clip, SignClip)]
+    every = labels(*zip(*(described for described, _ in usable), strict=True)) if usable else []
     return [
         Example(
             label.text, clip, (Unit(label.text, Kind.SIGN, label.alternative),), SIGNER, name, "train", SOURCE, LICENCE
         )
-        for name, label, clip in _clips(folder, progress)
-        if isinstance(clip, SignClip)
+        for label, ((*_, name), clip) in zip(every, usable, strict=True)
     ]
 
 
@@ -74,26 +76,20 @@ def left_out(folder: Path, *, progress: bool = True) -> dict[str, str]:
     Raises:
         CorpusError: as ``read``.
     """
-    return {name: clip for name, _, clip in _clips(folder, progress) if isinstance(clip, str)}
+    return {name: clip for (*_, name), clip in _clips(folder, progress) if isinstance(clip, str)}
 
 
-def _clips(folder: Path, progress: bool) -> list[tuple[str, Label, SignClip | str]]:
-    """Name, label, and the clip or why it can't be used."""
-    parts = [_load(path) for path in files(folder)]
-    columns = ("gloss", "sense", "flags", "name")
-    glosses, senses, flags, names = ([str(text) for part in parts for text in part[column]] for column in columns)
-    every = labels(glosses, senses, flags, names)
-    found: list[tuple[str, Label, SignClip | str]] = []
-    for part in parts:
-        starts = part["starts"].tolist()
-        for begin, end in progress_bar(list(pairwise(starts)), desc="galt", show=progress):
-            name, label = names[len(found)], every[len(found)]
-            if label.text in UNSUITABLE:
-                found.append((name, label, "its label is not suitable"))
+def _clips(folder: Path, progress: bool) -> Iterator[tuple[tuple[str, ...], SignClip | str]]:
+    """Gloss, sense, flags and name of each recording, and the clip or why it can't be used."""
+    for part in [_load(path) for path in files(folder)]:
+        described = zip(*(part[column].tolist() for column in ("gloss", "sense", "flags", "name")), strict=True)
+        spans = list(pairwise(part["starts"].tolist()))
+        for row, (begin, end) in zip(described, progress_bar(spans, desc="galt", show=progress), strict=True):
+            if row[0] in UNSUITABLE:
+                yield row, "its label is not suitable"
                 continue
             hands = {side: part[f"{side}_hand"][begin:end].astype(float) for side in OTHER}
-            found.append((name, label, _clip(part["pose"][begin:end].astype(float), hands, float(part["fps"]))))
-    return found
+            yield row, _clip(part["pose"][begin:end].astype(float), hands, float(part["fps"]))
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

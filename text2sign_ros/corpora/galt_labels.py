@@ -75,7 +75,11 @@ SENSES = {
     "condemn": ("moral", "sentence"), "conduct": ("behavior", "carry out", "lead", "music"), "cone": ("traffic",),
     "confine": ("prison",), "congestion": ("nose", "traffic"), "conquer": ("military", "person", "weakness"),
 }  # fmt: skip
-"""Labels that are a word and what it means there, as recorded without a mark between: "bolt lightning"."""
+"""Labels that are a word and what it means there, as recorded without a mark between: "alert device".
+
+They become alternatives of the word if that has a recording of its own. Otherwise they stay as they are, since one of
+them would be the default and its meaning forgotten: a tin can would be signed for every "can".
+"""
 _MEANT = {f"{word} {sense}": (word, sense) for word, senses in SENSES.items() for sense in senses}
 
 UNSUITABLE = frozenset({"ass", "asshole", "bastard", "bitch", "brownnose", "bullshit", "cock"})
@@ -100,10 +104,12 @@ def labels(glosses: Sequence[str], senses: Sequence[str], flags: Sequence[str], 
     The default of a label is the clip without sense and flags, or else the one with the fewest words in them. All
     arguments are in the order of the clips, and as parsed by the corpus, ``names`` being those of the originals.
     """
+    plain = {MENDED.get(gloss, gloss) for gloss in glosses}
     described = []
     for gloss, sense, flag in zip(glosses, senses, flags, strict=True):
         text = MENDED.get(gloss, gloss)
-        text, meant = _MEANT.get(text, (text, ""))
+        word, meant = _MEANT.get(text, (text, ""))
+        text, meant = (word, meant) if word in plain else (text, "")
         described.append((text, _words(f"{meant} {sense} {flag}" if sense.lower() != flag else f"{meant} {flag}")))
     clips: defaultdict[str, list[int]] = defaultdict(list)
     for i, (text, _) in enumerate(described):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from text2sign_ros.corpora import registry
 from text2sign_ros.corpora.base import CorpusError, Example, Kind
 from text2sign_ros.evaluation import confusion, finger_relations, sign_retrieval
 from text2sign_ros.evaluation.hand_reader import HandReader, letters_among
@@ -25,13 +24,14 @@ from text2sign_ros.networks.pose_vae import PoseVAE
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.text.markup import asking_for
 from text2sign_ros.training.config import CorpusConfig
+from text2sign_ros.training.sentences import recordings
 
 _TRIMMED = 8  # a perturbed take lacks up to one frame in so many at either end
 _PLACE_MM = 3.0  # standard deviation of the noise of a perturbed take
 
 
 def other_recordings(corpora: Sequence[CorpusConfig], data: Path) -> list[Example]:
-    """Recordings of the corpora that a bundle was trained on besides asl_cafe.
+    """Recordings of the corpora that a bundle was trained on besides asl_cafe, named as in training.
 
     Args:
         corpora: as the bundle's training configuration lists them; a folder that is not there is looked for beside
@@ -41,8 +41,11 @@ def other_recordings(corpora: Sequence[CorpusConfig], data: Path) -> list[Exampl
     Raises:
         CorpusError: one is missing or damaged.
     """
-    takes: list[Example] = []
-    for corpus in (corpus for corpus in corpora if corpus.reader != "asl_cafe"):
+    found = []
+    for corpus in corpora:
+        if corpus.reader == "asl_cafe":
+            found.append(replace(corpus, folder=str(data)))
+            continue
         places = (Path(corpus.folder), data.parent / Path(corpus.folder).name)
         folder = next((place for place in places if place.is_dir()), None)
         if folder is None:
@@ -50,8 +53,10 @@ def other_recordings(corpora: Sequence[CorpusConfig], data: Path) -> list[Exampl
                 f"the recordings {corpus.folder} that the bundle was trained on are missing; put them there or beside "
                 f"{data}"
             )
-        takes += registry.reader(corpus.reader).read(folder)
-    return takes
+        found.append(replace(corpus, folder=str(folder)))
+    if len(found) == sum(corpus.reader == "asl_cafe" for corpus in corpora):
+        return []
+    return [take for corpus, takes in recordings(found) if corpus.reader != "asl_cafe" for take in takes]
 
 
 def signed(signer: Signer, names: Sequence[str], takes: int) -> Iterator[tuple[str, np.ndarray]]:

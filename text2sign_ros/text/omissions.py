@@ -11,7 +11,7 @@ from text2sign_ros.text.markup import Faults
 
 _SHOWN = 5
 """Characters of each kind to show in a warning."""
-_MOST_CHOICES, _MORE = 3, "more alternatives that do not exist"
+_MOST_CHOICES, _MORE = 3, "more [alt …] without effect"
 """Warnings about alternatives, and what stands for all further ones."""
 
 

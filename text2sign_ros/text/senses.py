@@ -22,8 +22,8 @@ _REACH = 15
 _LONGEST = 30
 """Letters of the longest word that counts."""
 _FORMS = {
-    *("alt", "alternative", "archaic", "archiac", "ext", "extended", "hand", "handed", "old", "onehanded"),
-    *("one", "other", "short", "two", "var", "variant"),
+    *("alt", "alternative", "archaic", "archiac", "combined", "eng", "ext", "extended", "fs", "h", "hand", "handed"),
+    *("old", "one", "onehanded", "other", "short", "two", "var", "variant"),
 }
 """Words in the name of an alternative that say how a sign is made, or when; a name with one of them is no sense."""
 

@@ -63,8 +63,10 @@ class Vocabulary:
     def choose(self, sign: str, asked: str) -> str | None:
         """The alternative of a sign that is asked for by number (1 is the default) or words; None if it has none such.
 
-        "" is the default.
+        "" is the default, which may also be asked for by that word.
         """
+        if asked == "default":
+            return ""
         every = ("", *self.alternatives.get(sign, ()))
         if asked.isdigit():
             return every[int(asked) - 1] if 1 <= int(asked) <= len(every) else None
@@ -275,7 +277,7 @@ def _alternative(sign: str, word: Word, vocabulary: Vocabulary, omissions: Omiss
     """The alternative of ``sign`` that is asked for before ``word``; "" with a warning if there is none such."""
     if not sign:
         shown = word.text if len(word.text) <= _SHOWN else f"{word.text[:_SHOWN]}…"
-        omissions.choose(f'[alt {word.alternative}] before "{shown}", which is spelled')
+        omissions.choose(f'[alt {word.alternative}] has no effect before "{shown}", which is spelled')
         return ""
     chosen = vocabulary.choose(sign, word.alternative)
     if chosen is None:

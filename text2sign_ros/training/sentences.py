@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import itertools
 import json
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from text2sign_ros.corpora import base, composition, galt_labels, mediapipe, reg
 from text2sign_ros.corpora.base import SPLITS, CorpusError, Example, Kind
 from text2sign_ros.corpora.composition import Composed, Composer, whole
 from text2sign_ros.motion import kinematics, transition
+from text2sign_ros.naming import named
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.training.config import REST_FRAMES, CorpusConfig
 
@@ -88,6 +89,37 @@ def compose(corpora: Sequence[CorpusConfig], split: str, count: int, seed: int, 
         return Sentences(**{name: data[name] for name in data.files})
 
 
+def recordings(corpora: Sequence[CorpusConfig]) -> Iterator[tuple[CorpusConfig, list[Example]]]:
+    """All examples of each corpus, those of a corpus ``apart`` under the names that training knows them by.
+
+    Raises:
+        CorpusError: a corpus is missing or damaged.
+    """
+    taken: set[str] = set()
+    for corpus in corpora:
+        examples = registry.reader(corpus.reader).read(Path(corpus.folder))
+        if corpus.apart:
+            examples = _apart(examples, taken, f"other {corpus.reader.replace('_', ' ')}")
+        taken |= {example.unit.name for example in examples if example.unit}
+        yield corpus, examples
+
+
+def _apart(examples: Sequence[Example], taken: Collection[str], other: str) -> list[Example]:
+    """The examples, with signs whose name is taken made alternatives; ``other`` is in the names of those."""
+    own = {example.unit.name for example in examples if example.unit}
+
+    def renamed(example: Example) -> Example:
+        unit = example.unit
+        if unit is None or unit.kind != Kind.SIGN or unit.name not in taken:
+            return example
+        plain = f"{unit.alternative} {other}".strip()
+        names = itertools.chain([plain], (f"{plain} {number}" for number in itertools.count(2)))
+        free = next(name for name in names if named(unit.label, name) not in {*taken, *own})
+        return replace(example, units=(replace(unit, alternative=free),))
+
+    return [renamed(example) for example in examples]
+
+
 def _parts(
     corpora: Sequence[CorpusConfig], split: str, count: int, rng: np.random.Generator
 ) -> Iterator[tuple[float, Sentences]]:
@@ -95,11 +127,9 @@ def _parts(
     units: list[Example] = []
     sentences: list[tuple[float, list[Example]]] = []
     takes, share = [], 0.0
-    for corpus in corpora:
-        examples = [e for e in registry.reader(corpus.reader).read(Path(corpus.folder)) if e.split == split]
+    for corpus, every in recordings(corpora):
+        examples = [example for example in every if example.split == split]
         own, recorded = [e for e in examples if e.unit], [e for e in examples if not e.unit]
-        if corpus.apart:
-            own = _apart(own, {e.unit.name for e in units if e.unit}, corpus.reader)
         units += own
         takes += [_take(e, corpus.reader) for e in own]
         share += corpus.share * bool(own)
@@ -112,18 +142,6 @@ def _parts(
         yield share, replace(laid, takes=np.array(takes, str))
     for share, recorded in sentences:
         yield share, _laid(progress_bar(map(whole, recorded), desc=f"{split} sentences", total=len(recorded)))
-
-
-def _apart(examples: Sequence[Example], taken: Container[str], corpus: str) -> list[Example]:
-    """The examples, with signs whose name is taken made alternatives that are called after the corpus."""
-
-    def renamed(example: Example) -> Example:
-        unit = example.unit
-        if unit is None or unit.kind != Kind.SIGN or unit.name not in taken:
-            return example
-        return replace(example, units=(replace(unit, alternative=f"{unit.alternative} {corpus}".strip()),))
-
-    return [renamed(example) for example in examples]
 
 
 def _take(example: Example, corpus: str) -> tuple[str, ...]:
