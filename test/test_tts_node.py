@@ -200,8 +200,8 @@ def test_a_goal_ends_once_whatever_happens_to_the_node(run_signer: Callable[...,
     asks.join()
     caller.ended(last)
     assert last.status == ABORTED and last.error
-    # The graph keeps what a process leaves behind for 20 s, so say at once if it has ended.
-    caller.until(lambda: process.check() or not caller.actions.server_is_ready(), "the server to be gone")
+    # That its server is gone is not asked for: on Jazzy clients were seen to find it ready for 20 s and more.
+    process.check()
 
     assert caller.change("configure") and caller.change("activate")
     caller.connect()
