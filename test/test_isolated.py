@@ -48,18 +48,19 @@ def test_other_corpora_are_where_they_were_or_beside_the_first(tmp_path: Path, m
             return [replace(take("tea", 1), source=str(folder))]
 
     monkeypatch.setattr(registry, "READERS", {"asl_cafe": Folder(), "galt": Folder(), "clips": Folder()})
+    cafe = [take("tea", 1)]
     here, data = tmp_path / "mine", tmp_path / "data" / "asl_cafe"
     for folder in (here, data, tmp_path / "data" / "galt"):
         folder.mkdir(parents=True)
     corpora = [CorpusConfig("asl_cafe", "x/cafe"), CorpusConfig("galt", "x/galt"), CorpusConfig("clips", str(here))]
-    found = isolated.other_recordings(corpora, data)
+    found = isolated.other_recordings(corpora, data, cafe)
     assert [take.source for take in found] == [str(tmp_path / "data" / "galt"), str(here)]
     apart = [corpora[0], replace(corpora[1], apart=True), replace(corpora[2], apart=True)]
-    names = [take.unit.name for take in isolated.other_recordings(apart, data) if take.unit]
+    names = [take.unit.name for take in isolated.other_recordings(apart, data, cafe) if take.unit]
     assert names == ["tea (other galt)", "tea (other clips)"], "as training knows them"
-    assert isolated.other_recordings(corpora[:1], data) == []
+    assert isolated.other_recordings(corpora[:1], data, cafe) == []
     with pytest.raises(CorpusError, match=r"nowhere.* missing; put them there or beside"):
-        isolated.other_recordings([CorpusConfig("clips", "x/nowhere")], data)
+        isolated.other_recordings([CorpusConfig("clips", "x/nowhere")], data, cafe)
 
 
 def test_every_sign_is_looked_up_among_all(signer: Signer, vae: SignVAE) -> None:

@@ -108,7 +108,7 @@ def evaluate(
         raise BundleError(f"{bundle} signs whole sentences; the readers of evaluation know signs and letters only")
     networks = learnt.load(bundle)
     corpus = asl_cafe.read(data)
-    others = isolated.other_recordings(networks.config.data.corpora, data)
+    others = isolated.other_recordings(networks.config.data.corpora, data, corpus)
     of_split = {split: [take for take in corpus if take.split == split] for split in SPLITS}
     recordings = (CorpusConfig("asl_cafe", str(data)),)
     train = compose(recordings, "train", budget.train_sentences, 0, work)

@@ -24,28 +24,28 @@ from text2sign_ros.networks.pose_vae import PoseVAE
 from text2sign_ros.progress import progress_bar
 from text2sign_ros.text.markup import asking_for
 from text2sign_ros.training.config import CorpusConfig
-from text2sign_ros.training.sentences import recordings
+from text2sign_ros.training.sentences import examples_of, recordings
 
 _TRIMMED = 8  # a perturbed take lacks up to one frame in so many at either end
 _PLACE_MM = 3.0  # standard deviation of the noise of a perturbed take
 
 
-def other_recordings(corpora: Sequence[CorpusConfig], data: Path) -> list[Example]:
+def other_recordings(corpora: Sequence[CorpusConfig], data: Path, cafe: Sequence[Example]) -> list[Example]:
     """Recordings of the corpora that a bundle was trained on besides asl_cafe, named as in training.
 
     Args:
         corpora: as the bundle's training configuration lists them; a folder that is not there is looked for beside
             ``data`` by its name.
         data: folder of asl_cafe.
+        cafe: the recordings of asl_cafe.
 
     Raises:
         CorpusError: one is missing or damaged.
     """
-    found = []
-    for corpus in corpora:
+
+    def beside(corpus: CorpusConfig) -> Sequence[Example]:
         if corpus.reader == "asl_cafe":
-            found.append(replace(corpus, folder=str(data)))
-            continue
+            return cafe
         places = (Path(corpus.folder), data.parent / Path(corpus.folder).name)
         folder = next((place for place in places if place.is_dir()), None)
         if folder is None:
@@ -53,10 +53,10 @@ def other_recordings(corpora: Sequence[CorpusConfig], data: Path) -> list[Exampl
                 f"the recordings {corpus.folder} that the bundle was trained on are missing; put them there or beside "
                 f"{data}"
             )
-        found.append(replace(corpus, folder=str(folder)))
-    if len(found) == sum(corpus.reader == "asl_cafe" for corpus in corpora):
-        return []
-    return [take for corpus, takes in recordings(found) if corpus.reader != "asl_cafe" for take in takes]
+        return examples_of(replace(corpus, folder=str(folder)))
+
+    every = recordings(corpora, beside)
+    return [take for corpus, takes in every if corpus.reader != "asl_cafe" for take in takes]
 
 
 def signed(signer: Signer, names: Sequence[str], takes: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -95,10 +95,7 @@ class HandVAE(PoseVAE):
         return (body - self.body_mean) / self.body_std, (hands - self.hand_mean) / self.hand_std
 
     def encode(self, positions: Tensor) -> tuple[Tensor, Tensor]:  # (B, T, 79, 3) -> 2 x (B, D, T/stride)
-        return self.encode_features(*self.standardised(positions))
-
-    def encode_features(self, body: Tensor, hands: Tensor) -> tuple[Tensor, Tensor]:
-        """As ``encode``, from standardised features."""
+        body, hands = self.standardised(positions)
         both = zip(
             self.encoders["body"](body.transpose(1, 2)), self.encoders["hand"](hands.transpose(1, 2)), strict=True
         )

@@ -6,6 +6,7 @@ as it is sampled, into exactly the same frames as when decoded as a whole.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +28,7 @@ class SignVAEConfig:
         return self.latent_dim - 2 * self.hand_dim
 
 
-class PoseVAE(nn.Module):
+class PoseVAE(nn.Module, ABC):
     """Positions in metres to latent codes and back.
 
     Buffers ``code_mean`` and ``code_std`` (D, 1) are the corpus statistics of the codes, with which they are
@@ -44,17 +45,17 @@ class PoseVAE(nn.Module):
         self.register_buffer("code_std", torch.ones(config.latent_dim, 1))
 
     @property
+    @abstractmethod
     def context_codes(self) -> int:
         """How many earlier codes a decoded frame depends on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, 79, 3) metres -> mean and log variance of the codes, each (B, D, T/stride)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
         """(B, D, N) -> (B, stride * N, 79, 3) metres."""
-        raise NotImplementedError
 
     def to_codes(self, positions: Tensor) -> Tensor:  # (B, T, 79, 3) -> (B, D, T/stride), standardised
         return (self.encode(positions)[0] - self.code_mean) / self.code_std

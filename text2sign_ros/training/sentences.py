@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import itertools
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -89,15 +89,30 @@ def compose(corpora: Sequence[CorpusConfig], split: str, count: int, seed: int, 
         return Sentences(**{name: data[name] for name in data.files})
 
 
-def recordings(corpora: Sequence[CorpusConfig]) -> Iterator[tuple[CorpusConfig, list[Example]]]:
+def examples_of(corpus: CorpusConfig) -> list[Example]:
+    """All examples of a corpus.
+
+    Raises:
+        CorpusError: it is missing or damaged.
+    """
+    return registry.reader(corpus.reader).read(Path(corpus.folder))
+
+
+def recordings(
+    corpora: Sequence[CorpusConfig], read: Callable[[CorpusConfig], Sequence[Example]] = examples_of
+) -> Iterator[tuple[CorpusConfig, Sequence[Example]]]:
     """All examples of each corpus, those of a corpus ``apart`` under the names that training knows them by.
+
+    Args:
+        corpora: in the order of the configuration.
+        read: returns the examples of a corpus.
 
     Raises:
         CorpusError: a corpus is missing or damaged.
     """
     taken: set[str] = set()
     for corpus in corpora:
-        examples = registry.reader(corpus.reader).read(Path(corpus.folder))
+        examples = read(corpus)
         if corpus.apart:
             examples = _apart(examples, taken, f"other {corpus.reader.replace('_', ' ')}")
         taken |= {example.unit.name for example in examples if example.unit}
