@@ -98,7 +98,7 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
         ("vae_stage: {ema: 1}\n", "vae_stage: ema is 1"),
         ("unet: {channels: []}\n", "unet: channels is []"),
         ("unet: {heads: 0}\n", "unet: heads is 0"),
-        ("diffusion_stage: {beta_start: 0.5, beta_end: 0.1}\n", "beta_start and beta_end"),
+        ("unet: {beta_start: 0.5, beta_end: 0.1}\n", "beta_start and beta_end"),
         ("- 1\n", "must be a mapping"),
         ("", "must be a mapping"),
         ("a: [1\n", "can't be read as YAML"),
@@ -128,7 +128,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
         ("diffusion_stage: {prefix_codes: 16}\n", "to 15 (how many fit)"),
         ("sign_vae: {stride: 4}\n", "looks back 11 codes, more than the 7 that fit: use fewer blocks"),
         ("vae_stage: {frames: 65}\n", "vae_stage: frames is 65; make it a multiple of sign_vae: stride, 2"),
-        ("diffusion_stage: {timesteps: 6}\n", "timesteps is 6; sampling takes up to 8 steps"),
+        ("unet: {timesteps: 6}\n", "timesteps is 6; sampling takes up to 8 steps"),
     ],
 )
 def test_incompatible_values_are_named_with_the_mend(tmp_path: Path, text: str, named: str) -> None:

@@ -16,9 +16,10 @@ from text2sign_ros.networks.pose_vae import PoseVAE, SignVAEConfig
 from text2sign_ros.networks.sign_vae import SignVAE
 from text2sign_ros.networks.unet import NUM_ROLES, UNet, UNetConfig
 from text2sign_ros.networks.vaes import build
+from text2sign_ros.networks.whitening import Whitening
 
 VAES = {"one code": SignVAEConfig(channels=32), "codes of the hands": SignVAEConfig(hand_dim=6, channels=32)}
-UNET = UNetConfig(channels=(16, 24, 32), context_dim=24, text_dim=12, max_tokens=6, heads=2)
+UNET = UNetConfig(channels=(16, 24, 32), context_dim=24, text_dim=12, max_tokens=6, heads=2, plan_width=16)
 ALIGNER = AlignerConfig(text_dim=12, max_tokens=6, max_codes=16, width=32, heads=2, shared_dim=512)
 
 
@@ -225,6 +226,48 @@ def test_time_matters_to_each_example_apart(unet: UNet) -> None:
         before, after = unet(**_inputs()), unet(**(_inputs() | {"time": torch.tensor([11.0, 900.0])}))
     assert (before - after)[0].abs().max() > 1e-4
     torch.testing.assert_close(before[1], after[1])
+
+
+@torch.no_grad()
+def test_the_noise_follows_from_v(unet: UNet) -> None:
+    """Where the layers predict v = 0, the noise is sigma x (Salimans & Ho 2022, appendix D)."""
+    last = unet.leave[-1]
+    last.weight.zero_()
+    last.bias.zero_()
+    inputs = _inputs()
+    exists, signal = inputs["roles"][:, :1], torch.from_numpy(UNET.schedule).float()[inputs["time"].long()]
+    torch.testing.assert_close(unet(**inputs), (1 - signal).sqrt()[:, None, None] * inputs["x"] * exists)
+
+
+@torch.no_grad()
+def test_the_plan_is_of_the_text_alone_and_linear_between_its_moments(unet: UNet) -> None:
+    inputs = _inputs()
+    plan = unet.predict(**inputs)[1]
+    torch.testing.assert_close(unet.predict(**(inputs | {"x": torch.zeros_like(inputs["x"])}))[1], plan)
+    new = (inputs["roles"][:, :1] - inputs["roles"][:, 1:2]).expand_as(plan)
+    assert plan[new == 0].abs().max() == 0 < plan[new == 1].abs().min()
+    assert (unet.predict(**(inputs | {"use_text": torch.zeros(2)}))[1] == 0).all()
+    moments = torch.linspace(0.0, 1.0, UNET.plan_knots)[None]
+    at = unet.plan(inputs["sentence"][:1], moments)
+    between = unet.plan(inputs["sentence"][:1], (moments[:, 1:] + moments[:, :-1]) / 2)
+    torch.testing.assert_close(between, (at[..., 1:] + at[..., :-1]) / 2)
+
+
+@torch.no_grad()
+def test_whitening_gives_every_direction_the_same_variance() -> None:
+    torch.manual_seed(0)
+    embeddings = (
+        torch.randn(2000, 6) @ torch.diag(torch.tensor([3.0, 1.0, 1.0, 0.5, 1.0, 1e-4])) @ torch.randn(6, 6) + 2
+    )
+    whitening = Whitening(6)
+    torch.testing.assert_close(whitening(embeddings), embeddings)
+    whitening.fit(embeddings)
+    white = whitening(embeddings)
+    torch.testing.assert_close(white.mean(dim=0), torch.zeros(6), atol=1e-3, rtol=0)
+    covariance = white.T @ white / len(white)
+    assert (covariance - torch.diag(covariance.diagonal())).abs().max() < 1e-2
+    variance = covariance.diagonal().sort().values
+    assert variance[0] < 1e-3 and (variance[1:] > 0.3).all()  # what hardly varies is not blown up to noise
 
 
 # ---------------------------------------------------------------------------------------------------------- aligner

@@ -74,7 +74,7 @@ class UndistilledSigner(Signer):
         guidance: float,
     ) -> None:
         super().__init__(bundle, steps=steps, backend=_Undistilled(learnt, denoiser or learnt.denoiser, guidance))
-        self._table = solver_table(sampler, learnt.config.diffusion_stage.schedule, steps)
+        self._table = solver_table(sampler, learnt.config.unet.schedule, steps)
 
 
 class _Undistilled:

@@ -18,6 +18,13 @@ class Denoiser(nn.Module):
 
     def forward(
         self, x: Tensor, time: Tensor, roles: Tensor, tokens: Tensor, mask: Tensor, sentence: Tensor, use_text: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Predicted noise (B, D, N), see ``UNet``, and the text's duration (B,) in seconds."""
-        return self.unet(x, time, roles, tokens, mask, sentence, use_text), self.duration(tokens, mask)
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Predicted noise and plan (B, D, N), see ``UNet``, and the text's duration (B,) in seconds."""
+        noise, plan = self.unet.predict(x, time, roles, tokens, mask, sentence, use_text)
+        return noise, plan, self.duration(tokens, mask)
+
+    def fit_whitening(self, tokens: Tensor, sentence: Tensor) -> None:
+        """Take the statistics of token (n, 384) and sentence embeddings (m, 384)."""
+        self.unet.whiten_sentence.fit(sentence)
+        self.unet.whiten_tokens.fit(tokens)
+        self.duration.whiten.fit(tokens)

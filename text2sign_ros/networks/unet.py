@@ -1,9 +1,16 @@
 """The denoiser: a 1-D U-Net over latent codes that predicts the noise (stage 3 of Text2Sign Diffusion).
 
 From the paper: noise prediction over the codes of the SignVAE, conditioned on Sentence-BERT: its tokens by
-cross-attention, the whole sentence added to the time embedding. Ours: the sizes, the positional embedding of the tokens
-(a sentence encoder encodes which letter a token is, but hardly where in the word), and ``roles``, which mark codes that
-are given clean (training-time action conditioning, arXiv 2512.05964) and let sequences be shorter than their bucket.
+cross-attention, the whole sentence added to the time embedding. Ours, beside the sizes:
+
+- the positional embedding of the tokens: a sentence encoder encodes which letter a token is, but hardly where in the
+  word;
+- ``roles``, which mark codes that are given clean (training-time action conditioning, arXiv 2512.05964) and let
+  sequences be shorter than their bucket;
+- embeddings are whitened, and the layers predict v (Salimans & Ho 2022, arXiv 2202.00512), from which the noise
+  follows: at high noise, where it is decided which sign it will be, nothing else says what to learn;
+- a ``Plan``: the codes that the text makes likely, which the layers see beside the noisy ones, as the mean in Grad-TTS
+  (Popov et al. 2021, arXiv 2105.06337).
 """
 
 from __future__ import annotations
@@ -11,10 +18,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from text2sign_ros.inference.samplers import alphas_cumprod
 from text2sign_ros.networks.pose_vae import Upsample
+from text2sign_ros.networks.whitening import Whitening
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,16 @@ class UNetConfig:
     text_dim: int = 384
     max_tokens: int = 64
     heads: int = 4
+    plan_width: int = 1024
+    plan_knots: int = 24  # moments of a text at which its plan says the code
+    timesteps: int = 1000
+    beta_start: float = 0.00085
+    beta_end: float = 0.012
+
+    @property
+    def schedule(self) -> np.ndarray:
+        """(timesteps,) alpha bar, see ``samplers.alphas_cumprod``."""
+        return alphas_cumprod(self.timesteps, self.beta_start, self.beta_end)
 
 
 NUM_ROLES = 3
@@ -101,18 +121,44 @@ class Level(nn.Module):
         return self.attend(self.block(x, valid, condition), valid[:, 0], context, mask) * valid
 
 
+class Plan(nn.Module):
+    """The likely codes of a text, at ``knots`` moments of it, by its whitened sentence embedding alone."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.knots = config.plan_knots
+        self.layers = nn.Sequential(
+            nn.Linear(config.text_dim, config.plan_width),
+            nn.SiLU(),
+            nn.Linear(config.plan_width, config.latent_dim * config.plan_knots),
+        )
+
+    def forward(self, sentence: Tensor, progress: Tensor) -> Tensor:
+        """(B, 384), (B, N) progress through the text, 0 to 1 -> (B, D, N), linear between the moments."""
+        at = progress[:, None] * (self.knots - 1)  # (B, 1, N)
+        knot = torch.arange(self.knots, device=at.device, dtype=at.dtype)[:, None]
+        return self.layers(sentence).unflatten(1, (-1, self.knots)) @ (1 - (at - knot).abs()).clamp(min=0.0)
+
+
 class UNet(nn.Module):
+    """Buffer ``signal`` (T,) is the share of the clean codes' variance at each noise index."""
+
+    signal: Tensor
+
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
         width, widths = config.context_dim, config.channels
+        self.register_buffer("signal", torch.from_numpy(config.schedule).float(), persistent=False)
+        self.whiten_sentence, self.whiten_tokens = Whitening(config.text_dim), Whitening(config.text_dim)
         self.time = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
         self.sentence = nn.Linear(config.text_dim, width)
+        self.plan = Plan(config)
         self.token = nn.Linear(config.text_dim, width)
         self.position = nn.Embedding(config.max_tokens, width)
         self.context_norm = nn.LayerNorm(width)
         self.no_text = nn.Parameter(torch.zeros(width))  # replaces tokens and sentence where text is withheld
-        self.enter = nn.Conv1d(config.latent_dim + NUM_ROLES, widths[0], 3, padding=1)
+        self.enter = nn.Conv1d(2 * config.latent_dim + NUM_ROLES, widths[0], 3, padding=1)
         self.position_codes = nn.Conv1d(2 * 16, widths[0], 1)
         self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
         for i, channels in enumerate(widths):
@@ -146,14 +192,23 @@ class UNet(nn.Module):
         Returns:
             (B, D, N) predicted noise; meaningless where no code exists or the code is given.
         """
+        return self.predict(x, time, roles, tokens, mask, sentence, use_text)[0]
+
+    def predict(
+        self, x: Tensor, time: Tensor, roles: Tensor, tokens: Tensor, mask: Tensor, sentence: Tensor, use_text: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As ``forward``, and the plan (B, D, N): the codes that the text alone makes likely, where text is used."""
         use = use_text[:, None]
+        tokens, sentence = self.whiten_tokens(tokens), self.whiten_sentence(sentence)
         text = self.token(tokens) + self.position.weight[: tokens.shape[1]]
         context = self.context_norm(use[..., None] * text + (1 - use[..., None]) * self.no_text)
         condition = self.time(_sinusoids(time, 64, 10_000.0))
         condition = condition + use * self.sentence(sentence) + (1 - use) * self.no_text
         exists = roles[:, :1]
+        plan = self.plan(sentence, roles[:, 2]) * (exists - roles[:, 1:2]) * use[..., None]
         progress = _sinusoids(roles[:, 2], 16, 64.0, scale=64.0).transpose(1, 2)  # (B, 32, N)
-        x = self.enter(torch.cat((x * exists, roles), dim=1)) + self.position_codes(progress * exists)
+        noisy = x * exists
+        x = self.enter(torch.cat((noisy, plan, roles), dim=1)) + self.position_codes(progress * exists)
         x = x * exists
         skips, valids = [], [exists]
         for i, level in enumerate(self.down):
@@ -167,7 +222,9 @@ class UNet(nn.Module):
             x = level(torch.cat((x, skips.pop()), dim=1), valids.pop(), condition, context, mask)
             if i < len(self.grow):
                 x = self.grow[i](x) * valids[-1]
-        return self.leave(x)
+        signal = self.signal[time.round().long()][:, None, None]
+        # x = alpha x0 + sigma noise and v = alpha noise - sigma x0, hence noise = sigma x + alpha v.
+        return (1 - signal).sqrt() * noisy + signal.sqrt() * self.leave(x), plan
 
 
 def _sinusoids(values: Tensor, pairs: int, longest: float, scale: float = 1.0) -> Tensor:

@@ -16,7 +16,6 @@ import yaml
 
 from text2sign_ros.corpora.registry import READERS
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.inference.samplers import alphas_cumprod
 from text2sign_ros.networks.aligner import AlignerConfig
 from text2sign_ros.networks.pose_vae import SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
@@ -81,18 +80,11 @@ class VAEStage(StageConfig):
 
 @dataclass(frozen=True)
 class DiffusionStage(StageConfig):
-    timesteps: int = 1000
-    beta_start: float = 0.00085
-    beta_end: float = 0.012
     prefix_codes: int = 10  # how many clean codes precede a segment
     withhold_text: float = 0.1  # share of examples without text, for classifier-free guidance
     semantic_weight: float = 0.1
     semantic_factor: str = "early"  # one of SEMANTIC_FACTORS; see training/diffusion.py
-
-    @property
-    def schedule(self) -> np.ndarray:
-        """(timesteps,) alpha bar, see ``samplers.alphas_cumprod``."""
-        return alphas_cumprod(self.timesteps, self.beta_start, self.beta_end)
+    plan_weight: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -167,9 +159,9 @@ def _out_of_range(config: TrainConfig) -> Iterator[str]:
         yield f"unet: channels is {list(config.unet.channels)}; it must have a number of at least 1 for each level"
     if config.sign_vae.stride not in (1, 2, 4):
         yield f"sign_vae: stride is {config.sign_vae.stride}; it must be 1, 2 or 4"
+    if not 0 < config.unet.beta_start <= config.unet.beta_end < 1:
+        yield "unet: beta_start and beta_end must be between 0 and 1, and beta_start at most beta_end"
     stage = config.diffusion_stage
-    if not 0 < stage.beta_start <= stage.beta_end < 1:
-        yield "diffusion_stage: beta_start and beta_end must be between 0 and 1, and beta_start at most beta_end"
     if stage.semantic_factor not in SEMANTIC_FACTORS:
         factors = ", ".join(SEMANTIC_FACTORS)
         yield f"diffusion_stage: semantic_factor is {stage.semantic_factor!r}; it must be one of {factors}"
@@ -225,9 +217,9 @@ def _mismatched(config: TrainConfig) -> Iterator[str]:
             f"vae_stage: frames is {config.vae_stage.frames}; make it a multiple of sign_vae: stride, {stride}, and at "
             "least 2"
         )
-    timesteps, steps = config.diffusion_stage.timesteps, max(config.distillation_stage.teacher_steps, MOST_STEPS)
+    timesteps, steps = config.unet.timesteps, max(config.distillation_stage.teacher_steps, MOST_STEPS)
     if timesteps < steps:
-        yield f"diffusion_stage: timesteps is {timesteps}; sampling takes up to {steps} steps: make it at least that"
+        yield f"unet: timesteps is {timesteps}; sampling takes up to {steps} steps: make it at least that"
 
 
 def _prefix(config: TrainConfig) -> Iterator[str]:

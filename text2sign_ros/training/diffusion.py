@@ -23,7 +23,7 @@ def train(config: TrainConfig, segments: Segments, held_out: Segments, aligner: 
     """Train, or resume from the checkpoint in ``folder``."""
     stage = config.diffusion_stage
     device = PartialState().device
-    signal = torch.from_numpy(stage.schedule).float().to(device)
+    signal = torch.from_numpy(config.unet.schedule).float().to(device)
     aligner = copy.deepcopy(aligner).to(device).eval().requires_grad_(False)
 
     def losses(data: Segments):
@@ -34,13 +34,17 @@ def train(config: TrainConfig, segments: Segments, held_out: Segments, aligner: 
 
     torch.manual_seed(config.seed)
     model = Denoiser(config.unet)
+    model.fit_whitening(*segments.embeddings())
     return fit("denoiser", model, losses(segments), stage, folder, seed=config.seed, validate=losses(held_out))
 
 
 def diffusion_losses(
     model: nn.Module, aligner: Aligner, batch: Batch, signal: Tensor, stage: DiffusionStage
 ) -> dict[str, Tensor]:
-    """Noise prediction, the paper's time-discounted semantic loss on the predicted clean code, and duration.
+    """Noise prediction, the paper's time-discounted semantic loss on the predicted clean code, plan and duration.
+
+    The error of the noise is weighed by 1 / alpha bar, which makes it that of v (arXiv 2202.00512): a code that is hardly
+    visible in the noise, and must come from the text, then counts as much as one that is visible.
 
     Args:
         signal: (T,) share of the clean code's variance at each noise index (alpha bar).
@@ -53,10 +57,17 @@ def diffusion_losses(
     noisy = share.sqrt() * batch.codes + (1 - share).sqrt() * noise
     noisy = given * batch.codes + (1 - given) * noisy
     use_text = (torch.rand(size, device=device) >= stage.withhold_text).float()
-    predicted, seconds = model(noisy, time.float(), batch.roles, batch.tokens, batch.mask, batch.sentence, use_text)
+    predicted, plan, seconds = model(
+        noisy, time.float(), batch.roles, batch.tokens, batch.mask, batch.sentence, use_text
+    )
     new = batch.new[:, None]
-    ddpm = (new * (predicted - noise).square()).sum() / (new.sum() * noise.shape[1])
-    losses = {"loss": ddpm, "ddpm": ddpm.detach()}
+    count = new.sum() * noise.shape[1]
+    squared = new * (predicted - noise).square()
+    with_text = use_text[:, None, None]
+    planned = (with_text * new * (plan - batch.codes).square()).sum() / (count * use_text.mean().clamp(min=0.1))
+    v = (squared / share).sum() / count
+    losses = {"loss": v + stage.plan_weight * planned, "v": v.detach(), "plan": planned.detach()}
+    losses["ddpm"] = squared.sum().detach() / count
     if stage.semantic_factor != "off":
         clean = ((noisy - (1 - share).sqrt() * predicted) / share.sqrt()).clamp(-5.0, 5.0)
         text = aligner.embed_text(batch.tokens, batch.mask, batch.sentence)

@@ -32,7 +32,7 @@ def train(config: TrainConfig, segments: Segments, held_out: Segments, teacher: 
     stage = config.distillation_stage
     device = PartialState().device
     teacher = copy.deepcopy(teacher).to(device).eval().requires_grad_(False)
-    schedule = config.diffusion_stage.schedule
+    schedule = config.unet.schedule
     table = solver_table("dpmpp_2m", schedule, stage.teacher_steps)
 
     def losses(data: Segments):

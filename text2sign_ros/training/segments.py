@@ -106,6 +106,7 @@ class Segments:
         self.mask = pad_sequence([torch.ones(len(tokens)) for tokens, _ in kept], batch_first=True)
         self.sentence = torch.from_numpy(np.stack([sentence for _, sentence in kept]))
         alone = np.where(first == last, sentences.kinds[first], "")[fits]  # kind of single units
+        self.alone = alone != ""
         self.letters = frozenset(self.texts[self.text[alone == Kind.LETTER]].tolist())
         whole = sentences.chance[sentences.unit_sentence[sentences.of(Kind.SENTENCE)]].sum()
         self.weight = self._weight(alone, sentences.chance[sentence[fits]], float(whole), single_share)
@@ -134,6 +135,11 @@ class Segments:
             if members.any():
                 weight[members] *= share / weight[members].sum()
         return weight
+
+    def embeddings(self) -> tuple[Tensor, Tensor]:
+        """Token (n, 384) and sentence embeddings (m, 384) of the texts of single signs, letters and recordings."""
+        texts = torch.from_numpy(np.unique(self.text[self.alone]))
+        return self.tokens[texts][self.mask[texts] > 0].float(), self.sentence[texts]
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """A random batch from one bucket; longer buckets get fewer examples so that all steps cost the same."""

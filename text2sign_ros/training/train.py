@@ -180,7 +180,7 @@ class Run:
     def trained(self) -> TrainedModel:
         """The input of export; what is not trained yet is trained first."""
         _ = self.encoder  # its files
-        stage, sentences = self.config.diffusion_stage, self.sentences["train"]
+        sentences = self.sentences["train"]
         return TrainedModel(
             name=self.config.name,
             recipe=self.recipe,
@@ -190,10 +190,10 @@ class Run:
             denoiser=self.denoiser,
             student=self.student,
             encoder=self.folder,
-            timesteps=stage.timesteps,
-            beta_start=stage.beta_start,
-            beta_end=stage.beta_end,
-            prefix_codes=stage.prefix_codes,
+            timesteps=self.config.unet.timesteps,
+            beta_start=self.config.unet.beta_start,
+            beta_end=self.config.unet.beta_end,
+            prefix_codes=self.config.diffusion_stage.prefix_codes,
             guidance=self.config.distillation_stage.guidance,
             examples=Examples(
                 texts=sentences.labels,
