@@ -55,6 +55,20 @@ def row(read: HandReader, through: Through, takes: Sequence[Example]) -> list[st
     ]  # fmt: skip
 
 
+HEAD = ("letters read", "R read as R", "letters_mm", "words_mm", "velocity_mm", "R's tips, mm", "read wrong")
+"""Columns of ``row``."""
+
+
+def print_head() -> None:
+    """Print the head of a Markdown table of ``print_row``."""
+    print("| " + " | ".join(("codes", *HEAD)) + " |\n|" + "---|" * (len(HEAD) + 1))
+
+
+def print_row(name: str, read: HandReader, through: Through, takes: Sequence[Example]) -> None:
+    """Print a row of the table, see ``row``."""
+    print("| " + " | ".join((name, *row(read, through, takes))) + " |", flush=True)
+
+
 def picture(systems: dict[str, Through], takes: Sequence[Example], path: Path) -> None:
     """Draw a hand of each of ``PAIRS``, seen from the palm: real (grey) and coded and decoded."""
     from matplotlib.figure import Figure
@@ -97,19 +111,9 @@ def main() -> None:
         f"{old.config.latent_dim} numbers": partial(rebuild, old),
         f"{new.config.latent_dim} numbers": partial(rebuild, new),
     }
-    head = [
-        "codes",
-        "letters read",
-        "R read as R",
-        "letters_mm",
-        "words_mm",
-        "velocity_mm",
-        "R's tips, mm",
-        "read wrong",
-    ]
-    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    print_head()
     for name, through in ({"real": lambda motion: motion} | systems).items():
-        print("| " + " | ".join([name, *row(read, through, takes)]) + " |", flush=True)
+        print_row(name, read, through, takes)
     picture(systems, takes, arguments.out)
 
 

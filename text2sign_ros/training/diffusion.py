@@ -43,8 +43,8 @@ def diffusion_losses(
 ) -> dict[str, Tensor]:
     """Noise prediction, the paper's time-discounted semantic loss on the predicted clean code, plan and duration.
 
-    The error of the noise is weighed by 1 / alpha bar, which makes it that of v (arXiv 2202.00512): a code that is hardly
-    visible in the noise, and must come from the text, then counts as much as one that is visible.
+    The error of the noise is weighed by 1 / alpha bar, which makes it that of v (arXiv 2202.00512): a code that is
+    hardly visible in the noise, and must come from the text, then counts as much as one that is visible.
 
     Args:
         signal: (T,) share of the clean code's variance at each noise index (alpha bar).
@@ -57,21 +57,20 @@ def diffusion_losses(
     noisy = share.sqrt() * batch.codes + (1 - share).sqrt() * noise
     noisy = given * batch.codes + (1 - given) * noisy
     use_text = (torch.rand(size, device=device) >= stage.withhold_text).float()
-    predicted, plan, seconds = model(
-        noisy, time.float(), batch.roles, batch.tokens, batch.mask, batch.sentence, use_text
-    )
+    text = (batch.roles, batch.tokens, batch.mask, batch.sentence, use_text)
+    predicted, plan, seconds = model(noisy, time.float(), *text)
     new = batch.new[:, None]
     count = new.sum() * noise.shape[1]
     squared = new * (predicted - noise).square()
-    with_text = use_text[:, None, None]
-    planned = (with_text * new * (plan - batch.codes).square()).sum() / (count * use_text.mean().clamp(min=0.1))
+    used = use_text[:, None, None] * new
+    planned = (used * (plan - batch.codes).square()).sum() / (used.sum().clamp(min=1.0) * noise.shape[1])
     v = (squared / share).sum() / count
     losses = {"loss": v + stage.plan_weight * planned, "v": v.detach(), "plan": planned.detach()}
     losses["ddpm"] = squared.sum().detach() / count
     if stage.semantic_factor != "off":
         clean = ((noisy - (1 - share).sqrt() * predicted) / share.sqrt()).clamp(-5.0, 5.0)
-        text = aligner.embed_text(batch.tokens, batch.mask, batch.sentence)
-        distance = 1 - (aligner.embed_pose(clean, batch.new) * text).sum(dim=1)
+        meant = aligner.embed_text(batch.tokens, batch.mask, batch.sentence)
+        distance = 1 - (aligner.embed_pose(clean, batch.new) * meant).sum(dim=1)
         weight = use_text * semantic_factor(stage.semantic_factor, time.float() / len(signal))
         semantic = (weight * distance).sum() / use_text.sum().clamp(min=1.0)
         losses["loss"] = losses["loss"] + stage.semantic_weight * semantic
