@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from text2sign_ros.cli import main
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import FPS, Example, Kind, Unit
 from text2sign_ros.evaluation import learnt
@@ -15,8 +17,9 @@ from text2sign_ros.evaluation.evaluate import Budget, _dictionary, accuracy, eva
 from text2sign_ros.evaluation.learnt import UndistilledSigner
 from text2sign_ros.evaluation.tables import tables
 from text2sign_ros.evaluation.translation import bootstrap
-from text2sign_ros.inference.bundle import BundleError
+from text2sign_ros.inference.bundle import Bundle, BundleError
 from text2sign_ros.inference.signer import Signer
+from text2sign_ros.inference.vocabulary import load
 from text2sign_ros.skeleton import REST_POSE
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "asl_cafe"
@@ -55,6 +58,40 @@ def test_a_bundle_without_its_networks_is_named(bundle: Path, monkeypatch: pytes
     monkeypatch.setattr(learnt, "LEARNT", "nowhere.pt")
     with pytest.raises(BundleError, match=r"nowhere\.pt.*export it again"):
         learnt.load(bundle)
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle, tmp_path / "bundle"))
+
+
+def _evaluate(bundle: Path, *options: str) -> int:
+    return main(["evaluate", "--bundle", str(bundle), "--data", str(DATA), "--json", *options])
+
+
+def test_read_rates_are_written_into_the_bundle_if_asked(
+    copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {"read_rates": {"tea": 0.5, "g": 1.0}}
+    monkeypatch.setattr("text2sign_ros.evaluation.evaluate.evaluate", lambda *_, **__: figures)
+    for options, rates in (((), {}), (("--write-read-rates",), figures["read_rates"])):
+        assert _evaluate(copy, *options) == 0
+        assert json.loads(capsys.readouterr().out) == figures
+        Bundle.load(copy)  # which verifies the hashes
+        assert {row.name: row.read_rate for row in load(copy) if row.read_rate is not None} == rates
+
+
+def test_a_bundle_that_can_not_be_written_is_refused_before_it_is_measured(
+    copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("text2sign_ros.evaluation.evaluate.evaluate", lambda *_, **__: pytest.fail("went to work"))
+    (copy / "notes").mkdir()
+    assert _evaluate(copy, "--write-read-rates") == 1
+    assert "holds notes, which belongs to no bundle; move it" in capsys.readouterr().err
+    (copy / "notes").rmdir()
+    (copy / "bundle.json").write_text(json.dumps(json.loads((copy / "bundle.json").read_text()) | {"format": 4}))
+    assert _evaluate(copy, "--write-read-rates") == 1
+    assert "is not of bundle format" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -64,6 +64,9 @@ SENTENCES = [
     ("He banks at Banks", "bank"),  # a name is no form
     ("Cats, said Bears", "cat say"),  # but the first word of a sentence may be
     ("NO CATS", "no cat"),
+    ("Cats Are Bought", "cat buy"),  # in Title Case there are no names
+    ("The Children of Bears Asked For Boxes", "child bear ask box"),
+    ("the closer box, the hotter glass", "close box glass"),
     ("Let us see Us", "us see us"),  # a name that is a sign
     ("[spell]cats[/spell] cats", "cat"),
     ("cats' and cat's", "cat cat"),

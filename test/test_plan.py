@@ -283,6 +283,28 @@ def test_a_name_is_no_form() -> None:
     assert signs("tea: Teas (Teas) Teas'") == ["tea"]
 
 
+@pytest.mark.parametrize(
+    ("text", "forms"),
+    [
+        ("Two Coffees and a Job for the Happier", 2),  # what titles leave in lower case
+        ("Then I Get 2 Coffees", 1),
+        ("the Happier Coffees", 2),
+        ("Hello Coffees", 0),  # one capital is no title
+        ("Well, I'm Coffees", 0),
+        ("Two Happier coffees are Teas", 1),
+        ("Happier Teas Get Coffees. I met Coffees", 3),  # each sentence by itself
+        ("Hello Grace Coffees", 1),  # known to be wrong: a greeting and two names look like a title
+    ],
+)
+def test_a_title_has_no_names(text: str, forms: int) -> None:
+    assert sum(" = " in sign for sign in signs(text)) == forms
+
+
+def test_a_sentence_too_long_to_look_ahead_is_no_title() -> None:
+    assert signs("Two Good Coffees") == ["coffee = coffees"]
+    assert signs("Two " + "Good " * 200 + "Coffees") == []
+
+
 def test_a_tag_chooses_among_the_signs_of_a_word() -> None:
     text = "[alt 2]coffee [alt to go] coffees, coffee [ALT 1]coffee [alt iced]Coffee"
     assert signs(text) == ["coffee (iced)", "coffee (to go) = coffees", "coffee", "coffee", "coffee (iced)"]

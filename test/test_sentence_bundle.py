@@ -72,8 +72,11 @@ def test_a_model_that_learnt_both_is_asked_for_units(bundle: Path, tmp_path: Pat
     assert segmenter.alternatives == {"hello": ["at sea"]}
 
 
-def test_evaluation_reads_units_only(sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "--bundle", str(sentences), "--data", str(tmp_path)]) == 1
+@pytest.mark.parametrize("options", [[], ["--write-read-rates"]])
+def test_evaluation_reads_units_only(
+    sentences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert main(["evaluate", "--bundle", str(sentences), "--data", str(tmp_path), *options]) == 1
     assert "signs whole sentences" in capsys.readouterr().err
 
 

@@ -159,6 +159,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--sentences", type=int, default=120, help="unseen sentences to sign (default: 120)")
     evaluate.add_argument("--takes", type=int, default=8, help="how often each sign is signed on its own (default: 8)")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    evaluate.add_argument(
+        "--write-read-rates",
+        action="store_true",
+        help="write how often each sign and letter is read into the bundle, for `text2sign vocabulary`",
+    )
     evaluate.set_defaults(run=_evaluate)
     bench = commands.add_parser("bench", help="measure how fast signing is on this machine")
     bench.add_argument("--bundle", type=Path, help="folder of the bundle; default: models/asl_cafe")
@@ -390,11 +395,16 @@ def _export(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from text2sign_ros.evaluation.evaluate import evaluate
     from text2sign_ros.evaluation.tables import tables
+    from text2sign_ros.export.vocabulary import set_read_rates
 
     if options.sentences < 10 or options.takes < 2:
         raise UsageError("--sentences must be at least 10 and --takes at least 2 for meaningful results")
+    if options.write_read_rates:
+        set_read_rates(options.bundle, {})  # what keeps it from being written is said now, not after the measurements
     figures = evaluate(options.bundle, options.data, options.work, sentences=options.sentences, takes=options.takes)
     print(json.dumps(figures) if options.json else tables(figures))
+    if options.write_read_rates:
+        set_read_rates(options.bundle, figures["read_rates"])
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -21,6 +21,8 @@ archer bedding best better building bunting bushing capping christening coating 
 lining lodging media meeting more morning most please pleased pleases pleasing stocking thing wedding worse worst
 """
 """Words that are spelled like forms of others, or have come to mean something else."""
+_COMPARATIVES = frozenset(("cleaner", "closer", "cooler", "dimmer", "fitter", "hotter"))
+"""Of the words that simplemma keeps apart because they are nouns too, and whose adjective is also a verb."""
 _UNINFLECTED = frozenset(_GRAMMAR.split() + _OTHER_WORDS.split())
 """Neither forms nor words with forms."""
 _SHORTEST = 3
@@ -31,7 +33,7 @@ def inflections(signs: Iterable[str]) -> dict[str, str]:
     """Form -> word, for all words of ``signs`` in alphabetical order: "cats" -> "cat", "bought" -> "buy".
 
     Of words that simplemma keeps apart some are added: "-ing" of a verb (it has "baking" as a noun), "-er" of an
-    adjective ("bigger"), and the singular of a plural ("berry" -> "berries").
+    adjective ("bigger", "closer"), and the singular of a plural ("berry" -> "berries").
     """
     words = {word for sign in signs for word in sign.split()} - _UNINFLECTED
     dictionary = DefaultDictionaryFactory().get_dictionary("en")
@@ -39,7 +41,9 @@ def inflections(signs: Iterable[str]) -> dict[str, str]:
     has = set(found.items())
     for word in sorted(words):
         verb, adjective = (any((form, word) in has for form in _with(word, end)) for end in ("ed", "est"))
-        added = (_with(word, "ing") if verb else []) + (_with(word, "er") if adjective and not verb else [])
+        added = _with(word, "ing") if verb else []
+        if adjective:  # of a verb "-er" is who does it: "cleaner" is both, "broker" is not
+            added += [form for form in _with(word, "er") if not verb or form in _COMPARATIVES]
         found |= {form: word for form in added if dictionary.get(form) == form}
         singular = dictionary.get(word, word)
         if word.endswith("s") and singular[:2] == word[:2] and singular not in words:

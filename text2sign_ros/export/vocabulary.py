@@ -11,7 +11,7 @@ import numpy as np
 
 from text2sign_ros.export.card import CARD
 from text2sign_ros.export.writing import ExportError, write_bundle
-from text2sign_ros.inference.bundle import DESCRIPTION, VOCABULARY, Bundle, sha256
+from text2sign_ros.inference.bundle import DESCRIPTION, VOCABULARY, Bundle, UnitSettings, sha256
 from text2sign_ros.inference.vocabulary import Entry, load, save
 from text2sign_ros.naming import parts
 from text2sign_ros.text import Vocabulary
@@ -42,13 +42,18 @@ def set_read_rates(bundle: Path, rates: Mapping[str, float]) -> None:
     Args:
         bundle: its folder.
         rates: share of motions that are read correctly, 0 to 1, by name: "alert (person)", "g". Others stay as
-            they are.
+            they are. With none this only tries whether they could be written.
 
     Raises:
         BundleError: the bundle or its table is missing or damaged.
-        ExportError: the bundle has no sign or letter of a name, or a share is out of range.
+        ExportError: the bundle signs whole sentences, or has no sign or letter of a name; a share is out of range; or
+            the folder holds what belongs to no bundle.
+        OSError: the bundle, or the folder that it lies in, can't be written to.
     """
-    about, table = Bundle.load(bundle), load(bundle)
+    about = Bundle.load(bundle)
+    if not isinstance(about.segmenter, UnitSettings):
+        raise ExportError(f"{bundle} signs whole sentences: it has no vocabulary, and no read rates")
+    table = load(bundle)
     if unknown := sorted(rates.keys() - {entry.name for entry in table}):
         raise ExportError(f"{bundle} has no sign or letter {', '.join(map(repr, unknown[:5]))}")
     if odd := [f"{name} {rate:g}" for name, rate in rates.items() if not 0 <= rate <= 1]:

@@ -45,6 +45,7 @@ class Word:
         pause: seconds to hold it.
         asks: whether a question mark ends its sentence here.
         name: whether it looks like a name: capitalised, and not the first word of its sentence.
+        lower: whether it is written in lower case.
         alternative: which sign is asked for, of those that the word stands for, by the tag before it.
         context: the words around it, where a choice among signs may need them.
     """
@@ -55,6 +56,7 @@ class Word:
     pause: float = 0.0
     asks: bool = False
     name: bool = False
+    lower: bool = False
     alternative: str = ""
     context: str = ""
 
@@ -93,7 +95,8 @@ def normalise(text: str, omissions: Omissions) -> Iterator[Word]:
                     yield Word(word, Boundary.WORD, manner, alternative=alternative)
                     alternative = ""
                 boundary = Boundary.NONE if cut and part["letters"] else Boundary.WORD
-                last = Word(words[-1], boundary, manner, name=name, alternative=alternative)
+                lower = part["letters"] is not None and part["letters"][0].islower()
+                last = Word(words[-1], boundary, manner, name=name, lower=lower, alternative=alternative)
             elif last:
                 asks = last.asks or "?" in (part["sentence"] or "")
                 boundary = max(last.boundary, BOUNDARIES[part.lastgroup])
@@ -188,7 +191,8 @@ def _cased(char: str) -> str:
 
 
 def _is_capitalised(letters: str | None) -> bool:
-    return letters is not None and letters[0].isupper() and not letters.isupper()
+    stem = (letters or "").partition("'")[0]  # "I'm" is as little a name as "I"
+    return stem[:1].isupper() and not stem.isupper()
 
 
 def _ascii(char: str) -> str:

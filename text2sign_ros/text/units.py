@@ -15,7 +15,7 @@ from text2sign_ros.naming import named
 from text2sign_ros.text.markup import LONGEST_ALTERNATIVE
 from text2sign_ros.text.normalise import Boundary, Word, normalise
 from text2sign_ros.text.omissions import Omissions
-from text2sign_ros.text.segments import Segment, Unit, cut, marked
+from text2sign_ros.text.segments import Segment, Unit, cut, in_sentences, marked
 
 
 class VocabularyError(Text2SignError):
@@ -165,7 +165,7 @@ class UnitSegmenter:
 
     def segments(self, text: str, omissions: Omissions) -> Iterator[Segment]:
         """See ``segments.Segmenter``."""
-        words = marked(normalise(text, omissions), lambda word: (word.text,))
+        words = marked(_without_titles(normalise(text, omissions)), lambda word: (word.text,))
         if self.senses:
             words = self.senses.informed(words)
         units = _units(words, self.vocabulary, self.senses, omissions)
@@ -175,6 +175,24 @@ class UnitSegmenter:
     def _frames(self, unit: Unit) -> int:
         frames = self.frames_per_letter if unit.spelled else self.frames_per_sign
         return min(self.max_frames, round(frames / unit.manner.pace))
+
+
+_SHORT = "a an and as at but by for from if in into nor of off on onto or out over per so the to up via vs with yet"
+_LOWER_IN_TITLES = frozenset(_SHORT.split())
+_FEWEST_CAPITALISED = 2
+"""Words after the first, capitalised, by which a title is known: "Hello Banks" is none."""
+
+
+def _without_titles(words: Iterable[Word]) -> Iterator[Word]:
+    """The words, none of which is a name in a sentence in Title Case, where capitals do not tell names from others.
+
+    A sentence longer than ``markup.LOOKAHEAD`` is taken for an ordinary one.
+    """
+    for held, whole in in_sentences(words):
+        capitalised = sum(word.name for word in held) >= _FEWEST_CAPITALISED
+        if whole and capitalised and not any(word.lower and word.text not in _LOWER_IN_TITLES for word in held):
+            held = [replace(word, name=False) for word in held]
+        yield from held
 
 
 def _units(
