@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,15 @@ def test_two_processes_train_one_model(whole, tmp_path: Path) -> None:
     assert not torch.equal(one["weight"], whole[1].weight)
     history = json.loads(_state(tmp_path)["history"])
     assert history[-1]["step"] == STEPS and history[-1]["val_loss"] < 0.2 * history[0]["val_loss"]
+
+
+def test_a_checkpoint_is_taken_up_by_another_number_of_processes(whole, tmp_path: Path) -> None:
+    folder, model = whole
+    shutil.copyfile(folder / "toy.checkpoint.pt", tmp_path / "toy.checkpoint.pt")
+    _in_two_processes("import test_loop; torch.save(test_loop._fit(out).state_dict(), out / 'resumed.pt')\n", tmp_path)
+    assert torch.equal(
+        torch.load(tmp_path / "resumed.pt", weights_only=True)["weight"], model.weight
+    )  # it was finished
 
 
 def test_two_processes_are_one_run_from_its_start(tmp_path: Path) -> None:

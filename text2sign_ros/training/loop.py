@@ -52,7 +52,7 @@ def fit(
     average = copy.deepcopy(model).eval().requires_grad_(False)
     checkpoint, history, first = folder / f"{name}.checkpoint.pt", [], 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True, map_location=accelerator.device)
+        state = torch.load(checkpoint, weights_only=True, map_location="cpu")  # loading copies to the device
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])

@@ -159,8 +159,10 @@ class Segments:
         progress = np.where(exists & ~given, (at + 1) / length, 0.0)
         roles = torch.from_numpy(np.stack((exists, given, progress), axis=1).astype(np.float32))
         text = torch.from_numpy(self.text[chosen])
+        mask = self.mask[text]
+        longest = int(mask.sum(dim=1).max())  # most are words of a few tokens, and all layers that see them cost time
         return Batch(
-            picked, roles, self.tokens[text].float(), self.mask[text], self.sentence[text],
+            picked, roles, self.tokens[text, :longest].float(), mask[:, :longest], self.sentence[text],
             torch.from_numpy(self.seconds[chosen].astype(np.float32)), text,
         )  # fmt: skip
 
