@@ -15,8 +15,8 @@ PIP := -m pip --disable-pip-version-check install --quiet --no-build-isolation -
 INSTALL := $(BIN)/python $(PIP) -c constraints-kilted.txt
 INSTALL_OLDEST := $(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints-oldest.txt -c constraints-kilted.txt
 INSTALL_JAZZY := $(JAZZY)/bin/python $(PIP) -c constraints-jazzy.txt
-TRAIN_CONFIG ?= config/train/asl_cafe.yaml
-RUN ?= runs/asl_cafe
+TRAIN_CONFIG ?= config/train/asl.yaml
+RUN ?= runs/asl
 PYTEST_ARGS ?=
 MINUTES ?= 30
 # The tests of all that touches ROS 2.
