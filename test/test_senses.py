@@ -140,7 +140,9 @@ def _with_alternatives(tmp_path: Path, alternatives: dict[str, list[str]]) -> Pa
 
 
 def test_a_signer_without_senses_in_its_bundle_never_loads_the_encoder(tmp_path: Path) -> None:
-    signer = Signer(_with_alternatives(tmp_path, {"tea": ["old", "2 handed"]}), steps=1, senses=True)
+    signer = Signer(
+        _with_alternatives(tmp_path, {"answer": ["one handed"], "bye": ["other galt"]}), steps=1, senses=True
+    )
     assert "_model" not in vars(signer._encoder)
     assert signer.sign("tea").positions.shape[1:] == (79, 3)
 
