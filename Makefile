@@ -15,8 +15,8 @@ PIP := -m pip --disable-pip-version-check install --quiet --no-build-isolation -
 INSTALL := $(BIN)/python $(PIP) -c constraints-kilted.txt
 INSTALL_OLDEST := $(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints-oldest.txt -c constraints-kilted.txt
 INSTALL_JAZZY := $(JAZZY)/bin/python $(PIP) -c constraints-jazzy.txt
-TRAIN_CONFIG ?= config/train/asl_cafe.yaml
-RUN ?= runs/asl_cafe
+TRAIN_CONFIG ?= config/train/asl.yaml
+RUN ?= runs/asl
 PYTEST_ARGS ?=
 MINUTES ?= 30
 # The tests of all that touches ROS 2.
@@ -70,7 +70,7 @@ docs: $(VENV)/.docs  ## the pages of docs/ and the API reference as HTML; a warn
 	rm -rf docs/api out/docs
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto docs out/docs
 
-# The recordings come from `text2sign corpus prepare asl_cafe` (README.md, Train your own).
+# Where the recordings of asl_cafe and galt come from: README.md, Train your own.
 train: $(VENV)/.test  ## train the networks, or go on training them (TRAIN_CONFIG=… RUN=…)
 	$(BIN)/text2sign train --config "$(TRAIN_CONFIG)" --out "$(RUN)"
 

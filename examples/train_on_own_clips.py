@@ -4,7 +4,7 @@ python examples/train_on_own_clips.py --work out/own
 
 The clips are made up: a "signer" who waves for "hello", nods for "yes" and lifts a hand for the letter "a". Ten steps
 per stage teach nothing; they show what is needed. With clips worth learning, leave the small numbers out of the
-configuration: what it does not set has the default of text2sign_ros/training/config.py, and config/train/asl_cafe.yaml
+configuration: what it does not set has the default of text2sign_ros/training/config.py, and config/train/asl.yaml
 is a real one.
 """
 

@@ -56,6 +56,7 @@ def ablate(
     base = configuration.load(config_path)
     torch.set_num_threads(base.threads)
     networks = learnt.load(bundle)
+    base = replace(base, unet=replace(base.unet, latent_dim=networks.sign_vae.config.latent_dim))
     data, stage = base.data, base.diffusion_stage
     counts = {"train": data.sentences, "val": data.held_out_sentences}
     sentences = {split: compose(data.corpora, split, count, base.seed, out) for split, count in counts.items()}
@@ -108,7 +109,7 @@ def picture(results: dict[str, Any], steps: int, path: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the experiment and print its results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("models/asl_cafe"))
+    parser.add_argument("--bundle", type=Path, default=Path("models/asl"))
     parser.add_argument("--config", type=Path, default=Path(__file__).with_suffix(".yaml"))
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="folder of the trained denoisers")
     parser.add_argument("--picture", type=Path, default=Path("docs/ablation.png"))

@@ -108,7 +108,7 @@ def _name(axes, text: str, at: np.ndarray, colour: np.ndarray) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure a bundle on sentences composed from the test split, print the results as JSON, draw both pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("models/asl_cafe"))
+    parser.add_argument("--bundle", type=Path, default=Path("models/asl"))
     parser.add_argument("--data", type=Path, required=True, help="folder of asl_cafe")
     parser.add_argument("--work", type=Path, default=Path("runs/evaluation"), help="what is kept between runs")
     parser.add_argument("--pictures", type=Path, default=Path("docs"), help="folder of the pictures")

@@ -82,7 +82,7 @@ def draw(signer: Signer, texts: Sequence[str], path: Path, seed: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw nonmanual.png."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("models/asl_cafe"))
+    parser.add_argument("--bundle", type=Path, default=Path("models/asl"))
     parser.add_argument("--pictures", type=Path, default=Path("docs"), help="folder to write into")
     parser.add_argument("--texts", nargs="+", default=SHOWN, help="texts to show")
     parser.add_argument("--seed", type=int, default=0)

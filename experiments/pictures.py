@@ -76,7 +76,7 @@ def speeds(shown: dict[str, tuple[SignClip, SignClip]], path: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw real_and_generated.png and speeds.png."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("models/asl_cafe"))
+    parser.add_argument("--bundle", type=Path, default=Path("models/asl"))
     parser.add_argument("--data", type=Path, required=True, help="folder of asl_cafe")
     parser.add_argument("--pictures", type=Path, default=Path("docs"), help="folder to write into")
     parser.add_argument("--signs", nargs="+", default=SHOWN, help="signs to show")

@@ -53,7 +53,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="session")
 def bundle() -> Path:
     """The bundle that comes with the package."""
-    return ROOT / "models" / "asl_cafe"
+    return ROOT / "models" / "asl"
 
 
 class Process:

@@ -71,7 +71,7 @@ def test_the_shipped_bundle_is_whole_and_lists_every_file(bundle: Path) -> None:
     assert loaded.files.keys() | loaded.evaluation_files.keys() == present
     assert set(loaded.files) == {*loaded.required, VOCABULARY}
     assert {"text_encoder.onnx", "tokenizer.json", "step.onnx", "decoder.onnx", "fused.onnx"} <= present
-    assert loaded.latent_dim == 20 and loaded.fps == 25.0
+    assert loaded.latent_dim == 64 and loaded.fps == 25.0
     assert len(loaded.segmenter.letters) == 26 and "thank you" in loaded.segmenter.signs
     assert sum(path.stat().st_size for path in bundle.iterdir()) < 100e6
     assert (bundle / "text_encoder.onnx").stat().st_size < 50e6
@@ -201,7 +201,7 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
         (lambda v: v["segmenter"].update(alternatives={"tea": "hot"}), "alternatives must be dict[str, list[str]]"),
         (lambda v: v["segmenter"].update(forms={"milks": "milk"}), "'milk' has alternatives or forms"),
         (lambda v: v["segmenter"].update(forms={"Teas": "tea"}), "'Teas' in forms"),
-        (lambda v: v["segmenter"].update(signs=[], letters=[], forms={}), "both empty"),
+        (lambda v: v["segmenter"].update(signs=[], letters=[], alternatives={}, forms={}), "both empty"),
         (lambda v: v["segmenter"].update(out_of_vocabulary="refuse"), "out_of_vocabulary must be 'spell'"),
         (lambda v: v.update(segmenter=SENTENCES | {"max_frames": 0}), "max_frames must be from 1 to 236"),
         (lambda v: v.update(segmenter=SENTENCES | {"max_frames": 237}), "max_frames must be from 1 to 236"),

@@ -212,7 +212,7 @@ def test_a_batch_that_is_no_text(bundle: Path, tmp_path: Path, capsys: pytest.Ca
 
 
 def test_training_says_what_is_wrong_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config, out = str(ROOT / "config" / "train" / "asl_cafe.yaml"), str(tmp_path / "run")
+    config, out = str(ROOT / "config" / "train" / "asl.yaml"), str(tmp_path / "run")
     assert main(["train", "--config", config, "--out", out, "--stage", "dreaming"]) == 1
     _one_line(capsys, "dreaming", "diffusion")
     assert main(["train", "--config", str(tmp_path / "nowhere.yaml"), "--out", out]) == 1
@@ -281,12 +281,12 @@ def test_help_needs_nothing_that_is_not_always_there(command: str) -> None:
         ({"pose_format"}, "sign hello --out OUT/a.pose", "pose_format", "files"),
         ({"PIL"}, "sign hello --out OUT/a.png", "PIL", "files"),
         ({"av"}, "sign hello --out OUT/a.mp4", "av", "files"),
-        (set(extras.MODULES["train"]), "train --config config/train/asl_cafe.yaml --out OUT/run", "torch", "train"),
-        ({"tqdm"}, "train --config config/train/asl_cafe.yaml --out OUT/run", "tqdm", "train"),
+        (set(extras.MODULES["train"]), "train --config config/train/asl.yaml --out OUT/run", "torch", "train"),
+        ({"tqdm"}, "train --config config/train/asl.yaml --out OUT/run", "tqdm", "train"),
         (EVERYTHING - ALWAYS, "export --run OUT/run --out OUT/bundle", "torch", "train"),
-        ({"onnx"}, "export --bundle models/asl_cafe --precision fp16 --out OUT/bundle", "onnx", "train"),
-        (set(extras.MODULES["train"]), "evaluate --bundle models/asl_cafe --data OUT", "torch", "train"),
-        ({"scipy"}, "evaluate --bundle models/asl_cafe --data OUT", "scipy", "train"),
+        ({"onnx"}, "export --bundle models/asl --precision fp16 --out OUT/bundle", "onnx", "train"),
+        (set(extras.MODULES["train"]), "evaluate --bundle models/asl --data OUT", "torch", "train"),
+        ({"scipy"}, "evaluate --bundle models/asl --data OUT", "scipy", "train"),
         (set(extras.MODULES["bench"]), "bench --quick", "onnx", "bench"),
         ({"tqdm"}, "bench --quick", "tqdm", "bench"),
     ],

@@ -22,7 +22,7 @@ from text2sign_ros.training.config import (
 from text2sign_ros.training.distillation import CHAINS
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ROOT / "config" / "train" / "asl_cafe.yaml"
+CONFIGS = ROOT / "config" / "train"
 
 
 def _load(folder: Path, text: str) -> TrainConfig:
@@ -31,8 +31,20 @@ def _load(folder: Path, text: str) -> TrainConfig:
     return load(path)
 
 
-def test_the_shipped_file_loads() -> None:
-    config = load(SHIPPED)
+def test_the_configuration_of_the_shipped_model_loads() -> None:
+    config = load(CONFIGS / "asl.yaml")
+    assert config.name == "asl"
+    assert config.sign_vae.latent_dim == config.unet.latent_dim == config.aligner.latent_dim == 64
+    assert config.sign_vae.hand_dim == 24
+    assert config.aligner.shared_dim == 512
+    assert config.unet.channels == (128, 192, 256)
+    assert config.data.corpora == (
+        *(CorpusConfig("asl_cafe", "data/asl_cafe", 1.0), CorpusConfig("galt", "data/galt", 1.0, apart=True)),
+    )
+
+
+def test_the_configuration_of_the_paper_loads() -> None:
+    config = load(CONFIGS / "asl_cafe.yaml")
     assert config.name == "asl_cafe"
     assert config.sign_vae.latent_dim == config.unet.latent_dim == config.aligner.latent_dim == 20
     assert config.aligner.shared_dim == 512
@@ -41,9 +53,9 @@ def test_the_shipped_file_loads() -> None:
 
 
 def test_every_file_that_comes_with_the_package_loads() -> None:
-    for path in (*SHIPPED.parent.glob("*.yaml"), ROOT / "models" / "asl_cafe" / "training.yaml"):
+    for path in (*CONFIGS.glob("*.yaml"), ROOT / "models" / "asl" / "training.yaml"):
         load(path)
-    Bundle.load(ROOT / "models" / "asl_cafe")  # holds the hash of its training.yaml
+    Bundle.load(ROOT / "models" / "asl")  # holds the hash of its training.yaml
 
 
 def test_several_corpora(tmp_path: Path) -> None:

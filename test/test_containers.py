@@ -154,7 +154,7 @@ def test_the_build_context_builds(tmp_path: Path) -> None:
     result = subprocess.run([*pip, *target], capture_output=True, text=True, timeout=240)
     assert result.returncode == 0, result.stdout + result.stderr
     share = tmp_path / "target" / "share" / "text2sign_ros"
-    assert (share / "models" / "asl_cafe" / "bundle.json").is_file() and (share / "launch").is_dir()
+    assert (share / "models" / "asl" / "bundle.json").is_file() and (share / "launch").is_dir()
 
 
 def test_the_devcontainer_is_one() -> None:

@@ -236,7 +236,7 @@ def made_by(picture: Path) -> list[str]:
     text = re.sub(r"\s+", " ", " ".join(page.read_text() for page in pages))
     found = re.findall(rf"text2sign [^`]*? --out {re.escape(name)}", text)
     found += re.findall(rf"text2sign bench [^`]*? --markdown {re.escape(name.replace('.png', '.md'))}", text)
-    found += re.findall(rf"cp runs/asl_cafe/[^` ]*\b{picture.stem}\b[^` ]* docs/", text)
+    found += re.findall(rf"cp runs/\w+/[^` ]*\b{picture.stem}\b[^` ]* docs/", text)
     found += re.findall(rf"text2sign evaluate [^`]*? && cp out/evaluate/{re.escape(picture.name)} docs/", text)
     for experiment in (ROOT / "experiments").glob("*.py"):
         if picture.name in experiment.read_text():

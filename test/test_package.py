@@ -91,7 +91,7 @@ def test_a_wheel_holds_the_package_and_its_data(installed):
     for path in (*PACKAGE.rglob("*.py"), PACKAGE / "py.typed"):
         assert (installed / path.relative_to(ROOT)).is_file(), path
     share = installed / "share"
-    bundle = ROOT / "models" / "asl_cafe"
+    bundle = ROOT / "models" / "asl"
     evaluation = {bundle / name for name in Bundle.load(bundle).evaluation_files}
     for top in ("launch", "config", "models"):
         files = [path for path in (ROOT / top).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
@@ -104,7 +104,7 @@ def test_a_wheel_holds_the_package_and_its_data(installed):
 
 
 def test_evaluation_files_are_not_installed_and_not_needed(installed):
-    folder = installed / "share" / "text2sign_ros" / "models" / "asl_cafe"
+    folder = installed / "share" / "text2sign_ros" / "models" / "asl"
     about = Bundle.load(folder)
     assert "learnt.pt" in about.evaluation_files and not about.evaluation_files.keys() & about.files.keys()
     assert {path.name for path in folder.iterdir()} == {*about.files, "bundle.json", "MODEL_CARD.md"}

@@ -129,18 +129,26 @@ def test_the_real_encoder_does_better_than_the_default_and_as_reported(bundle: P
         )
 
 
-def test_a_signer_without_senses_in_its_bundle_never_loads_the_encoder(bundle: Path) -> None:
-    signer = Signer(bundle, steps=1, senses=True)
+def _with_alternatives(tmp_path: Path, alternatives: dict[str, list[str]]) -> Path:
+    """A copy of the shipped bundle that has these alternatives and no others."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(ROOT / "models" / "asl", folder)
+    about = json.loads((folder / "bundle.json").read_text())
+    about["segmenter"]["alternatives"] = alternatives
+    (folder / "bundle.json").write_text(json.dumps(about))
+    return folder
+
+
+def test_a_signer_without_senses_in_its_bundle_never_loads_the_encoder(tmp_path: Path) -> None:
+    signer = Signer(
+        _with_alternatives(tmp_path, {"answer": ["one handed"], "bye": ["other galt"]}), steps=1, senses=True
+    )
     assert "_model" not in vars(signer._encoder)
     assert signer.sign("tea").positions.shape[1:] == (79, 3)
 
 
 def test_a_signer_chooses_only_if_asked_to(tmp_path: Path) -> None:
-    folder = tmp_path / "bundle"
-    shutil.copytree(ROOT / "models" / "asl_cafe", folder)
-    about = json.loads((folder / "bundle.json").read_text())
-    about["segmenter"]["alternatives"] = {"tea": ["leaves", "old"]}
-    (folder / "bundle.json").write_text(json.dumps(about))
+    folder = _with_alternatives(tmp_path, {"tea": ["leaves", "old"]})
     for senses, chosen in ((True, "tea (leaves)"), (False, "tea")):
         signer = Signer(folder, steps=1, senses=senses)
         texts = [segment.text for segment in signer.plan("The leaves of tea plants are green leaves.").segments]

@@ -55,7 +55,8 @@ def test_bones_keep_their_length(pieces: list[np.ndarray]) -> None:
 
 
 def test_seams_are_as_smooth_as_segments_are_inside(signer: Signer) -> None:
-    plan = signer.plan(" ".join([*signer.bundle.segmenter.signs * 2, "grace", "bob"]))
+    signs = signer.bundle.segmenter.signs
+    plan = signer.plan(" ".join([*signs[:: len(signs) // 22] * 2, "grace", "bob"]))
     motion = np.concatenate(list(signer.stream(plan)))
     steps = np.linalg.norm(np.diff(motion, n=2, axis=0), axis=-1).max(axis=1)
     seams = np.cumsum([frames for _, frames in signer.timeline(plan)])[:-1]
@@ -188,7 +189,7 @@ def test_spelled_words_are_separated_by_a_longer_hold(bundle: Path) -> None:
         return sum(count for _, count in signer.timeline(signer.plan(text)))
 
     hold = round(WORD_HOLD * signer.fps)
-    assert hold - 2 <= frames("ab cd") - frames("abcd") <= hold + 2
+    assert hold - 2 <= frames("ab ef") - frames("abef") <= hold + 2
     assert frames("ab coffee") == frames("ab") + frames("coffee") - RETURN_FRAMES
 
 

@@ -60,7 +60,7 @@ def server(local_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.syspath_prepend(str(tts_msgs()))
     monkeypatch.setattr(tts, "TTS", importlib.import_module("tts_msgs.action").TTS)
     node = local_node(lambda context: Node("signer", context=context))
-    server = TtsServer(node, ["asl_cafe"], lambda: 100, TextLog(node.get_logger()), SideGroup())
+    server = TtsServer(node, ["asl"], lambda: 100, TextLog(node.get_logger()), SideGroup())
     server.intake = Intake()  # type: ignore[assignment]
     return server
 

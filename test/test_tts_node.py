@@ -57,7 +57,7 @@ def test_a_goal_is_signed_and_each_word_is_fed_back_when_it_is_played(
 ) -> None:
     process = run_signer()
     caller.connect()
-    call = caller.call("<set expression(happy)> Hello, bo! <pause(0.2)> Thank you.", locale="en_GB", voice="asl_cafe")
+    call = caller.call("<set expression(happy)> Hello, bo! <pause(0.2)> Thank you.", locale="en_GB", voice="asl")
     caller.ended(call)
     assert (call.accepted, call.status, call.error) == (True, SUCCEEDED, "")
     assert call.words == ["hello", "bo", "thank you"] and call.text == "hello bo thank you"
@@ -86,7 +86,7 @@ def test_what_cannot_be_signed_is_refused_with_the_reason(run_signer: Callable[.
     caller.connect()
     for goal, reason in (
         ({"text": "hola", "locale": "es_ES"}, "its locale is 'es_ES'; this node signs en"),
-        ({"text": "hello", "voice": "bob"}, "its voice is 'bob'; this node signs with asl_cafe"),
+        ({"text": "hello", "voice": "bob"}, "its voice is 'bob'; this node signs with asl"),
         ({"text": ""}, "the text is empty"),
         ({"text": "你好"}, "letters of other scripts"),
         ({"text": "<set expression(happy)>"}, "the text is empty"),

@@ -18,7 +18,7 @@ from text2sign_ros.inference.bundle import VOCABULARY, Bundle, BundleError
 from text2sign_ros.inference.vocabulary import Entry, load, save, search
 from text2sign_ros.text import Vocabulary
 
-CAFE = ROOT / "models" / "asl_cafe"
+SHIPPED = ROOT / "models" / "asl"
 ALTERNATIVES = {"bear": ("animal", "birth 2")}
 WORDS = Vocabulary(("bear", "bear in mind", "tea"), ("a", "b"), ALTERNATIVES, {"bears": "bear"})
 TAKES = np.array(
@@ -70,22 +70,25 @@ def test_the_table_of_the_shipped_bundle_has_its_vocabulary(bundle: Path) -> Non
     about, rows = Bundle.load(bundle), load(bundle)
     known = about.segmenter.vocabulary
     assert [row.name for row in rows] == [*known.names, *known.letters]
-    assert all(row.takes > 0 and row.licence and row.corpus == "asl_cafe" for row in rows)
+    assert all(row.takes > 0 and row.licence for row in rows)
+    assert {row.corpus for row in rows} == {"asl_cafe", "galt"}
+    assert all(row.corpus == "asl_cafe" for row in rows if row.kind == "letter")
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    shutil.copytree(CAFE, tmp_path / "bundle")
+    shutil.copytree(SHIPPED, tmp_path / "bundle")
     return tmp_path / "bundle"
 
 
 def test_read_rates_are_written_and_nothing_else_changes(copy: Path) -> None:
     others = {path.name: path.read_bytes() for path in copy.iterdir() if path.name not in ("bundle.json", VOCABULARY)}
+    shipped = {row.name: row.read_rate for row in load(copy)}
     set_read_rates(copy, {"tea": 0.5, "g": 1.0})
     set_read_rates(copy, {"tea": 0.75})
     rates = {row.name: row.read_rate for row in load(copy)}
-    assert (rates["tea"], rates["g"], rates["coffee"]) == (0.75, 1.0, None)
-    before, after = Bundle.load(CAFE), Bundle.load(copy)  # whose hashes it verifies
+    assert rates == shipped | {"tea": 0.75, "g": 1.0}
+    before, after = Bundle.load(SHIPPED), Bundle.load(copy)  # whose hashes it verifies
     assert {name for name in after.files if after.files[name] != before.files[name]} == {VOCABULARY}
     assert after.evaluation_files == before.evaluation_files
     assert {name: (copy / name).read_bytes() for name in others} == others
@@ -124,8 +127,10 @@ def test_the_command_lists_and_searches(capsys: pytest.CaptureFixture[str], bund
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["text", "alternative", "takes"] and len(lines) == 1 + len(load(bundle))
     assert cli.main(["vocabulary", "--search", "coffees", "--json"]) == 0
-    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
-    assert (row["text"], row["number"], row["found"], row["read_rate"]) == ("coffee", 1, "inflected", None)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    found = [(row["text"], row["number"], row["alternative"], row["found"]) for row in rows]
+    assert found == [("coffee", 1, "", "inflected"), ("coffee", 2, "other galt", "inflected")]
+    assert [row["read_rate"] for row in rows] == [row.read_rate for row in load(bundle) if row.text == "coffee"]
 
 
 def test_the_command_numbers_alternatives_as_the_markup_does(
@@ -148,7 +153,7 @@ def test_the_command_numbers_alternatives_as_the_markup_does(
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--search", "zebra"], "asl_cafe has no sign like 'zebra': it would be spelled"),
+        (["--search", "xylophone"], "asl has no sign like 'xylophone': it would be spelled"),
         (["--search", " "], "--search needs a word"),
         (["--bundle", "nowhere"], "nowhere.*is missing"),
     ],

@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument(
         "--out", type=Path, required=True, help=f"file to write ({', '.join(_SUFFIXES)}); with --batch, a folder"
     )
-    sign.add_argument("--bundle", type=Path, help="folder of the model; default: models/asl_cafe")
+    sign.add_argument("--bundle", type=Path, help="folder of the model; default: models/asl")
     sign.add_argument("--preset", help="sampling steps: fastest (1), fast (2) or best (4); default: the bundle's own")
     sign.add_argument("--seed", type=int, default=0, help="the same seed gives the same motion (default: 0)")
     sign.add_argument(
@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     sign.set_defaults(run=_sign)
 
     vocabulary = commands.add_parser("vocabulary", help="list the signs of a bundle")
-    vocabulary.add_argument("--bundle", type=Path, help="folder of the model; default: models/asl_cafe")
+    vocabulary.add_argument("--bundle", type=Path, help="folder of the model; default: models/asl")
     vocabulary.add_argument(
         "--search",
         metavar="WORDS",
@@ -128,8 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     asl_cafe.set_defaults(run=_prepare_asl_cafe)
 
     train = commands.add_parser("train", help="train the networks of a bundle; resumes where it was stopped")
-    train.add_argument("--config", type=Path, required=True, help="for example config/train/asl_cafe.yaml")
-    train.add_argument("--out", type=Path, required=True, help="folder of the run, for example runs/asl_cafe")
+    train.add_argument("--config", type=Path, required=True, help="for example config/train/asl.yaml")
+    train.add_argument("--out", type=Path, required=True, help="folder of the run, for example runs/asl")
     train.add_argument(
         "--stage", action="append", help="vae, aligner, diffusion or distillation; may be repeated; default: all"
     )
@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     source = export.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, dest="folder", help="folder of the run")
     source.add_argument("--bundle", type=Path, help="folder of a bundle, for --precision or --tensorrt")
-    export.add_argument("--out", type=Path, help="folder of the new bundle, for example models/asl_cafe")
+    export.add_argument("--out", type=Path, help="folder of the new bundle, for example models/asl")
     export.add_argument("--max-units", type=int, help="signs and letters generated together (default: 1)")
     export.add_argument("--precision", help="fp16 or int8: the same bundle with smaller weights")
     export.add_argument(
@@ -166,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.set_defaults(run=_evaluate)
     bench = commands.add_parser("bench", help="measure how fast signing is on this machine")
-    bench.add_argument("--bundle", type=Path, help="folder of the bundle; default: models/asl_cafe")
+    bench.add_argument("--bundle", type=Path, help="folder of the bundle; default: models/asl")
     _add_cache(bench)
     bench.add_argument("--quick", action="store_true", help="less of everything: under a minute")
     bench.add_argument("--json", action="store_true", help="print one JSON object instead of tables")

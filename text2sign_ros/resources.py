@@ -38,7 +38,7 @@ def default_bundle() -> Path:
     Raises:
         ResourceError: as ``share``.
     """
-    return share() / "models" / "asl_cafe"
+    return share() / "models" / "asl"
 
 
 def version() -> str:

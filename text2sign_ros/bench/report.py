@@ -24,7 +24,7 @@ _NODE = """\
 The node runs as a process of its own; another one, the bench, talks to it over DDS. *First chunk*: from publishing
 a text to receiving its first chunk, both in the bench's process, for texts of one sign that the node has not received
 before, each sent when the node has been idle for a moment. The bundle holds the embeddings of its signs and letters,
-so where it signs one at a time, as `models/asl_cafe` does, the text encoder is not even loaded. *Cold start*: from
+so where it signs one at a time, as `models/asl` does, the text encoder is not even loaded. *Cold start*: from
 starting the process to its line "ready"; Python, ROS 2, the bundle's hashes, its networks and their warm-up are in
 it. *CPU share*: CPU time over wall time while a long text plays in real time with the default parameters."""
 

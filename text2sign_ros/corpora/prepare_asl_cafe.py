@@ -9,7 +9,7 @@ copy. They hold ``<folder>/<label>/<take>/<frame>.npy``: a flat float64 array of
 
 The 25 landmarks of the upper body and both hands are kept, in half precision, with takes in the order of their labels
 and numbers. Takes with the same landmarks as an earlier one are left out (all are zeros: nobody was seen), and so is
-every fifth block of takes: ``models/asl_cafe`` was trained and measured without those.
+every fifth block of takes: ``models/asl`` was trained and measured without those.
 """
 
 from __future__ import annotations

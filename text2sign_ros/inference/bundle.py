@@ -333,7 +333,7 @@ def _read(path: Path) -> dict[str, Any]:
         values = json.loads(content)
     except FileNotFoundError:
         where = path.absolute()
-        raise BundleError(f"{where} is missing; give the folder of a bundle, such as models/asl_cafe") from None
+        raise BundleError(f"{where} is missing; give the folder of a bundle, such as models/asl") from None
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} can't be read: {error}") from error
     if not isinstance(values, dict):

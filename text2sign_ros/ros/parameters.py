@@ -66,7 +66,7 @@ class Setting:
 
 SIGNER = (
     Setting("autostart", True, "Configure and activate without a lifecycle manager.", when="start"),
-    Setting("bundle", "", "Folder of the model bundle; empty: models/asl_cafe of this package.", when="unconfigured"),
+    Setting("bundle", "", "Folder of the model bundle; empty: models/asl of this package.", when="unconfigured"),
     Setting(
         "preset",
         "",
