@@ -1,6 +1,6 @@
 """What the codes of a SignVAE keep of hands: letters read, relations between fingers, millimetres, on held-out takes.
 
-``python -m experiments.hands --run runs/asl_cafe --data data/asl_cafe``
+``python -m experiments.hands``; ``--run`` adds the SignVAEs of training runs
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def picture(systems: dict[str, Through], takes: Sequence[Example], path: Path) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder of a run of another SignVAE")
-    parser.add_argument("--bundle", default="models/asl", help="bundle to compare with")
+    parser.add_argument("--bundle", default="models/asl", help="bundle whose SignVAE is measured")
+    parser.add_argument("--run", type=Path, nargs="*", default=[], help="folders of training runs to compare it with")
     parser.add_argument("--data", type=Path, default=Path("data/asl_cafe"), help="recordings of asl_cafe")
     parser.add_argument("--out", type=Path, default=Path("docs/hands.png"), help="picture to write")
     arguments = parser.parse_args()
@@ -106,11 +106,8 @@ def main() -> None:
     takes = [example for example in examples if example.split == "test"]
     letters = [example for split in ("train", "val") for example in examples if example.split == split]
     read = hand_reader.train(letters)  # in the order of text2sign evaluate, for the same reader
-    other, shipped = load(arguments.run), learnt.load(arguments.bundle).sign_vae
-    systems: dict[str, Through] = {
-        f"{other.config.latent_dim} numbers": partial(rebuild, other),
-        f"{shipped.config.latent_dim} numbers": partial(rebuild, shipped),
-    }
+    networks = [*map(load, arguments.run), learnt.load(arguments.bundle).sign_vae]
+    systems: dict[str, Through] = {f"{vae.config.latent_dim} numbers": partial(rebuild, vae) for vae in networks}
     print_head()
     for name, through in ({"real": lambda motion: motion} | systems).items():
         print_row(name, read, through, takes)
