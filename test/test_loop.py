@@ -35,10 +35,10 @@ def _slow_loss(model: nn.Linear, rng: np.random.Generator) -> dict[str, Tensor]:
     return _loss(model, rng)
 
 
-def _fit(folder: Path, loss=_loss) -> nn.Linear:
+def _fit(folder: Path, loss=_loss, model: nn.Linear | None = None) -> nn.Linear:
     torch.set_num_threads(1)
     torch.manual_seed(7)
-    return fit("toy", nn.Linear(3, 1), loss, CONFIG, folder, seed=3, validate=_loss)
+    return fit("toy", model or nn.Linear(3, 1), loss, CONFIG, folder, seed=3, validate=_loss)
 
 
 def _state(folder: Path) -> dict:
@@ -115,6 +115,26 @@ def test_two_processes_train_one_model(whole, tmp_path: Path) -> None:
     assert not torch.equal(one["weight"], whole[1].weight)
     history = json.loads(_state(tmp_path)["history"])
     assert history[-1]["step"] == STEPS and history[-1]["val_loss"] < 0.2 * history[0]["val_loss"]
+
+
+class _Buffered(nn.Linear):
+    """With a buffer, as the U-Net has its noise schedule."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 1)
+        self.register_buffer("scale", torch.ones(()))
+
+
+def _by_process(model: nn.Linear, rng: np.random.Generator) -> dict[str, Tensor]:
+    """Call the model twice in the first process and once in the second, as chains of random length do."""
+    for _ in range(int(os.environ["RANK"]) == 0):
+        _loss(model, rng)
+    return _loss(model, rng)
+
+
+def test_processes_may_call_the_model_a_different_number_of_times(tmp_path: Path) -> None:
+    _in_two_processes("import test_loop; test_loop._fit(out, test_loop._by_process, test_loop._Buffered())\n", tmp_path)
+    assert _state(tmp_path)["step"] == STEPS
 
 
 def test_a_checkpoint_is_taken_up_by_another_number_of_processes(whole, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from text2sign_ros.clip import write_whole
@@ -44,7 +44,10 @@ def fit(
     """
     gpu = torch.cuda.is_available()
     # Without a GPU accelerate joins several processes only if it is told that the CPU is meant.
-    accelerator = Accelerator(cpu=not gpu, mixed_precision="bf16" if bfloat16_pays("cuda" if gpu else "cpu") else "no")
+    # No buffer changes in training, and processes may call the model a different number of times in a step.
+    processes = DistributedDataParallelKwargs(broadcast_buffers=False)
+    precision = "bf16" if bfloat16_pays("cuda" if gpu else "cpu") else "no"
+    accelerator = Accelerator(cpu=not gpu, mixed_precision=precision, kwargs_handlers=[processes])
     model.to(accelerator.device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
