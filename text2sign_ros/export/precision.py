@@ -40,6 +40,10 @@ _SENSITIVE = 2**16
 skip next to the output: one in 17 weights, and all five whose rounding alone moves the keypoints by 0.18 mm or more
 (RMS)."""
 
+_EXACT = ("whiten", "plan")
+"""In the names of weights that keep float32: whitening blows up what hardly varies (rounded it moved the keypoints by
+3 mm, RMS), and the plan (``networks.unet``) says most of what the codes will be."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -79,9 +83,10 @@ def derive(bundle: Path, out: Path, precision: str) -> Difference:
     back and forth and is slower.
 
     "int8": weights of matrix products are stored in 8 bits, symmetric, with a float32 scale for each output channel,
-    except for a few small convolutions; arithmetic and speed are those of fp32. For disk space, downloads and a smaller
-    engine. Int8 activations too (static QDQ, calibrated by largest values) were tried: keypoints were at least 5 mm off
-    instead of 0.5, or 20 mm without zero points, the only kind that TensorRT accepts; and a CPU was slower.
+    except for a few small convolutions and the layers that say what a text means; arithmetic and speed are those of
+    fp32. For disk space, downloads and a smaller engine. Int8 activations too (static QDQ, calibrated by largest
+    values) were tried with another model: keypoints were at least 5 mm off instead of 0.5, or 20 mm without zero points, the
+    only kind that TensorRT accepts; and a CPU was slower.
 
     Args:
         bundle: folder of a bundle in fp32.
@@ -211,7 +216,9 @@ def _quantisable_weights(graph: GraphProto) -> set[tuple[str, str]]:
     return {
         _place(weight)
         for node, weight in used
-        if weight.external_data and (node.op_type != "Conv" or math.prod(weight.dims) >= _SENSITIVE)
+        if weight.external_data
+        and not any(name in weight.name for name in _EXACT)
+        and (node.op_type != "Conv" or math.prod(weight.dims) >= _SENSITIVE)
     }
 
 
