@@ -85,8 +85,8 @@ def derive(bundle: Path, out: Path, precision: str) -> Difference:
     "int8": weights of matrix products are stored in 8 bits, symmetric, with a float32 scale for each output channel,
     except for a few small convolutions and the layers that say what a text means; arithmetic and speed are those of
     fp32. For disk space, downloads and a smaller engine. Int8 activations too (static QDQ, calibrated by largest
-    values) were tried with another model: keypoints were at least 5 mm off instead of 0.5, or 20 mm without zero points, the
-    only kind that TensorRT accepts; and a CPU was slower.
+    values) were tried with another model: keypoints were at least 5 mm off instead of 0.5, or 20 mm without zero
+    points, the only kind that TensorRT accepts; and a CPU was slower.
 
     Args:
         bundle: folder of a bundle in fp32.
