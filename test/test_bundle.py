@@ -176,6 +176,7 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
         (lambda v: v.update(presets={}), "presets"),
         (lambda v: v["presets"].update(best=0), "presets"),
         (lambda v: v.update(beta_start=0.5), "beta_start"),
+        (lambda v: v.update(temperature=0.0), "temperature"),
         (lambda v: v["files"].pop("fused.onnx"), "fused.onnx"),
         (lambda v: v["files"].pop("phrases.npz"), "phrases.npz"),
         (lambda v: v.update(evaluation_files=[]), "evaluation_files"),

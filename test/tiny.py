@@ -67,6 +67,7 @@ def model(examples: Examples, encoder: Path, *, levels: int = 2) -> TrainedModel
         beta_end=0.012,
         prefix_codes=10,
         guidance=2.0,
+        temperature=0.9,
         examples=examples,
         **networks,
     )

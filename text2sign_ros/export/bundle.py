@@ -101,6 +101,7 @@ def description(trained: TrainedModel, max_units: int | None) -> Bundle:
         presets=PRESETS,
         preset="best",
         guidance=trained.guidance,
+        temperature=trained.temperature,
         rest_code=_rest_code(trained),
         face="rigid: a canonical face follows the head; no corpus with faces has trained it",
         keypoints=list(skeleton.KEYPOINTS),

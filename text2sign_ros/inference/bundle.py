@@ -148,6 +148,7 @@ class Bundle:
         presets: name -> sampling steps, all of them evaluated.
         preset: the default one.
         guidance: scale of the classifier-free guidance that was distilled into the network.
+        temperature: what the noise that a segment is made of is multiplied by: below 1, calmer and more alike.
         rest_code: (D,) the code of the rest pose.
         face: how the face moves, in words.
         keypoints: names, in order.
@@ -172,6 +173,7 @@ class Bundle:
     presets: dict[str, int]
     preset: str
     guidance: float
+    temperature: float
     rest_code: list[float]
     face: str
     keypoints: list[str]
@@ -276,6 +278,7 @@ class Bundle:
             "presets must be numbers of steps, and preset the name of one of them": self.preset not in self.presets
             or not 1 <= min(self.presets.values()) <= max(self.presets.values()) <= self.timesteps,
             f"fps must be positive and at most {_MOST_FPS}": not 0 < self.fps <= _MOST_FPS,
+            "temperature must be above 0 and at most 1": not 0 < self.temperature <= 1,
             "beta_start and beta_end must grow between 0 and 1": not 0 < self.beta_start <= self.beta_end < 1,
             f"buckets must grow, from 1 to at most {_MOST_FRAMES}": sorted(set(self.buckets)) != self.buckets
             or not all(1 <= bucket <= _MOST_FRAMES for bucket in self.buckets),

@@ -277,7 +277,7 @@ class Signer:
         """``count`` new codes (D, count) that continue from ``prefix`` (D, P), and their frames (n, 79, 3)."""
         stride, given = self.bundle.stride, prefix.shape[1]
         total = next(bucket // stride for bucket in self.bundle.buckets if bucket // stride >= given + count)
-        noise = rng.standard_normal((len(prefix), count), np.float32)
+        noise = self.bundle.temperature * rng.standard_normal((len(prefix), count), np.float32)
         codes, positions = self._backend.sample(feed(embedding, self._table, prefix, noise, total))
         new = slice(given, given + count)
         return codes[0, :, new], positions[0, given * stride : (given + count) * stride].copy()

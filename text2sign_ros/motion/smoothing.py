@@ -1,6 +1,6 @@
 """Smooths a stream of generated motion: held hands become still, and seams between pieces disappear.
 
-A generated hand that should be still trembles by 1 to 2 mm per frame, and the codes of two pieces do not fit exactly.
+A generated hand that should be still trembles by a few mm per frame, and the codes of two pieces do not fit exactly.
 Each keypoint is averaged over ``REACH`` frames on either side, so that nothing is delayed, with two kinds of weights:
 
 - those of the bilateral filter (Tomasi & Manduchi, ICCV 1998), which decrease with the distance in time and in space.
@@ -23,7 +23,7 @@ from text2sign_ros.skeleton import NUM_KEYPOINTS
 
 REACH = 6
 """Frames on either side that a frame is averaged over; this many are held back until the next piece arrives."""
-_HELD_FRAMES, _HELD_METRES = 3.0, 0.010
+_HELD_FRAMES, _HELD_METRES = 3.0, 0.020
 """Standard deviations of the bilateral weights, in time and in space: holds drift less, movements more."""
 _MOVING_FRAMES, _SEAM_FRAMES = 0.7, 3.0
 """Standard deviation of the Gaussian in time: in movements, and at a seam that is smoothed in full."""

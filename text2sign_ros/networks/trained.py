@@ -45,6 +45,7 @@ class TrainedModel:
         timesteps, beta_start, beta_end: noise schedule (see ``samplers.alphas_cumprod``).
         prefix_codes: how many clean codes precede a segment.
         guidance: classifier-free guidance scale distilled into the student.
+        temperature: what the noise is multiplied by when signing.
         examples: what the model was trained on.
     """
 
@@ -61,4 +62,5 @@ class TrainedModel:
     beta_end: float
     prefix_codes: int
     guidance: float
+    temperature: float
     examples: Examples

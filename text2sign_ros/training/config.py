@@ -91,6 +91,7 @@ class DiffusionStage(StageConfig):
 class DistillationStage(StageConfig):
     guidance: float = 2.0  # the teacher's classifier-free guidance, distilled into the student
     teacher_steps: int = 8  # of DPM-Solver++(2M)
+    temperature: float = 1.0  # of the noise when signing, see ``Bundle``; training does not use it
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _out_of_range(config: TrainConfig) -> Iterator[str]:
                 yield f"{name} is {value}; it must be a non-negative number"
             if key in _SHARES and value > 1:
                 yield f"{name} is {value}; it must be at most 1"
-            if key == "learning_rate" and value == 0:
+            if key in _POSITIVE and value == 0:
                 yield f"{name} is 0; it must be above 0"
             if key == "ema" and value == 1:
                 yield f"{name} is 1; it must be below 1, or the average would never change"
@@ -168,7 +169,8 @@ def _out_of_range(config: TrainConfig) -> Iterator[str]:
 
 
 _MAY_BE_ZERO = ("seed", "warmup", "blocks", "hand_dim")
-_SHARES = ("single_share", "turn_share", "withhold_text", "ema")
+_SHARES = ("single_share", "turn_share", "withhold_text", "ema", "temperature")
+_POSITIVE = ("learning_rate", "temperature")
 
 
 def _corpora(corpora: tuple[CorpusConfig, ...]) -> Iterator[str]:

@@ -195,6 +195,7 @@ class Run:
             beta_end=self.config.unet.beta_end,
             prefix_codes=self.config.diffusion_stage.prefix_codes,
             guidance=self.config.distillation_stage.guidance,
+            temperature=self.config.distillation_stage.temperature,
             examples=Examples(
                 texts=sentences.labels,
                 kinds=sentences.kinds,
