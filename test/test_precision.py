@@ -45,9 +45,11 @@ def test_a_variant_is_a_bundle_like_any_other(variant, bundle):
 
 def test_it_is_as_small_as_it_says(variant, bundle):
     kind, folder, _ = variant
+    # Not in int8 are the plan, a quarter of the U-Net, and small convolutions, which are all that a decoder has.
+    most = {"unet.weights": {"fp16": 0.51, "int8": 0.52}, "decoder.weights": {"fp16": 0.51, "int8": 1.01}}
     for name in WEIGHTS:
         share = (folder / name).stat().st_size / (bundle / name).stat().st_size
-        assert share < {"fp16": 0.51, "int8": 0.52}[kind], name  # of int8 the plan, a quarter of the weights, is not
+        assert share < most[name][kind], name
 
 
 def test_it_is_near_fp32_but_not_the_same(variant):
