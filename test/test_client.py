@@ -227,7 +227,7 @@ def test_simulated_time(run_signer: Callable[..., Process]) -> None:
             running.set()
             thread.start()
             assert goal.result(20.0).succeeded
-            assert 100e9 < goal.stamp_ns < 110e9 and goal.late == 0
+            assert 100e9 < goal.stamp_ns < 200e9 and goal.late == 0  # not by the wall clock, 1.8e18
             assert all(0 < a.chunk.stamp_ns - a.clock_ns < 1e9 for a in goal.arrivals), "both by that clock"
             running.clear()
             thread.join()
