@@ -106,8 +106,9 @@ def main() -> None:
     takes = [example for example in examples if example.split == "test"]
     letters = [example for split in ("train", "val") for example in examples if example.split == split]
     read = hand_reader.train(letters)  # in the order of text2sign evaluate, for the same reader
-    networks = [*map(load, arguments.run), learnt.load(arguments.bundle).sign_vae]
-    systems: dict[str, Through] = {f"{vae.config.latent_dim} numbers": partial(rebuild, vae) for vae in networks}
+    shipped = learnt.load(arguments.bundle).sign_vae
+    systems: dict[str, Through] = {run.name: partial(rebuild, load(run)) for run in arguments.run}
+    systems[f"{shipped.config.latent_dim} numbers"] = partial(rebuild, shipped)
     print_head()
     for name, through in ({"real": lambda motion: motion} | systems).items():
         print_row(name, read, through, takes)

@@ -43,10 +43,10 @@ def fit(
     ``<name>.checkpoint.pt`` during training and the loss curve ``<name>.png`` at the end.
     """
     gpu = torch.cuda.is_available()
-    # Without a GPU accelerate joins several processes only if it is told that the CPU is meant.
     # No buffer changes in training, and processes may call the model a different number of times in a step.
     processes = DistributedDataParallelKwargs(broadcast_buffers=False)
     precision = "bf16" if bfloat16_pays("cuda" if gpu else "cpu") else "no"
+    # Without a GPU accelerate joins several processes only if it is told that the CPU is meant.
     accelerator = Accelerator(cpu=not gpu, mixed_precision=precision, kwargs_handlers=[processes])
     model.to(accelerator.device)
     optimizer = torch.optim.AdamW(
