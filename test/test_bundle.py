@@ -150,8 +150,8 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda v: v.update(format=4), "format 5"),
-        (lambda v: v.pop("format"), "format 5"),
+        (lambda v: v.update(format=5), "format 6"),
+        (lambda v: v.pop("format"), "format 6"),
         (lambda v: v.update(colour="red"), "colour"),
         (lambda v: v.pop("fps"), "fps"),
         (lambda v: v.update(fps="25"), "fps"),
@@ -177,6 +177,8 @@ def test_a_description_that_is_no_object(copy: Path, content: bytes) -> None:
         (lambda v: v["presets"].update(best=0), "presets"),
         (lambda v: v.update(beta_start=0.5), "beta_start"),
         (lambda v: v.update(temperature=0.0), "temperature"),
+        (lambda v: v.update(noise_smoothing=float("nan")), "noise_smoothing"),
+        (lambda v: v.update(noise_smoothing=1e9), "noise_smoothing"),
         (lambda v: v["files"].pop("fused.onnx"), "fused.onnx"),
         (lambda v: v["files"].pop("phrases.npz"), "phrases.npz"),
         (lambda v: v.update(evaluation_files=[]), "evaluation_files"),

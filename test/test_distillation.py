@@ -14,6 +14,7 @@ from text2sign_ros.training.segments import Batch
 
 SCHEDULE = alphas_cumprod(1000, 0.00085, 0.012)
 SIZE, DIM, CODES, GIVEN, EXIST = 3, 4, 16, 5, 12
+ALL_ALIKE = torch.ones(DIM, 1)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_the_student_goes_the_way_that_signing_goes(batch: Batch, steps: int) ->
     arrived = sample(denoise, noise, solver_table("lcm", SCHEDULE, steps))
     new = slice(GIVEN, EXIST)
     want = (arrived - end)[:, :, new].square().mean()
-    got = student_losses(network, batch, noise, end, SCHEDULE, steps)["to_end"]  # type: ignore[arg-type]
+    got = student_losses(network, batch, noise, end, SCHEDULE, ALL_ALIKE, steps)["to_end"]  # type: ignore[arg-type]
     torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-4)
 
 
@@ -56,8 +57,25 @@ def test_who_is_at_the_end_at_once_has_nothing_to_learn(batch: Batch) -> None:
         alpha = alphas[time.long()][:, None, None]
         return (x - alpha * end) / (1 - alpha.square()).sqrt()
 
-    assert float(student_losses(knows, batch, noise, end, SCHEDULE, 4)["loss"]) < 1e-8  # type: ignore[arg-type]
-    assert float(student_losses(network, batch, noise, end, SCHEDULE, 4)["loss"]) > 0.01  # type: ignore[arg-type]
+    def loss(student, weight: Tensor = ALL_ALIKE) -> float:
+        return float(student_losses(student, batch, noise, end, SCHEDULE, weight, 4)["loss"])
+
+    assert loss(knows) < 1e-8
+    assert loss(network) > 0.01
+    assert loss(network, 2 * ALL_ALIKE) == pytest.approx(2 * loss(network))
+
+
+def test_guidance_ends_where_the_noise_is_low(batch: Batch) -> None:
+    noise = torch.randn(SIZE, DIM, CODES)
+    table = solver_table("dpmpp_2m", SCHEDULE, 4)  # at the noise indices 999, 749, 499 and 249
+
+    def end(scale: float, above: float) -> Tensor:
+        text = (batch.roles, batch.tokens, batch.mask, batch.sentence)
+        return guided_sample(network, noise, batch.codes, text, table, scale, above)  # type: ignore[arg-type]
+
+    torch.testing.assert_close(end(3.0, 999.0), end(1.0, 0.0))
+    torch.testing.assert_close(end(3.0, 248.0), end(3.0, 0.0))
+    assert float((end(3.0, 249.0) - end(3.0, 0.0)).abs().max()) > 1e-4
 
 
 def test_the_teacher_is_guided_and_sees_what_is_given(batch: Batch) -> None:

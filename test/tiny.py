@@ -68,6 +68,7 @@ def model(examples: Examples, encoder: Path, *, levels: int = 2) -> TrainedModel
         prefix_codes=10,
         guidance=2.0,
         temperature=0.9,
+        noise_smoothing=1.5,
         examples=examples,
         **networks,
     )

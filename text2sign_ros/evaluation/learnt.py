@@ -60,7 +60,8 @@ class UndistilledSigner(Signer):
         learnt: the bundle's networks.
         denoiser: another denoiser over the same codes; None uses that of ``learnt``.
         sampler, steps: how to sample.
-        guidance: scale of classifier-free guidance (Ho & Salimans 2022); 1 means no guidance.
+        guidance: scale of classifier-free guidance (Ho & Salimans 2022); 1 means no guidance. Where it counts is
+            that of the training.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class UndistilledSigner(Signer):
         steps: int,
         guidance: float,
     ) -> None:
-        super().__init__(bundle, steps=steps, backend=_Undistilled(learnt, denoiser or learnt.denoiser, guidance))
+        above = learnt.config.distillation_stage.guidance_above * learnt.config.unet.timesteps
+        backend = _Undistilled(learnt, denoiser or learnt.denoiser, guidance, above)
+        super().__init__(bundle, steps=steps, backend=backend)
         self._table = solver_table(sampler, learnt.config.unet.schedule, steps)
 
 
@@ -82,14 +85,16 @@ class _Undistilled:
 
     name = "torch"
 
-    def __init__(self, learnt: Learnt, denoiser: Denoiser, guidance: float) -> None:
-        self._unet, self._vae, self._guidance = denoiser.unet, learnt.sign_vae, guidance
+    def __init__(self, learnt: Learnt, denoiser: Denoiser, guidance: float, above: float) -> None:
+        self._unet, self._vae, self._guidance, self._above = denoiser.unet, learnt.sign_vae, guidance, above
 
     @torch.no_grad()
     def sample(self, feed: Feed) -> tuple[np.ndarray, np.ndarray]:
         inputs = {name: torch.from_numpy(value) for name, value in feed.items()}
         text = [inputs[name] for name in ("roles", "tokens", "mask", "sentence")]
-        codes = guided_sample(self._unet, inputs["noise"], inputs["prefix"], text, feed["table"], self._guidance)
+        codes = guided_sample(
+            self._unet, inputs["noise"], inputs["prefix"], text, feed["table"], self._guidance, self._above
+        )
         return codes.numpy(), self._vae.from_codes(codes).numpy()
 
     def close(self) -> None:

@@ -102,6 +102,7 @@ def description(trained: TrainedModel, max_units: int | None) -> Bundle:
         preset="best",
         guidance=trained.guidance,
         temperature=trained.temperature,
+        noise_smoothing=trained.noise_smoothing,
         rest_code=_rest_code(trained),
         face="rigid: a canonical face follows the head; no corpus with faces has trained it",
         keypoints=list(skeleton.KEYPOINTS),

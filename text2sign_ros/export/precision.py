@@ -19,6 +19,7 @@ from text2sign_ros.export.writing import ExportError, describe, write_bundle
 from text2sign_ros.inference.backends.onnx import CPU, FusedBackend, StepwiseBackend
 from text2sign_ros.inference.bundle import Bundle, UnitSettings
 from text2sign_ros.inference.feed import Feed, feed
+from text2sign_ros.inference.noise import smooth_noise
 from text2sign_ros.inference.samplers import alphas_cumprod, solver_table
 from text2sign_ros.text import SentenceEncoder
 from text2sign_ros.text.sentences import EXAMPLES
@@ -171,7 +172,7 @@ def _feeds(folder: Path, about: Bundle, rng: np.random.Generator) -> Iterator[Fe
     for number, frames in enumerate(about.buckets):
         total = frames // about.stride
         text = encoder.encode([_text(about, frames - given * about.stride, number, rng)])
-        noise = rng.standard_normal((about.latent_dim, total), np.float32)[:, given:]
+        noise = smooth_noise((about.latent_dim, total - given), about.temperature, about.noise_smoothing, rng)
         yield feed(text, table, np.zeros((about.latent_dim, given), np.float32), noise, total)
 
 

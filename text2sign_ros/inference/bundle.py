@@ -17,10 +17,11 @@ import numpy as np
 from text2sign_ros import skeleton
 from text2sign_ros.clip import write_whole
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.inference.noise import MOST_SMOOTHING
 from text2sign_ros.text import Segmenter, SentenceSegmenter, UnitSegmenter, Vocabulary, VocabularyError, encoder
 from text2sign_ros.text.sentences import Tokenizer
 
-FORMAT = 5
+FORMAT = 6
 DESCRIPTION = "bundle.json"
 _ALWAYS_REQUIRED = (
     *encoder.FILES,
@@ -148,7 +149,8 @@ class Bundle:
         presets: name -> sampling steps, all of them evaluated.
         preset: the default one.
         guidance: scale of the classifier-free guidance that was distilled into the network.
-        temperature: what the noise that a segment is made of is multiplied by: below 1, calmer and more alike.
+        temperature: standard deviation of the noise that a segment is made of: below 1, two seeds are more alike.
+        noise_smoothing: codes over which this noise is smoothed, see ``noise.smooth_noise``.
         rest_code: (D,) the code of the rest pose.
         face: how the face moves, in words.
         keypoints: names, in order.
@@ -174,6 +176,7 @@ class Bundle:
     preset: str
     guidance: float
     temperature: float
+    noise_smoothing: float
     rest_code: list[float]
     face: str
     keypoints: list[str]
@@ -287,6 +290,7 @@ class Bundle:
             ),
             "buckets must not be empty": not self.buckets,
             "the keypoints are not the 79 known": tuple(self.keypoints) != skeleton.KEYPOINTS,
+            f"noise_smoothing must be from 0 to {MOST_SMOOTHING:g}": not 0 <= self.noise_smoothing <= MOST_SMOOTHING,
             f"rest_code must be {self.latent_dim} finite numbers": len(self.rest_code) != self.latent_dim
             or not np.isfinite(self.rest_code).all(),
         }

@@ -15,6 +15,7 @@ from text2sign_ros.inference.backends import Backend, open_backend
 from text2sign_ros.inference.backends.onnx import session
 from text2sign_ros.inference.bundle import BundleError, open_bundle
 from text2sign_ros.inference.feed import feed
+from text2sign_ros.inference.noise import smooth_noise
 from text2sign_ros.inference.samplers import SamplerError, alphas_cumprod, solver_table
 from text2sign_ros.motion import kinematics
 from text2sign_ros.motion.hold import BRAKE, accelerate, brake
@@ -277,7 +278,7 @@ class Signer:
         """``count`` new codes (D, count) that continue from ``prefix`` (D, P), and their frames (n, 79, 3)."""
         stride, given = self.bundle.stride, prefix.shape[1]
         total = next(bucket // stride for bucket in self.bundle.buckets if bucket // stride >= given + count)
-        noise = self.bundle.temperature * rng.standard_normal((len(prefix), count), np.float32)
+        noise = smooth_noise((len(prefix), count), self.bundle.temperature, self.bundle.noise_smoothing, rng)
         codes, positions = self._backend.sample(feed(embedding, self._table, prefix, noise, total))
         new = slice(given, given + count)
         return codes[0, :, new], positions[0, given * stride : (given + count) * stride].copy()

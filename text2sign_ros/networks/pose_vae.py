@@ -32,17 +32,20 @@ class PoseVAE(nn.Module, ABC):
     """Positions in metres to latent codes and back.
 
     Buffers ``code_mean`` and ``code_std`` (D, 1) are the corpus statistics of the codes, with which they are
-    standardised for the later stages.
+    standardised for the later stages; ``code_effect`` (D,) is how far a standard deviation of each of their numbers
+    moves the keypoints of the hands on average, metres.
     """
 
     code_mean: Tensor
     code_std: Tensor
+    code_effect: Tensor
 
     def __init__(self, config: SignVAEConfig) -> None:
         super().__init__()
         self.config = config
         self.register_buffer("code_mean", torch.zeros(config.latent_dim, 1))
         self.register_buffer("code_std", torch.ones(config.latent_dim, 1))
+        self.register_buffer("code_effect", torch.ones(config.latent_dim))
 
     @property
     @abstractmethod

@@ -45,7 +45,7 @@ class TrainedModel:
         timesteps, beta_start, beta_end: noise schedule (see ``samplers.alphas_cumprod``).
         prefix_codes: how many clean codes precede a segment.
         guidance: classifier-free guidance scale distilled into the student.
-        temperature: what the noise is multiplied by when signing.
+        temperature, noise_smoothing: of the noise when signing, see ``noise.smooth_noise``.
         examples: what the model was trained on.
     """
 
@@ -63,4 +63,5 @@ class TrainedModel:
     prefix_codes: int
     guidance: float
     temperature: float
+    noise_smoothing: float
     examples: Examples

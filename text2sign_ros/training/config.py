@@ -16,6 +16,7 @@ import yaml
 
 from text2sign_ros.corpora.registry import READERS
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.inference.noise import MOST_SMOOTHING
 from text2sign_ros.networks.aligner import AlignerConfig
 from text2sign_ros.networks.pose_vae import SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
@@ -90,8 +91,10 @@ class DiffusionStage(StageConfig):
 @dataclass(frozen=True)
 class DistillationStage(StageConfig):
     guidance: float = 2.0  # the teacher's classifier-free guidance, distilled into the student
+    guidance_above: float = 0.0  # share of the noise indices up to which there is no guidance
     teacher_steps: int = 8  # of DPM-Solver++(2M)
-    temperature: float = 1.0  # of the noise when signing, see ``Bundle``; training does not use it
+    temperature: float = 1.0  # standard deviation of the noise, in distillation and when signing
+    noise_smoothing: float = 0.0  # codes over which this noise is smoothed, see ``noise.smooth_noise``
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,8 @@ def _out_of_range(config: TrainConfig) -> Iterator[str]:
                 yield f"{name} is {value}; it must be a non-negative number"
             if key in _SHARES and value > 1:
                 yield f"{name} is {value}; it must be at most 1"
+            if key == "noise_smoothing" and value > MOST_SMOOTHING:
+                yield f"{name} is {value}; it must be at most {MOST_SMOOTHING:g}"
             if key in _POSITIVE and value == 0:
                 yield f"{name} is 0; it must be above 0"
             if key == "ema" and value == 1:
@@ -169,7 +174,7 @@ def _out_of_range(config: TrainConfig) -> Iterator[str]:
 
 
 _MAY_BE_ZERO = ("seed", "warmup", "blocks", "hand_dim")
-_SHARES = ("single_share", "turn_share", "withhold_text", "ema", "temperature")
+_SHARES = ("single_share", "turn_share", "withhold_text", "ema", "temperature", "guidance_above")
 _POSITIVE = ("learning_rate", "temperature")
 
 

@@ -81,9 +81,18 @@ def diffusion_losses(
 
 @torch.no_grad()
 def guided_sample(
-    unet: nn.Module, noise: Tensor, given: Tensor, text: Sequence[Tensor], table: np.ndarray, guidance: float
+    unet: nn.Module,
+    noise: Tensor,
+    given: Tensor,
+    text: Sequence[Tensor],
+    table: np.ndarray,
+    guidance: float,
+    above: float = 0.0,
 ) -> Tensor:
     """Sample codes (B, D, N) from noise (B, D, N) with classifier-free guidance (Ho & Salimans 2022).
+
+    Guidance says what is signed, which is decided in deep noise; in the rest it adds tremble, and can be left out
+    (Kynkäänniemi et al. 2024, arXiv 2404.07724).
 
     Args:
         unet: called like ``UNet``.
@@ -91,14 +100,17 @@ def guided_sample(
         text: roles, tokens, mask and sentence, see ``UNet``.
         table: made by ``samplers.solver_table``.
         guidance: guidance scale; 1 means no guidance.
+        above: the noise index up to which there is no guidance.
     """
-    keep = text[0][:, 1:2]
+    keep, size = text[0][:, 1:2], len(noise)
     twice = [torch.cat((value, value)) for value in text]
-    use_text = torch.cat((torch.ones(len(noise)), torch.zeros(len(noise)))).to(noise.device)
+    use_text = torch.cat((torch.ones(size), torch.zeros(size))).to(noise.device)
 
     def denoise(x: Tensor, time: float) -> Tensor:
         x = keep * given + (1 - keep) * x
-        times = torch.full((2 * len(x),), time, device=x.device)
+        times = torch.full((2 * size,), time, device=x.device)
+        if time <= above:
+            return unet(x, times[:size], *text, use_text[:size])
         with_text, without = unet(torch.cat((x, x)), times, *twice, use_text).chunk(2)
         return without + guidance * (with_text - without)
 

@@ -172,7 +172,9 @@ class Run:
     def student(self) -> UNet:
         def train() -> UNet:
             segments, teacher = self.segments, self.denoiser.unet
-            return distillation.train(self.config, segments["train"], segments["val"], teacher, self.folder)
+            return distillation.train(
+                self.config, segments["train"], segments["val"], self.sign_vae, teacher, self.folder
+            )
 
         return self._stage("student", UNet(self.config.unet), train)
 
@@ -196,6 +198,7 @@ class Run:
             prefix_codes=self.config.diffusion_stage.prefix_codes,
             guidance=self.config.distillation_stage.guidance,
             temperature=self.config.distillation_stage.temperature,
+            noise_smoothing=self.config.distillation_stage.noise_smoothing,
             examples=Examples(
                 texts=sentences.labels,
                 kinds=sentences.kinds,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from text2sign_ros import skeleton
 from text2sign_ros.networks.hand_vae import HandVAE
 from text2sign_ros.networks.pose_vae import PoseVAE
 from text2sign_ros.networks.sign_vae import SignVAE
@@ -18,6 +19,8 @@ from text2sign_ros.training.loop import fit
 from text2sign_ros.training.segments import encode_all
 from text2sign_ros.training.sentences import Sentences
 from text2sign_ros.training.turning import turn_fingers, turn_joints
+
+_EFFECT_WINDOWS, _EFFECT_STEP = 64, 0.3
 
 
 def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder: Path) -> PoseVAE:
@@ -54,10 +57,26 @@ def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder
         seed=config.seed,
         validate=losses(held_out, 0.0),
     )
-    codes, _ = encode_all(sentences, trained)
-    trained.code_mean.copy_(codes.mean(dim=0)[:, None])
-    trained.code_std.copy_(codes.std(dim=0)[:, None])
+    fit_statistics(trained, encode_all(sentences, trained)[0])
     return trained
+
+
+@torch.no_grad()
+def fit_statistics(vae: PoseVAE, codes: Tensor) -> None:
+    """Set the statistics of the codes from consecutive ones (n, D), standardised by what the statistics were before."""
+    vae.code_mean.add_(codes.mean(dim=0)[:, None] * vae.code_std)
+    vae.code_std.mul_(codes.std(dim=0)[:, None])
+    length, hands = 2 * vae.context_codes, slice(skeleton.GROUPS["left_hand"].start, None)
+    windows = (codes - codes.mean(dim=0)) / codes.std(dim=0)
+    windows = windows[: len(codes) // length * length].unflatten(0, (-1, length)).transpose(1, 2)
+    windows = windows[:: max(1, len(windows) // _EFFECT_WINDOWS)]
+    known = slice(vae.context_codes * vae.config.stride, None)  # frames all of whose codes are in the window
+    frames = vae.from_codes(windows)[:, known, hands]
+    for number in range(vae.config.latent_dim):
+        windows[:, number] += _EFFECT_STEP
+        moved = (vae.from_codes(windows)[:, known, hands] - frames).norm(dim=-1)
+        vae.code_effect[number] = moved.mean() / _EFFECT_STEP
+        windows[:, number] -= _EFFECT_STEP
 
 
 def windows(data: Sentences, rng: np.random.Generator, batch: int, frames: int) -> tuple[Tensor, Tensor]:
