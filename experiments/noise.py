@@ -18,7 +18,7 @@ from text2sign_ros.evaluation.isolated import single_signs
 from text2sign_ros.evaluation.sign_retrieval import describe, distances
 from text2sign_ros.inference.signer import Signer
 
-KINDS = ((1.0, 0.0), (0.7, 0.0), (0.6, 1.0), (0.5, 2.5), (0.5, 6.0), (0.7, 6.0), (1.0, 6.0))
+KINDS = ((1.0, 0.0), (0.7, 0.0), (0.6, 1.0), (0.5, 2.5), (0.5, 6.0), (0.3, 6.0), (0.2, 6.0))
 """Standard deviation of the noise, and codes over which it is smoothed."""
 
 

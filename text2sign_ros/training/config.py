@@ -93,8 +93,9 @@ class DistillationStage(StageConfig):
     guidance: float = 2.0  # the teacher's classifier-free guidance, distilled into the student
     guidance_above: float = 0.0  # share of the noise indices up to which there is no guidance
     teacher_steps: int = 8  # of DPM-Solver++(2M)
-    temperature: float = 1.0  # standard deviation of the noise, in distillation and when signing
-    noise_smoothing: float = 0.0  # codes over which this noise is smoothed, see ``noise.smooth_noise``
+    noise_deviation: float = 1.0  # of the noise that the teacher starts from, see ``noise.smooth_noise``
+    noise_smoothing: float = 0.0  # codes over which this noise, and that of signing, is smoothed
+    temperature: float = 1.0  # standard deviation of the noise when signing
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _out_of_range(config: TrainConfig) -> Iterator[str]:
 
 _MAY_BE_ZERO = ("seed", "warmup", "blocks", "hand_dim")
 _SHARES = ("single_share", "turn_share", "withhold_text", "ema", "temperature", "guidance_above")
-_POSITIVE = ("learning_rate", "temperature")
+_POSITIVE = ("learning_rate", "temperature", "noise_deviation")
 
 
 def _corpora(corpora: tuple[CorpusConfig, ...]) -> Iterator[str]:

@@ -42,7 +42,7 @@ def train(
     def losses(data: Segments):
         def compute(model: nn.Module, rng: np.random.Generator) -> dict[str, Tensor]:
             batch = data.batch(rng, stage.batch).to(device)
-            drawn = smooth_noise(tuple(batch.codes.shape), stage.temperature, stage.noise_smoothing, rng)
+            drawn = smooth_noise(tuple(batch.codes.shape), stage.noise_deviation, stage.noise_smoothing, rng)
             noise = torch.from_numpy(drawn).to(device)
             text = (batch.roles, batch.tokens, batch.mask, batch.sentence)
             above = stage.guidance_above * len(schedule)
