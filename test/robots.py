@@ -5,8 +5,11 @@ from __future__ import annotations
 from functools import cache
 from importlib.util import find_spec
 
+import numpy as np
+
 from text2sign_ros.retarget import description
 from text2sign_ros.retarget.model import RobotModel, build
+from text2sign_ros.skeleton import HAND, INDEX, REST_POSE
 
 
 @cache
@@ -71,3 +74,36 @@ def yaml(source: str = "urdf: small.urdf") -> str:
         "  hand: {velocity: 6, acceleration: 90, jerk: 2000, effort: 1}\n"
         "rest: {left_fore_joint: -0.3}\ncontroller: /arms/joint_trajectory\n"
     )
+
+
+def signing(model: RobotModel, rng: np.random.Generator, fingers: float = 1.0) -> np.ndarray:
+    """Joints (n,) of GR3 with both hands raised in front of the body, a little different each time.
+
+    Args:
+        fingers: part of their range that fingers bend by at most.
+    """
+    joints = model.rest.copy()
+    row = {name: i for i, name in enumerate(model.joints)}
+    for side, sign in (("left", 1), ("right", -1)):
+        at = {"shoulder_pitch": -0.7, "shoulder_roll": 0.3 * sign, "elbow_pitch": -1.4, "wrist_yaw": -0.5 * sign}
+        for name, value in at.items():
+            joints[row[f"{side}_{name}_joint"]] = value + rng.uniform(-0.2, 0.2)
+        columns = model.groups[f"{side}_hand"]
+        straight = np.clip(0.0, model.lower[columns], model.upper[columns])
+        bent = np.where(np.abs(model.lower[columns]) > model.upper[columns], model.lower[columns], model.upper[columns])
+        joints[columns] = straight + rng.uniform(0.1, 0.9, len(columns)) * fingers * (bent - straight)
+    return np.clip(joints, model.lower, model.upper)
+
+
+def together(gap: float) -> np.ndarray:
+    """Keypoints (79, 3), metres, of a person whose hands, fingers forward, are so far apart in front of the chest."""
+    keypoints = REST_POSE.astype(float)
+    for side, sign in (("left", 1), ("right", -1)):
+        hand = HAND[side]
+        shape = (keypoints[hand] - keypoints[hand.start]) @ np.array(((0, 0, 1), (0, 1, 0), (-1, 0, 0.0)))
+        keypoints[hand] = shape + np.array((0.32, sign * gap / 2, -0.2)) - (0, shape[:, 1].min() * (sign > 0), 0)
+        if sign < 0:
+            keypoints[hand, 1] -= shape[:, 1].max()
+        keypoints[INDEX[f"{side}_wrist"]] = keypoints[hand.start]
+        keypoints[INDEX[f"{side}_elbow"]] = (0.0, sign * 0.25, -0.3)
+    return keypoints

@@ -13,7 +13,7 @@ from text2sign_ros.retarget.description import FINGERS, SIDES
 from text2sign_ros.retarget.model import RobotModel
 from text2sign_ros.retarget.signing_space import SigningSpace
 
-THUMB_TIP, MIDDLE_KNUCKLE = 4, 9
+THUMB_BASE, THUMB_TIP, MIDDLE_KNUCKLE = 1, 4, 9
 """Keypoints of a hand, in the order of ``skeleton.HAND``."""
 
 
@@ -29,6 +29,8 @@ class Hand:
         first, second: (pairs,) where among the parts two are whose distance matters if it is small.
         pinch: (pairs,) whether the first is the thumb's tip; otherwise both are tips of neighbouring fingers.
         columns: the joints of the fingers, among those to move.
+        thumb_columns: those of them that move the thumb's tip.
+        thumb_tip, middle_knuckle: where they are among the parts.
         knuckle: (3,) metres, the middle finger's knuckle in the palm's frame.
         scale: length of the hand relative to a person's, from the wrist to the tip of the straight middle finger.
     """
@@ -53,6 +55,10 @@ class Hand:
         self.first, self.second, self.pinch = (np.array(column) for column in zip(*pairs, strict=True))
         self.lengths = np.linalg.norm(at[self.points[self.outer]] - at[self.points[self.inner]], axis=1)
         self.columns = model.groups[f"{side}_hand"]
+        tip = int(model.mj.site_bodyid[model.ends[f"{side}_thumb_{len(fingers['thumb']) - 1}"]])
+        moving = [int(model.mj.dof_bodyid[model.dof[column]]) for column in self.columns]
+        self.thumb_columns = self.columns[np.isin(moving, _way(model.mj, tip))]
+        self.thumb_tip, self.middle_knuckle = thumb, keypoints.index(MIDDLE_KNUCKLE)
         middle = [self.wrist, *(numbers[f"{side}_middle_{i}"] for i in range(len(fingers["middle"])))]
         self.knuckle = palm.T @ (at[middle[1]] - at[self.wrist])
         length = np.linalg.norm(np.diff(at[middle], axis=0), axis=1).sum()
@@ -132,6 +138,14 @@ class Body:
         wrist, index, middle, outer = (at[self.numbers[f"{side}_{part}"]] for part in parts)
         left = outer - index if side == "left" else index - outer
         return frames.axes((middle - wrist)[None], left[None])[0]
+
+
+def _way(mj: mujoco.MjModel, body: int) -> list[int]:
+    """Bodies from this one to the base."""
+    way = [body]
+    while way[-1]:
+        way.append(int(mj.body_parentid[way[-1]]))
+    return way
 
 
 def _placed(model: RobotModel, joints: np.ndarray) -> mujoco.MjData:

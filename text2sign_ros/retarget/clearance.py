@@ -14,6 +14,9 @@ from text2sign_ros.retarget.pose import Pose
 CLEARANCE = 0.004
 """Metres that hands keep from each other, and arms, head and body from what they could hit; fingers of one hand may
 touch."""
+_AHEAD, _AHEAD_IN_HAND = 0.012, 0.0005
+"""Metres more than that within which parts are looked at, since the next step may bring them too near; of one hand,
+where fingers lie side by side, fewer."""
 
 
 class Clearance:
@@ -27,7 +30,7 @@ class Clearance:
     def __init__(self, body: Body, pose: Pose) -> None:
         self._pose = pose
         self._mj = mj = copy.copy(pose.model.mj)
-        mj.geom_margin[pose.model.colliding] = CLEARANCE
+        mj.geom_margin[pose.model.colliding] = CLEARANCE + _AHEAD
         hand = np.zeros(mj.nbody, int)
         for number, side in enumerate(SIDES):
             hand[body.bodies[body.hands[side].wrist]] = number + 1
@@ -36,15 +39,19 @@ class Clearance:
         self._hand = hand[mj.geom_bodyid]
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """How much distance is missing, (k,) metres, and its derivatives by the joints to move, (k, n)."""
+        """Of parts that are near each other, how much distance is missing, and its derivatives.
+
+        Returns:
+            (k,) metres, negative where there is more than enough, and (k, n) by the joints to move.
+        """
         mj, data = self._mj, self._pose.data
         mujoco.mj_collision(mj, data)
         count, contact = data.ncon, data.contact
         geoms = contact.geom[:count]
         hand = self._hand[geoms]
-        least = np.where((hand[:, 0] == hand[:, 1]) & (hand[:, 0] > 0), 0.0, CLEARANCE)
-        missing = least - contact.dist[:count]
-        near = np.flatnonzero(missing > 0)
+        within = (hand[:, 0] == hand[:, 1]) & (hand[:, 0] > 0)
+        missing = np.where(within, 0.0, CLEARANCE) - contact.dist[:count]
+        near = np.flatnonzero(missing > np.where(within, -_AHEAD_IN_HAND, -_AHEAD))
         first, second = mj.geom_bodyid[geoms[near]].T
         at, normal = contact.pos[near], contact.frame[near, :3]
         moved = self._pose.jacobian_at(second, at) - self._pose.jacobian_at(first, at)

@@ -27,6 +27,8 @@ class Source:
     urdf: str | None = None  # path, absolute or relative to the description
     mjcf: str | None = None  # likewise
     topic: str | None = None  # a URDF on a ROS topic, such as robot_description
+    pair_of: str | None = None  # the model is of one hand, whose palm this is: take it and its mirror image (``pair``)
+    is_left: bool = False  # which hand it is
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,8 @@ def names() -> list[str]:
 
 def _absolute(source: Source, folder: Path) -> Source:
     """Paths that are relative to the description's folder, made absolute."""
-    made = {name: str(folder / path) for name in ("urdf", "mjcf") if (path := getattr(source, name))}
-    return replace(source, **made)
+    urdf, mjcf = (str(folder / path) if path else None for path in (source.urdf, source.mjcf))
+    return replace(source, urdf=urdf, mjcf=mjcf)
 
 
 def _problems(robot: RobotDescription) -> Iterator[str]:
@@ -203,7 +205,7 @@ def _problems(robot: RobotDescription) -> Iterator[str]:
 
 
 def _of_source(source: Source) -> Iterator[str]:
-    given = [name for name, value in asdict(source).items() if value]
+    given = [name for name, value in asdict(source).items() if value and name not in ("pair_of", "is_left")]
     if given not in (["package", "file"], ["urdf"], ["mjcf"], ["topic"]):
         yield (
             f"source has {', '.join(given) or 'nothing'}; give package and file, or urdf, or mjcf (paths), or topic "

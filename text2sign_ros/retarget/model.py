@@ -16,6 +16,7 @@ import numpy as np
 
 from text2sign_ros.retarget import meshes
 from text2sign_ros.retarget.description import SIDES, RobotDescription
+from text2sign_ros.retarget.pair import pair
 from text2sign_ros.settings import ConfigError
 
 _VISUAL_GROUP = 1  # of geoms, in MuJoCo's models of URDFs
@@ -183,9 +184,16 @@ def _source(description: RobotDescription, urdf_text: str | None) -> tuple[mujoc
     if path.suffix == ".urdf" or source.urdf:
         return _urdf(text, path.parent, where)
     try:
-        return mujoco.MjSpec.from_file(str(path)), path.parent, {}
+        spec = mujoco.MjSpec.from_file(str(path))
+        if not source.pair_of:
+            return spec, path.parent, {}
+        hand = spec.compile()
     except ValueError as error:
         raise ConfigError(f"{where}: {path} is not a model: {error}") from error
+    bodies = {body.name for body in spec.bodies}
+    if source.pair_of not in bodies:
+        raise ConfigError(_unknown(description, "source: pair_of", source.pair_of, bodies, "body"))
+    return pair(hand, source.pair_of, "left" if source.is_left else "right"), path.parent, {}
 
 
 def _package_folder(package: str, where: str) -> Path:

@@ -12,8 +12,8 @@ _HEAD = skeleton.REST_POSE[skeleton.EARS].mean(axis=0).astype(float)
 _HALF = skeleton.SHOULDER_WIDTH / 2
 _NEAR_HEAD = 0.16
 """Metres: how far from the head, in a person's space, its place on the robot counts."""
-_SOFT, _MARGIN = 0.1, 0.15
-"""Part of the reach over which a wrist slows down toward its end, and part of that which it keeps from the end."""
+_SOFT, _CLOSE, _MARGIN = 0.1, 0.04, 0.15
+"""Parts of the reach over which a wrist slows down toward its far and its near end, and the part of them it keeps."""
 _STEPS = 12
 
 
@@ -77,12 +77,12 @@ class SigningSpace:
         distance = max(float(np.linalg.norm(way)), 1e-6)
         if not np.isfinite(farthest):
             return wrist
-        soft = _SOFT * farthest
-        most, least = farthest - soft * _MARGIN, nearest + soft * _MARGIN
+        soft, close = _SOFT * farthest, _CLOSE * farthest
+        most, least = farthest - soft * _MARGIN, nearest + close * _MARGIN
         if distance > most - soft:
             allowed = most - soft * np.exp((most - soft - distance) / soft)
-        elif distance < least + soft:
-            allowed = least + soft * np.exp((distance - least - soft) / soft)
+        elif distance < least + close:
+            allowed = least + close * np.exp((distance - least - close) / close)
         else:
             return wrist
         return shoulder + way * (allowed / distance)

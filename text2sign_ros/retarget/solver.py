@@ -19,14 +19,21 @@ from text2sign_ros.retarget.clearance import Clearance
 from text2sign_ros.retarget.description import SIDES
 from text2sign_ros.retarget.model import RobotModel
 from text2sign_ros.retarget.pose import Pose
-from text2sign_ros.retarget.target import FREE, Target, Tolerances
+from text2sign_ros.retarget.target import FREE, THUMBS, Target, Tolerances
 
+FPS = 25.0
+"""Frames per second that are expected."""
 _STEPS, _FIRST_STEPS = 4, 40
 _SEEDS = 8
-_ENOUGH = 2e-3
+_ENOUGH = 4e-3
 """Radians: a smaller step is the last."""
 _LONGEST = 0.35
 """Radians: largest step of a joint."""
+_STUCK, _BETTER, _PATIENCE = 25.0, 0.4, 6
+"""Squared residuals of an arm above which another pose is looked for, what part of it that must have, and for how many
+frames one is tried."""
+_HASTE = 0.8
+"""Part of the joints' velocities with which an arm changes to another pose."""
 _LEAST_DAMPING, _EASE = 0.02, 3.0
 """Least damping, 1/rad², and the factor by which it goes down after a good step; up by its square after a bad one."""
 
@@ -39,8 +46,7 @@ class _State:
         cost: sum of all squares.
         points: (points, 3) metres.
         error: (rows, 3) of the target, weighted.
-        missing: (k,) of clearance, weighted.
-        apart: (k, n) derivatives of missing clearance, metres.
+        missing, apart: of clearance, as ``Clearance.rows``.
     """
 
     cost: float
@@ -48,9 +54,6 @@ class _State:
     error: np.ndarray
     missing: np.ndarray
     apart: np.ndarray
-
-
-_NOTHING = np.zeros(0), np.zeros((0, 0))
 
 
 class Retargeter:
@@ -73,17 +76,25 @@ class Retargeter:
         with_origin = np.append(self.body.bodies, 0), np.vstack((self.body.local, np.zeros(3)))
         self._pose = Pose(model, *with_origin)
         self._clearance = Clearance(self.body, self._pose) if clearance else None
-        self._joints: np.ndarray | None = None
-        self._columns = np.ones((len(SIDES) + 1, len(model.joints)))  # which joints rows may move; the last: FREE
+        self._arms = [np.concatenate([model.groups[f"{side}_{part}"] for part in ("arm", "wrist")]) for side in SIDES]
+        self._nothing = np.zeros(0), np.zeros((0, len(model.joints)))
+        self.reset()
+        self._columns = np.zeros((FREE + 1, len(model.joints)))  # which joints are moved for Target.movers
+        self._columns[FREE] = 1.0
         for number, side in enumerate(SIDES):
-            self._columns[number] = 0.0
             self._columns[number, self.body.hands[side].columns] = 1.0
+            self._columns[THUMBS[number], self.body.hands[side].thumb_columns] = 1.0
         self._pull = np.full(len(model.joints), 1 / self._tolerances.rest**2)
+        for side in SIDES:
+            self._pull[self.body.hands[side].columns] = 1 / self._tolerances.finger_rest**2
         self._pull[model.groups["waist"]] = 1 / self._tolerances.waist**2
 
     def reset(self, joints: np.ndarray | None = None) -> None:
         """Forget the frame before: the next one is looked for from several starts, or from these positions (n,)."""
         self._joints = None if joints is None else np.clip(joints, self.model.lower, self.model.upper)
+        self._shown = self._joints
+        self._scout: np.ndarray | None = None
+        self._scouted = 0
 
     def target(self, keypoints: np.ndarray) -> Target:
         """What keypoints (79, 3), metres in frame ``signer``, ask of the robot.
@@ -107,11 +118,68 @@ class Retargeter:
             KeypointError: as ``target``; the frame before is kept.
         """
         target = self.target(keypoints)
-        if self._joints is None:
-            self._joints = self._first(target)
+        if self._joints is None or self._shown is None:
+            self._joints = self._shown = self._first(target)
+            return self._joints.copy()
+        self._joints, state = self._descend(target, self._joints, _STEPS)
+        switched = self._look_around(target, self._costs(target, state.error))
+        if switched or self._shown is not self._joints:
+            self._shown = self._toward(self._shown)
+        return self._shown.copy()
+
+    def _look_around(self, target: Target, costs: list[float]) -> bool:
+        """Whether an arm that is stuck could be freed: another pose, followed beside the present one, is much better.
+
+        On the way from one sign to another, an arm may come to the end of a joint's range, where the way on is through
+        its other end.
+        """
+        assert self._joints is not None
+        stuck = [number for number in range(len(SIDES)) if costs[number] > _STUCK]
+        if not stuck:
+            self._scout, self._scouted = None, 0
+            return False
+        if self._scout is None or self._scouted % _PATIENCE == 0:
+            rng = np.random.default_rng(self._scouted)
+            self._scout = self._joints.copy()
+            for number in stuck:
+                columns = self._arms[number]
+                self._scout[columns] = rng.uniform(self.model.lower[columns], self.model.upper[columns])
         else:
-            self._joints = self._descend(target, self._joints, _STEPS)
-        return self._joints.copy()
+            fingers = np.setdiff1d(np.arange(len(self._joints)), np.concatenate(self._arms))
+            self._scout[fingers] = self._joints[fingers]
+        self._scouted += 1
+        self._scout, state = self._descend(target, self._scout, _STEPS)
+        others = self._costs(target, state.error)
+        better = [number for number in stuck if others[number] < _BETTER * costs[number]]
+        if not better:
+            return False
+        self._joints = self._joints.copy()
+        for number in better:
+            self._joints[self._arms[number]] = self._scout[self._arms[number]]
+        self._scout = None
+        return True
+
+    def _toward(self, shown: np.ndarray) -> np.ndarray:
+        """From a pose toward the one found, as far as velocities allow in a frame, past what is in the way."""
+        assert self._joints is not None
+        most = _HASTE * self.model.velocity / FPS
+        way = self._joints - shown
+        if (np.abs(way) <= most).all():
+            return self._joints
+        joints = shown + np.clip(way, -most, most)
+        if self._clearance is None:
+            return joints
+        for _ in range(_STEPS):
+            self._pose.move(joints)
+            missing, apart = self._clearance.rows()
+            near = missing > 0
+            if not near.any():
+                break
+            hessian = apart[near].T @ apart[near] + self._tolerances.apart**2 * np.eye(len(joints))
+            joints = joints + _within(
+                hessian, apart[near].T @ missing[near], joints, self.model.lower, self.model.upper
+            )
+        return joints
 
     def _first(self, target: Target) -> np.ndarray:
         """The best of several starts, chosen for each arm and each hand: one alone may end in a mirrored pose."""
@@ -122,26 +190,24 @@ class Retargeter:
         starts += [rng.uniform(model.lower, model.upper) for _ in range(_SEEDS - len(starts))]
         for start in starts:
             start[model.groups["waist"]] = model.rest[model.groups["waist"]]
-        ends = [self._descend(target, start, _FIRST_STEPS) for start in starts]
-        costs = [self._costs(target, end) for end in ends]
+        found = [self._descend(target, start, _FIRST_STEPS) for start in starts]
+        ends, costs = [end for end, _ in found], [self._costs(target, state.error) for _, state in found]
         best = ends[int(np.argmin([sum(cost) for cost in costs]))].copy()
         for number, side in enumerate(SIDES):
             for groups, part in (((f"{side}_arm", f"{side}_wrist"), number), ((f"{side}_hand",), number + len(SIDES))):
                 chosen = ends[int(np.argmin([cost[part] for cost in costs]))]
                 for group in groups:
                     best[model.groups[group]] = chosen[model.groups[group]]
-        return self._descend(target, best, _FIRST_STEPS)
+        return self._descend(target, best, _FIRST_STEPS)[0]
 
-    def _descend(self, target: Target, start: np.ndarray, steps: int) -> np.ndarray:
-        """Positions of the joints after at most so many steps, none of which makes it worse."""
+    def _descend(self, target: Target, start: np.ndarray, steps: int) -> tuple[np.ndarray, _State]:
+        """Positions of the joints after at most so many steps, none of which makes it worse, and what is left."""
         model, damping, accepted = self.model, 1.0, True
         joints, state = start, self._state(target, start, start)
         for _ in range(steps):
             if accepted:
                 hessian, gradient = self._linearised(target, joints, start, state)
-            damped = hessian.copy()
-            damped[np.diag_indices_from(damped)] += damping
-            step = _within(damped, gradient, joints, model.lower, model.upper)
+            step = self._step(hessian, gradient, damping, joints, state)
             longest = np.abs(step).max()
             tried = np.clip(joints + step * min(1.0, _LONGEST / max(longest, _ENOUGH)), model.lower, model.upper)
             new = self._state(target, tried, start)
@@ -153,7 +219,26 @@ class Retargeter:
                 damping *= _EASE**2
             if longest < _ENOUGH:
                 break
-        return joints
+        return joints, state
+
+    def _step(
+        self, hessian: np.ndarray, gradient: np.ndarray, damping: float, joints: np.ndarray, state: _State
+    ) -> np.ndarray:
+        """The damped step, which counts parts that are too near, and those that it would bring too near."""
+        hessian = hessian.copy()
+        hessian[np.diag_indices_from(hessian)] += damping
+        counted = np.zeros(len(state.missing), bool)
+        near = state.missing > 0
+        for _ in range(2):
+            apart = state.apart[near & ~counted] / self._tolerances.apart
+            hessian += apart.T @ apart
+            gradient = gradient + apart.T @ (state.missing[near & ~counted] / self._tolerances.apart)
+            counted |= near
+            step = _within(hessian, gradient, joints, self.model.lower, self.model.upper)
+            near = state.missing + state.apart @ step > 0
+            if not (near & ~counted).any():
+                break
+        return step
 
     def _state(self, target: Target, joints: np.ndarray, start: np.ndarray) -> _State:
         """Residuals at these positions of the joints, where the robot is put."""
@@ -161,10 +246,10 @@ class Retargeter:
         self._pose.move(joints)
         points = self._pose.points()
         error = self._error(target, points)
-        missing, apart = self._clearance.rows() if self._clearance is not None else _NOTHING
-        missing = missing / tolerances.apart
+        missing, apart = self._clearance.rows() if self._clearance is not None else self._nothing
+        lacking = np.maximum(missing, 0.0) / tolerances.apart
         pulled = joints - self.model.rest, (joints - start) / tolerances.still
-        cost = np.vdot(error, error) + missing @ missing + self._pull @ pulled[0] ** 2 + pulled[1] @ pulled[1]
+        cost = np.vdot(error, error) + lacking @ lacking + self._pull @ pulled[0] ** 2 + pulled[1] @ pulled[1]
         return _State(float(cost), points, error, missing, apart)
 
     def _linearised(
@@ -174,12 +259,9 @@ class Retargeter:
         still = 1 / self._tolerances.still**2
         jacobian = self._pose.jacobian(state.points)
         moved = (jacobian[:, target.plus] - jacobian[:, target.minus]) * target.weight[:, None]
-        moved *= self._columns[target.hand]
+        moved *= self._columns[target.movers]
         matrix = moved.reshape(-1, len(joints))
         residual = state.error.T.reshape(-1)
-        if len(state.missing):
-            matrix = np.vstack((matrix, state.apart / self._tolerances.apart))
-            residual = np.append(residual, state.missing)
         hessian = matrix.T @ matrix
         hessian[np.diag_indices_from(hessian)] += self._pull + still
         gradient = matrix.T @ residual + self._pull * (joints - self.model.rest) + still * (joints - start)
@@ -191,16 +273,16 @@ class Retargeter:
         wanted = (turned @ target.wanted[:, :, None])[:, :, 0]
         return (points[target.plus] - points[target.minus] - wanted) * target.weight[:, None]
 
-    def _costs(self, target: Target, joints: np.ndarray) -> list[float]:
+    def _costs(self, target: Target, error: np.ndarray) -> list[float]:
         """Squared residuals of left and right arm, and of left and right hand."""
-        self._pose.move(joints)
-        squares = (self._error(target, self._pose.points()) ** 2).sum(axis=1)
+        squares = (error**2).sum(axis=1)
         costs = []
         for side in SIDES:
             numbers, wrist = self.body.numbers, self.body.hands[side].wrist
             of_arm = (target.plus == wrist) | (target.minus == wrist) | (target.plus == numbers.get(f"{side}_elbow"))
-            costs.append(float(squares[of_arm & (target.hand == FREE)].sum()))
-        return costs + [float(squares[target.hand == number].sum()) for number in range(len(SIDES))]
+            costs.append(float(squares[of_arm & (target.movers == FREE)].sum()))
+        of_hands = [np.isin(target.movers, (number, thumb)) for number, thumb in enumerate(THUMBS)]
+        return costs + [float(squares[of_hand].sum()) for of_hand in of_hands]
 
 
 def _within(

@@ -11,21 +11,22 @@ from text2sign_ros import skeleton
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.motion import frames
 from text2sign_ros.motion.kinematics import unit
-from text2sign_ros.retarget.body import MIDDLE_KNUCKLE, Body, Hand
+from text2sign_ros.retarget.body import MIDDLE_KNUCKLE, THUMB_BASE, Body, Hand
 from text2sign_ros.retarget.description import SIDES
 from text2sign_ros.skeleton import INDEX
 
 _FAR = 2.5
 """Metres from the shoulders within which keypoints can be."""
-_PINCH, _BESIDE, _TOUCH = (0.025, 0.05), (0.03, 0.06), (0.03, 0.07)
+_PINCH, _BESIDE, _TOUCH = (0.018, 0.035), (0.05, 0.08), (0.03, 0.07)
 """Metres between thumb and finger, neighbouring fingertips, hand and hand or face: it matters below the first, and not
 above the second."""
 _MOST_TOUCHES = 6
 _FACE = np.r_[skeleton.HEAD, skeleton.GROUPS["face"]]
+_MOST_ROWS = 256
 MODEL, PALMS, HEAD = 0, (1, 2), 3
 """Numbers of frames: the model's own, the left and the right palm's, the head's."""
-FREE = -1
-"""Of rows that any joint may be moved for."""
+THUMBS, FREE = (2, 3), 4
+"""Which joints are moved: see ``Target.movers``."""
 
 
 class KeypointError(Text2SignError):
@@ -40,7 +41,8 @@ class Tolerances:
         wrist: metres.
         palm: of the palm's axes, radians, as for the next four.
         finger: of a phalanx.
-        thumb: likewise, of the thumb.
+        thumb: likewise, of the thumb's outer two; its first one turns about other axes on every robot.
+        thumb_tip: metres, of the thumb's tip from the middle finger's knuckle.
         arm: of the upper arm; only which way the elbow points.
         head: of the head's axes.
         pinch: metres, of the thumb's tip to a part of a finger that it is near.
@@ -48,22 +50,26 @@ class Tolerances:
         touch: metres, of a hand to the other, or to the face.
         apart: metres that parts may come too near.
         still: radians from the frame before; keeps joints still that do not matter.
-        rest: radians from the rest pose; likewise.
+        rest: radians from the rest pose; keeps arms, wrists and head from the ends of their ranges, from where the next
+            poses might be out of reach.
+        finger_rest: likewise, of fingers.
         waist: radians from the rest pose, of the waist, which moves only where the arms do not reach.
     """
 
     wrist: float = 0.012
     palm: float = 0.14
-    finger: float = 0.2
-    thumb: float = 0.25
-    arm: float = 0.9
+    finger: float = 0.15
+    thumb: float = 0.3
+    thumb_tip: float = 0.015
+    arm: float = 0.5
     head: float = 0.15
     pinch: float = 0.006
     beside: float = 0.01
     touch: float = 0.01
     apart: float = 0.0015
     still: float = 1.2
-    rest: float = 6.0
+    rest: float = 1.5
+    finger_rest: float = 6.0
     waist: float = 0.03
 
 
@@ -84,7 +90,8 @@ class Target:
         frame: (rows,) the frame that the wanted difference is given in, of ``Body.frames``.
         wanted: (rows, 3) metres.
         weight: (rows,) 1/m.
-        hand: (rows,) 0 or 1: of the shape of that hand, for which only its fingers are moved; FREE: for all joints.
+        movers: (rows,) which joints are moved for it: 0 or 1, the left or the right hand's fingers; ``THUMBS``, only
+            its thumb; FREE, all.
 
     Raises:
         KeypointError: the shape is wrong, a number is not finite, or no person has such keypoints.
@@ -98,7 +105,9 @@ class Target:
         self.wrists: dict[str, np.ndarray] = {}
         self.palms: dict[str, np.ndarray] = {}
         self.ways: dict[str, np.ndarray] = {}
-        self._rows: list[tuple[np.ndarray, ...]] = []
+        self._count = 0
+        self.plus, self.minus, self.frame, self.movers = np.zeros((4, _MOST_ROWS), int)
+        self.wanted, self.weight = np.zeros((_MOST_ROWS, 3)), np.zeros(_MOST_ROWS)
         for number, side in enumerate(SIDES):
             hand = body.hands[side]
             positions = keypoints[skeleton.HAND[side]]
@@ -114,14 +123,14 @@ class Target:
                 way = unit(keypoints[INDEX[f"{side}_elbow"]] - keypoints[INDEX[f"{side}_shoulder"]])
                 length = body.upper_arms[side]
                 self._add([elbow], shoulder, length * space.axes @ way, 1 / (length * tolerances.arm))
-            self._add_shape(hand, number, positions[hand.keypoints] @ palms[number], tolerances)
-            self.ways[side] = self._rows[-2][2] / hand.lengths[:, None]
+            local = positions[hand.keypoints] @ palms[number]
+            self.ways[side] = unit(local[hand.outer] - local[hand.inner])
+            self._add_shape(hand, number, local, tolerances)
         if "head" in numbers:
             self._add(numbers["head_x"] + np.arange(3), numbers["head"], self.head.T, 1 / tolerances.head)
         self._add_touches(body, keypoints, head, tolerances.touch)
-        self.plus, self.minus, self.wanted, self.weight, self.frame, self.hand = (
-            np.concatenate(part) for part in zip(*self._rows, strict=True)
-        )
+        for name in ("plus", "minus", "frame", "movers", "wanted", "weight"):
+            setattr(self, name, getattr(self, name)[: self._count])
 
     def _add(
         self,
@@ -130,32 +139,39 @@ class Target:
         wanted: np.ndarray,
         weight: float | np.ndarray,
         frame: int = MODEL,
-        hand: int = FREE,
+        movers: int | np.ndarray = FREE,
     ) -> None:
-        count = len(plus)
-        wanted = np.broadcast_to(wanted, (count, 3))
-        rest = (np.broadcast_to(part, count) for part in (weight, frame, hand))
-        self._rows.append((np.asarray(plus, int), np.broadcast_to(minus, count), wanted, *rest))
+        rows = slice(self._count, self._count + len(plus))
+        self._count = rows.stop
+        self.plus[rows], self.minus[rows], self.frame[rows], self.movers[rows] = plus, minus, frame, movers
+        self.wanted[rows], self.weight[rows] = wanted, weight
 
     def _add_shape(self, hand: Hand, number: int, local: np.ndarray, tolerances: Tolerances) -> None:
-        """Phalanges and contacts of fingers, in the frame of the palm."""
-        ways = unit(local[hand.outer] - local[hand.inner])
-        tolerance = np.where(hand.thumb, tolerances.thumb, tolerances.finger)
-        ends = hand.points[hand.outer], hand.points[hand.inner]
-        self._add(*ends, hand.lengths[:, None] * ways, 1 / (hand.lengths * tolerance), PALMS[number], number)
+        """Phalanges, the thumb's tip and contacts of fingers, in the frame of the palm."""
+        palm = PALMS[number]
+        shaped = np.flatnonzero(hand.keypoints[hand.inner] != THUMB_BASE)
+        inner, outer, lengths = hand.inner[shaped], hand.outer[shaped], hand.lengths[shaped]
+        tolerance = np.where(hand.thumb[shaped], tolerances.thumb, tolerances.finger)
+        ways = lengths[:, None] * unit(local[outer] - local[inner])
+        self._add(hand.points[outer], hand.points[inner], ways, 1 / (lengths * tolerance), palm, number)
+        tip, knuckle = hand.thumb_tip, hand.middle_knuckle
+        wanted = hand.scale * (local[tip] - local[knuckle])
+        self._add(hand.points[[tip]], hand.points[knuckle], wanted, 1 / tolerances.thumb_tip, palm, THUMBS[number])
         between = local[hand.first] - local[hand.second]
         distance = np.linalg.norm(between, axis=1)
         pinch = _nearness(distance, _PINCH) / tolerances.pinch
         weight = np.where(hand.pinch, pinch, _nearness(distance, _BESIDE) / tolerances.beside)
         near = np.flatnonzero(weight)
-        ends = hand.points[hand.first[near]], hand.points[hand.second[near]]
-        self._add(*ends, hand.scale * between[near], weight[near], PALMS[number], number)
+        first, second = hand.first[near], hand.second[near]
+        # Tips meet half-way; to any other part of a finger the thumb goes, and leaves the finger's shape as it is.
+        movers = np.where(hand.keypoints[second] % 4 == 0, number, THUMBS[number])
+        self._add(hand.points[first], hand.points[second], hand.scale * between[near], weight[near], palm, movers)
 
     def _add_touches(self, body: Body, keypoints: np.ndarray, head: np.ndarray, tolerance: float) -> None:
         """Pairs of points of both hands, and of hands and head, that are near each other."""
         hands = [body.hands[side] for side in SIDES]
         left, right = (keypoints[skeleton.HAND[side]][body.hands[side].keypoints] for side in SIDES)
-        distance = np.linalg.norm(left[:, None] - right[None], axis=-1).ravel()
+        distance = _distances(left, right).ravel()
         near = _nearest(distance)
         i, j = np.divmod(near, len(right))
         scale = (hands[0].scale + hands[1].scale) / 2
@@ -165,7 +181,7 @@ class Target:
             return
         face, ears = keypoints[_FACE], keypoints[skeleton.EARS].mean(axis=0)
         for hand, points in zip(hands, (left, right), strict=True):
-            distance = np.linalg.norm(points[:, None] - face[None], axis=-1).min(axis=1)
+            distance = _distances(points, face).min(axis=1)
             near = _nearest(distance)
             weight = _nearness(distance[near], _TOUCH) / tolerance
             self._add(hand.points[near], body.numbers["head"], (points[near] - ears) @ head, weight, HEAD)
@@ -195,9 +211,15 @@ def _checked(keypoints: np.ndarray) -> np.ndarray:
     return keypoints
 
 
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(n, 3) and (m, 3) -> (n, m)."""
+    way = a[:, None] - b[None]
+    return np.sqrt(np.einsum("ijk,ijk->ij", way, way))
+
+
 def _nearness(distance: np.ndarray, span: tuple[float, float]) -> np.ndarray:
     """1 below the first distance of ``span``, 0 above the second, smooth between."""
-    t = np.clip((span[1] - distance) / (span[1] - span[0]), 0.0, 1.0)
+    t = np.minimum(np.maximum((span[1] - distance) / (span[1] - span[0]), 0.0), 1.0)
     return t * t * (3 - 2 * t)
 
 
