@@ -24,8 +24,8 @@ from text2sign_ros.skeleton import INDEX, REST_POSE
 
 @pytest.fixture(scope="module")
 def motion(bundle: Path) -> np.ndarray:
-    """A sign and a letter from rest to rest, every second frame: (T, 79, 3)."""
-    return Signer(bundle, steps=1).sign("hello b").positions[::2]
+    """A sign and a letter from rest to rest: (T, 79, 3)."""
+    return Signer(bundle, steps=1).sign("hello b").positions
 
 
 def _points(model: RobotModel, joints: np.ndarray) -> dict[str, np.ndarray]:
@@ -71,8 +71,8 @@ def test_motion_of_the_model_is_followed(motion: np.ndarray) -> None:
         points = np.array([*at.values()])[hand.points]
         ways = (points[hand.outer] - points[hand.inner]) / hand.lengths[:, None]
         fingers.append(np.arccos(np.clip((ways * (target.ways["right"] @ palm.T)).sum(axis=1), -1, 1)))
-    assert np.mean(wrists) < 0.02
-    assert np.degrees(np.mean(palms)) < 12
+    assert np.mean(wrists) < 0.02 and np.median(wrists) < 0.005
+    assert np.degrees(np.mean(palms)) < 20 and np.degrees(np.median(palms)) < 3, "it changes its pose once"
     assert np.degrees(np.mean(fingers)) < 25
 
 
@@ -86,7 +86,7 @@ def test_the_same_frames_give_the_same_joints_and_small_steps(motion: np.ndarray
     assert (runs[0] == runs[1]).all()
     still = Retargeter(model)
     still.reset(runs[0][-1])
-    steps = np.array([still.solve(motion[19]) for _ in range(30)])
+    steps = np.array([still.solve(motion[19]) for _ in range(40)])
     assert np.abs(np.diff(steps[-5:], axis=0)).max() < 0.005, "comes to rest where the person does"
 
 
@@ -195,7 +195,7 @@ def test_a_robot_with_few_joints_and_no_head(tmp_path: Path, motion: np.ndarray)
     (tmp_path / "small.yaml").write_text(robots.yaml())
     model = build(load(tmp_path / "small.yaml"))
     retargeter = Retargeter(model)
-    for keypoints in motion[::5]:
+    for keypoints in motion[::9]:
         joints = retargeter.solve(keypoints)
         assert _in_limits(model, joints)
 

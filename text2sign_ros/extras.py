@@ -11,7 +11,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("sacrebleu", "scipy", "simplemma", "sklearn", "torch", "tqdm", "transformers"),
     ),
     "robot": ("fast_simplification", "mujoco"),
-    "robots": ("fourier_robot_descriptions",),
+    "robots": ("fourier_robot_descriptions", "gymnasium_robotics"),
     "bench": ("matplotlib", "onnx", "psutil", "tqdm"),
 }
 """As declared in setup.py; the key "" holds what is always required."""

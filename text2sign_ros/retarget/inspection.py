@@ -14,8 +14,9 @@ from text2sign_ros.retarget.model import RobotModel
 from text2sign_ros.retarget.pose import Pose
 
 _TRIES, _STEPS = 200, 30
-_FLAT, _BENDS = 0.5, 0.3
-"""Of a direction's part out of the palm: how much it may have to count as in it, and how much it changes in bending."""
+_FLAT, _BENDS, _BEGIN = 0.5, 0.1, 0.3
+"""Of a direction's part out of the palm: how much it may have to count as in it, and how much it changes in the first
+part of a joint's range if that bends the finger."""
 _TOUCHES = 0.02
 """Metres between the points at the tips of thumb and finger below which they can touch: tips are about so thick."""
 
@@ -57,7 +58,9 @@ def abilities(model: RobotModel, side: str) -> list[Ability]:
                 if abs(moved[2]) < _FLAT:  # a finger that points out of the palm has no angle in it
                     aside = max(aside, abs(_angle(first) - _angle(moved)))
                 moved = _ways(body, pose, hand, side, joints, phalanges[-1])
-                if finger == "thumb" or abs(moved[2] - last[2]) > _BENDS:
+                joints[column] = straight[column] + _BEGIN * (end - straight[column])
+                begun = _ways(body, pose, hand, side, joints, phalanges[-1])
+                if finger == "thumb" or abs(begun[2] - last[2]) > _BENDS:
                     bent += float(np.degrees(np.arccos(np.clip(moved @ last, -1.0, 1.0))))
         nearest = None if finger == "thumb" else 1000 * _nearest(model, pose, hand, int(hand.points[parts[-1]]))
         found.append(Ability(finger, bent, aside, nearest))
