@@ -86,7 +86,8 @@ $(VENV)/.demo: setup.py constraints.txt constraints-kilted.txt
 
 # Everything: learning and tests.
 $(VENV)/.test: $(VENV)/.demo
-	$(INSTALL) --editable ".[cpu,files,train,bench,test]"
+	$(INSTALL) --editable ".[cpu,files,train,bench,robot,test]"
+	$(INSTALL) --no-deps fourier-robot-descriptions  # only its files: what it depends on is large
 	@touch $@
 
 # The documentation, for which all modules are imported.

@@ -34,7 +34,7 @@ DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
 # What folders and files besides those of `learning` may use on top: the bench compares with PyTorch where that is
 # installed.
 EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["files"]}
-EXTRAS |= {"clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
+EXTRAS |= {"retarget": ["robot"], "clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
 
 
 def imports(path: Path) -> set[str]:
@@ -251,7 +251,7 @@ def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     assert not declared[""] & declared["files"] and {"av", "pillow", "pose-format"} == declared["files"]
     assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
     chosen = {"cpu", "gpu", "jetpack6", "jetpack7", "tensorrt"}
-    assert set(declared) == chosen | {"", "files", "train", "bench", "docs", "robot", "viewer", "test"}
+    assert set(declared) == chosen | {"", "files", "train", "bench", "docs", "robot", "robots", "viewer", "test"}
     for extra in ("jetpack6", "jetpack7"):  # TensorRT is JetPack's, and PyPI's onnxruntime-gpu can't use the GPU
         assert not declared[extra] & {"tensorrt-cu12", "onnxruntime-gpu"} and "onnxruntime" in declared[extra]
 
