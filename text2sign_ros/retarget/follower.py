@@ -1,7 +1,7 @@
 """Where joints should be at a time, by JointTrajectory messages, as ros2_control's joint_trajectory_controller says.
 
-Facts: ros2_controllers 6.9.0 (ros-controls/ros2_controllers, joint_trajectory_controller/doc/trajectory.rst and
-src/trajectory.cpp), compared with 2.54 (Humble), 4.42 (Jazzy) and 5.17 (Kilted).
+Facts: ros2_controllers (github.com/ros-controls), doc/trajectory.rst, src/trajectory.cpp and
+src/joint_trajectory_controller.cpp of 2.54 (Humble), 4.42 (Jazzy), 5.17 (Kilted), 6.9 and the development branch.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import numpy as np
 from text2sign_ros.errors import Text2SignError
 
 _DEGREE = 5
+_MOST_POINTS = 10_000
+_LARGEST = 1e6  # rad, rad/s or rad/s²: what no joint has, and whose powers are still finite
+_FARTHEST = 86_400 * 10**9  # nanoseconds ahead
 _STANDING = float(np.finfo(np.float32).eps)  # rad/s or m/s; the controller's own bound for a last velocity of zero
 # comb(i, k) at (k, i): a polynomial's coefficients seen from a later time.
 _BINOMIAL = np.array([[comb(i, k) for i in range(_DEGREE + 1)] for k in range(_DEGREE + 1)], float)
@@ -73,12 +76,12 @@ class TrajectoryFollower:
     unless that point's time is the trajectory's start: then it steps there. After the last point it holds.
 
     A newer trajectory takes the place of the older one from its stamp on; until then the older one goes on. Its points
-    in the past are left out, and the first one to come is led into. That is the controller's documentation, and what it
-    does from 6.8 on with ``allow_trajectory_replacement``, its default; except that it shifts a trajectory whose stamp
-    is past to begin now. Without replacement a newer trajectory takes effect when it arrives, as it does up to 5.17:
-    the path leads into the first point from the moment of arrival, even where that is far ahead, and steps to where a
-    trajectory should already be. In either case it sets out from where the joints *should* be, as with
-    ``interpolate_from_desired_state: true``.
+    in the past are left out, and the first one to come is led into. So says the controller's documentation, and so does
+    its development branch (commit 426a092) with ``allow_trajectory_replacement``, the default; except that it shifts a
+    trajectory whose stamp is past to begin now. 6.8 and 6.9 do so too, but keep only one trajectory that has not begun.
+    Without replacement, as up to 5.17, a newer trajectory takes effect when it arrives: the path leads into the first
+    point from the moment of arrival, even where that is far ahead, and steps to where a trajectory should already be.
+    In either case it sets out from where the joints *should* be, as with ``interpolate_from_desired_state: true``.
 
     Args:
         joints: names of all joints; their order is that of every result.
@@ -133,6 +136,10 @@ class TrajectoryFollower:
                 f"the trajectory ended {(now - int(knots.times[-1])) / 1e9:.3g} s ago; compare the clocks of its "
                 "sender and of this node, or send it earlier"
             )
+        if knots.times[0] - now > _FARTHEST:
+            raise TrajectoryRefused(
+                "the trajectory begins more than a day ahead; compare the clocks of its sender and of this node"
+            )
         begin = max(start, now) if self._replacement else now
         old, there = self._path, self._path.sample(begin)
         past = knots.times[knots.times <= begin]
@@ -157,6 +164,8 @@ class TrajectoryFollower:
         columns = self._columns_of(command.joints)
         if not command.points:
             raise TrajectoryRefused("the trajectory has no points")
+        if len(command.points) > _MOST_POINTS:
+            raise TrajectoryRefused(f"the trajectory has {len(command.points):,} points; {_MOST_POINTS:,} are allowed")
         shape, times, orders = len(columns), [], []
         values = np.zeros((len(command.points), 3, shape))
         for number, point in enumerate(command.points):
@@ -172,9 +181,13 @@ class TrajectoryFollower:
                 if len(row) != shape:
                     raise TrajectoryRefused(f"point {number} has {len(row)} {name} for {shape} joints")
                 values[number, k] = row
-                if not np.isfinite(values[number, k]).all():
-                    joint = command.joints[int(np.argmin(np.isfinite(values[number, k])))]
-                    raise TrajectoryRefused(f"point {number} has {name} that are not finite, of joint {joint}")
+                possible = np.abs(values[number, k]) < _LARGEST  # which NaN is not
+                if not possible.all():
+                    wrong = int(np.argmin(possible))
+                    raise TrajectoryRefused(
+                        f"point {number} has {name} of {row[wrong]:g} for {command.joints[wrong]}, which "
+                        "no joint can have"
+                    )
             times.append(point.time)
             orders.append(sum(given) - 1)
         if times[0] < 0:
