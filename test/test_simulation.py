@@ -7,7 +7,7 @@ import pytest
 
 from text2sign_ros.retarget import description
 from text2sign_ros.retarget.follower import Command, Point, State, TrajectoryFollower
-from text2sign_ros.retarget.joint_log import JointLog, Tracking
+from text2sign_ros.retarget.recording import JointLog, Tracking
 from text2sign_ros.retarget.simulation import DEEP, STEP, Simulation
 
 SECOND = 10**9
@@ -46,7 +46,7 @@ def follow(simulation: Simulation, *poses: np.ndarray, seconds: float = 0.8, hol
         simulation.advance(following.sample, simulation.time + 5 * STEP)
         log.add(simulation.time, simulation.positions, following.sample(simulation.time).positions)
         assert np.all(np.abs(simulation.torques) <= robot.effort)
-    result = log.tracking()
+    result = log.recording().tracking()
     assert result is not None
     return result
 

@@ -16,13 +16,14 @@ from builtin_interfaces.msg import Time as TimeMessage
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from text2sign_ros.retarget import description
 from text2sign_ros.retarget.follower import Command, Point, TrajectoryFollower, TrajectoryRefused
-from text2sign_ros.retarget.joint_log import JointLog
+from text2sign_ros.retarget.recording import JointLog
 from text2sign_ros.retarget.simulation import DEEP, Simulation, Touch
 from text2sign_ros.ros import diagnostics, parameters, process, qos
 from text2sign_ros.ros.overrides import warn_of_unknown_qos
@@ -79,9 +80,10 @@ class SimulatedRobotNode(Node):
         self._squares, self._rows, self._farthest = 0.0, 0, np.zeros(len(self._joints))
 
         topic = values["topic"] or robot.controller
-        self._input = qos.subscription(self, JointTrajectory, topic, self._on_trajectory, qos.TRAJECTORY)
+        # Raw: a garbled message that rclpy can't take would end what this subscription hears.
+        self._input = qos.subscription(self, JointTrajectory, topic, self._on_message, qos.TRAJECTORY, raw=True)
         self._states = qos.publisher(self, JointState, "joint_states", qos.STATES)
-        self._clock = qos.publisher(self, ClockMessage, "/clock", qos.CLOCK) if self._owns_clock else None
+        self._time = qos.publisher(self, ClockMessage, "/clock", qos.CLOCK) if self._owns_clock else None
         self._diagnostics = qos.publisher(self, DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         warn_of_unknown_qos(self)
         self._message = JointState(name=list(self._joints))
@@ -98,14 +100,14 @@ class SimulatedRobotNode(Node):
         """Write the recording, if there is one."""
         if self._folder is None:
             return
-        path = self._folder / "joints.npz"
+        path, recording = self._folder / "joints.npz", self._log.recording()
         try:
-            self._log.save(path)
+            recording.save(path)
         except OSError as error:
             self.get_logger().error(f"the recording can't be written: {error}")
             return
         said = ""
-        if tracking := self._log.tracking():
+        if tracking := recording.tracking():
             joint, worst = tracking.worst
             said = f"; {tracking.rms:.2f}° rms off ({joint}: {worst:.2f}°), {tracking.lag * 1e3:.0f} ms late"
         self.get_logger().info(f"wrote {path}: {len(self._log)} rows{said}")
@@ -148,8 +150,8 @@ class SimulatedRobotNode(Node):
         message.position = array("d", positions.tobytes())
         message.velocity = array("d", simulation.velocities.tobytes())
         message.effort = array("d", simulation.torques.tobytes())
-        if self._clock is not None:
-            self._clock.publish(ClockMessage(clock=message.header.stamp))
+        if self._time is not None:
+            self._time.publish(ClockMessage(clock=message.header.stamp))
         self._states.publish(message)
         wanted = self._follower.sample(simulation.time).positions
         off = np.abs(positions - wanted)
@@ -161,9 +163,9 @@ class SimulatedRobotNode(Node):
             else:
                 self.get_logger().warning("the recording is full; it ends here", once=True)
 
-    def _on_trajectory(self, message: JointTrajectory) -> None:
+    def _on_message(self, data: bytes) -> None:
         try:
-            leap = self._follower.accept(_command(message), self._started())
+            leap = self._follower.accept(_command(data), self._started())
         except TrajectoryRefused as error:
             self._refused += 1
             self._happened("refusal", str(error))
@@ -251,8 +253,12 @@ class SimulatedRobotNode(Node):
         self._counted = {pair: touch.steps for pair, touch in touches.items()}
 
 
-def _command(message: JointTrajectory) -> Command:
+def _command(data: bytes) -> Command:
     """A message as the follower takes it; an effort is refused, as by a controller of positions."""
+    try:
+        message = deserialize_message(data, JointTrajectory)
+    except (RuntimeError, ValueError) as error:  # the middleware's; the latter where a name is no UTF-8
+        raise TrajectoryRefused(f"the message can't be read as a JointTrajectory: {error}") from error
     if any(point.effort for point in message.points):
         raise TrajectoryRefused("the trajectory has efforts, and the robot is driven by positions; leave them out")
     points = [
