@@ -124,8 +124,8 @@ def contact_sheet(
     with Camera(description, _CELL) as camera:
         for number, caption in enumerate(shown):
             left, top = margin + number % per_row * _MOMENTS * _CELL, margin + number // per_row * cell
-            stamps = np.linspace(0.0, 1.0, 2 * _MOMENTS + 1)[1::2] * (caption.end - caption.begin)
-            stamps = caption.begin + stamps.astype(np.int64)
+            parts = np.arange(1, 2 * _MOMENTS, 2, dtype=np.int64)
+            stamps = caption.begin + parts * (caption.end - caption.begin) // (2 * _MOMENTS)
             for k, (stamp, joints) in enumerate(zip(stamps.tolist(), _at(recording, stamps), strict=True)):
                 x, y = left + k * _CELL, top
                 if signed is not None:
