@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_topics_of_the_simulated_robot(local_node: Callable) -> None:
 def test_every_assessment_of_the_simulated_robot_is_explained(change: dict) -> None:
     level, message = robot_health.assess(replace(Health("/topic"), **change))
     rows = [row for row in PAGES["simulated_robot"].splitlines() if row.startswith(f"| {level.name} | ")]
-    words = message.partition(":")[0].split()[:3]
+    words = re.split("[:/]", message)[0].split()[:3]
     assert any(f"`{' '.join(words)}" in row for row in rows), f"{level.name} {message!r} is not on the page"
 
 

@@ -64,6 +64,7 @@ class SimulatedRobotNode(Node):
             raise ConfigError("clock and use_sim_time are both true: the node would wait for its own time; unset one")
         robot = description.load(values["robot"])
         self._simulation = Simulation(robot, time=_BEGIN if self._owns_clock else 0)
+        self._shown = self._simulation.time  # what a clock of its own should show
         self._joints = self._simulation.robot.joints
         self._follower_options = {
             "partial": values["allow_partial_joints_goal"],
@@ -80,7 +81,7 @@ class SimulatedRobotNode(Node):
         self._squares, self._rows, self._farthest = 0.0, 0, np.zeros(len(self._joints))
 
         topic = values["topic"] or robot.controller
-        # Raw: a garbled message that rclpy can't take would end what this subscription hears.
+        # Raw: rclpy drops a garbled message without a word.
         self._input = qos.subscription(self, JointTrajectory, topic, self._on_message, qos.TRAJECTORY, raw=True)
         self._states = qos.publisher(self, JointState, "joint_states", qos.STATES)
         self._time = qos.publisher(self, ClockMessage, "/clock", qos.CLOCK) if self._owns_clock else None
@@ -119,7 +120,7 @@ class SimulatedRobotNode(Node):
         """Catch up with the clock, and tell where the joints are."""
         simulation = self._simulation
         if self._owns_clock:
-            until = simulation.time + self._period
+            until = self._shown = self._shown + self._period
         else:
             now = self.get_clock().now().nanoseconds
             if not simulation.time:
