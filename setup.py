@@ -103,6 +103,7 @@ setup(
             f"text2sign = {NAME}.cli:main",
             f"signer = {NAME}.ros.programs:signer",
             f"player = {NAME}.ros.programs:player",
+            f"simulated_robot = {NAME}.ros.programs:simulated_robot",
         ],
     },
 )

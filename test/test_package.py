@@ -25,7 +25,7 @@ SOURCES += ("resource", "launch", "config", "models", "text2sign_ros")
 LEARNING = {"networks", "training", "export", "corpora", "evaluation"}
 ROS_PACKAGES = {"action_msgs", "ament_index_python", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "launch"}
 ROS_PACKAGES |= {"launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "std_msgs", "std_srvs"}
-ROS_PACKAGES |= {"tf2_msgs", "trajectory_msgs", "unique_identifier_msgs", "visualization_msgs"}
+ROS_PACKAGES |= {"sensor_msgs", "tf2_msgs", "trajectory_msgs", "unique_identifier_msgs", "visualization_msgs"}
 OPTIONAL = {"hri_msgs", "tts_msgs"}  # used where it is installed, and never required
 COLCON = str(Path(sys.executable).parent / "colcon")
 # Where a module is not called like its distribution.
@@ -35,6 +35,7 @@ DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
 # installed.
 EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["files"]}
 EXTRAS |= {"retarget": ["robot"], "clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
+EXTRAS |= {"film.py": ["files"]}
 
 
 def imports(path: Path) -> set[str]:
@@ -125,7 +126,7 @@ def test_evaluation_files_are_not_installed_and_not_needed(installed):
 
 def test_console_scripts_are_in_bin_and_start(installed):
     environment = os.environ | {"PYTHONPATH": str(installed)}
-    for name in ("text2sign", "signer", "player"):
+    for name in ("text2sign", "signer", "player", "simulated_robot"):
         assert (installed / "bin" / name).is_file()
     assert "usage: text2sign" in run(str(installed / "bin/text2sign"), "--help", env=environment, cwd=installed)
 
@@ -160,7 +161,7 @@ def test_signing_never_imports_torch():
 
 def test_a_node_needs_no_extra_for_files():
     """What only pictures and .pose files need is imported by what draws, and by nothing that a node has."""
-    draws = ("text2sign_ros.drawing", "text2sign_ros.bench", "text2sign_ros.ros.demo")
+    draws = ("text2sign_ros.drawing", "text2sign_ros.retarget.film", "text2sign_ros.bench", "text2sign_ros.ros.demo")
     script = (
         "import importlib, sys\n"
         "for name in sys.argv[1:]:\n"
