@@ -225,8 +225,8 @@ class Pacer:
         if command.source is not None:
             self._late = max(0.0, (self._tick - shown) / 1e9)
             self._history.append((shown, self._tick))
-        self._tick += self._period
         self._advance()
+        self._tick += self._period
         return command
 
     @property
