@@ -24,9 +24,8 @@ SPREAD = 5
 experiments.pacing: with 8 signing takes 5 % longer, with 3 the pace changes so fast that it takes longer too."""
 SOONEST = 1e-3
 """Seconds that a frame takes at least."""
-_BOX = np.ones(5) / 5
-_KERNEL = np.convolve(np.convolve(_BOX, _BOX), _BOX)
-"""Spreads a change of the slowness."""
+_KERNEL = np.convolve(np.convolve(np.ones(5), np.ones(5)), np.ones(3)) / 75
+"""Spreads a change of the slowness, over SPREAD nodes on either side."""
 _EASY, _HARD = 0.7, 1.3
 """Demand, as a fraction of what the limits allow, up to which frames are interpolated, and from which rounded."""
 _ROOM = np.array((0.99, 0.98, 0.95))
@@ -222,7 +221,7 @@ class JointPath:
         """Add frames (m, n) rad with their ``times``, (m,) int64 ns, later than all before."""
         self._frames = np.concatenate((self._frames, frames))
         self._times = np.concatenate((self._times, times))
-        self._settle(self._dropped + len(self._frames) - REACH)
+        self._settle(max(self._dropped + len(self._frames) - REACH, 1))
 
     def finish(self) -> None:
         """No more frames come: the path ends at the last one."""
@@ -238,7 +237,7 @@ class JointPath:
         sealed = int(np.ceil(place)) + 2 - self._first  # frames
         count = max(self._dropped + int(np.searchsorted(self._times, time)), sealed, 1)
         count = min(count, self._dropped + len(self._frames))
-        self._settled = min(max(count - REACH, sealed, 0), self._settled)
+        self._settled = min(max(count - REACH, sealed, 1), self._settled)
         stored = slice(count - self._dropped)
         self._frames, self._times = self._frames[stored], self._times[stored]
         points = slice(self._first + self._settled - self._base)

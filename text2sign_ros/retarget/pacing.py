@@ -31,12 +31,14 @@ CAPACITY = 7_200
 
 _NEAR = np.radians(1.0)
 """rad beyond a limit of position at which a pose is taken to be at it: joints sag, encoders and rounding err."""
+_EXACT = 1e-9
+"""rad that rounding may add."""
 _FACTORS = (1.0, 1.3, 1.7, 2.3, 3.2, 4.5, 7.0, 12.0)
 """Durations to try for a change of the pace, in units of the shortest one that the limits could allow."""
 _PARTS = (1.0, 0.7, 0.45, 0.25, 0.12, 0.05, 0.02, 0.005, 0.001)
 """Parts of the full pace to try."""
-_SLIGHT = 1e-4
-"""rad by which a joint may pass its limit of position while it is braked at the start."""
+_COAST = 32
+"""Commands after which a stop begins at the latest, unless the present plan ends as soon."""
 _RETRY = 4
 """Commands after which a plan that could not be made is tried again."""
 _AHEAD = 0.8
@@ -94,8 +96,8 @@ class Pacer:
         - At each moment the rest of a plan is known that ends at a standstill and keeps the limits. A command is taken
           from a plan only; a plan replaces another only if all of it was checked, from the last commands on. So without
           input it comes to rest, and once it stands it stands still.
-        - Between the start of a motion and its end, every control point of the commands lies on one ``JointPath``: where
-          the pace is changed, the path is not. The commands themselves are within a period² / 6 of it, a the
+        - Between the start of a motion and its end, every control point of the commands lies on one ``JointPath``: the
+          pace is changed, and the path is not. The commands themselves are within a period² / 6 of it, a being the
           acceleration. From the pose before a motion to its first frame the path is straight.
         - What was returned by ``step`` is never taken back.
 
@@ -376,7 +378,7 @@ class Pacer:
             stands: whether the path itself stands still there.
             first: seconds of the pace that the first step is worth.
         """
-        now, part, slope = self._pace_now()
+        now, part, slope = self._pace(self._place)
         length = self._path.pace.time(goal) - now
         resting = not self._place[1]
         for peak in _PARTS:
@@ -391,8 +393,12 @@ class Pacer:
                 cruise = (length - way - downs[down] * peak / 2) / peak
                 if cruise < 0.0 and not stands:
                     break
-                parts = ((ups[up], peak, part, slope), (max(cruise, 0.0), peak, peak, 0.0), (downs[down], 0.0, peak, 0.0))
-                over, plan = self._checked(parts[: 2 if stands else 3], now, length, first)
+                parts = (
+                    (ups[up], peak, part, slope),
+                    (max(cruise, 0.0), peak, peak, 0.0),
+                    (downs[down], 0.0, peak, 0.0),
+                )
+                over, plan = self._checked(parts[: 2 if stands else 3], now, length, first, self._done)
                 if plan is not None:
                     return plan
                 if over <= ups[up] + 3 * self._seconds:
@@ -404,24 +410,39 @@ class Pacer:
         return None
 
     def _soonest_stop(self) -> _Plan | None:
-        """The shortest plan found to a standstill on the path; None if the present one is as good."""
-        if not len(self._plan) or not self._place[1]:
-            return None
-        now, part, slope = self._pace_now()
-        end = self._path.pace.time(self._planned_end())
-        for factor in _FACTORS:
-            span = factor * self._least(self._place[0], part)
+        """The shortest plan found to a standstill on the path; None if the present one is as good.
+
+        Where the path turns sharply the pace can't be changed as well: then the present plan is followed for a while.
+        """
+        coming = self._plan.places[:, self._plan.used :]
+        points = np.concatenate((self._done, self._plan.points[self._plan.used :]))
+        tries = []
+        for later in range(0, min(len(self._plan), _COAST), 1 + _COAST // 8):
+            state = coming[:, later - 1] if later else self._place
+            if state[1]:
+                least = self._least(state[0], self._pace(state)[1])
+                tries += [(later * self._seconds + factor * least, later, factor * least) for factor in _FACTORS]
+        for total, later, span in sorted(tries):
+            if total >= len(self._plan) * self._seconds:
+                break
+            state = coming[:, later - 1] if later else self._place
+            now, part, slope = self._pace(state)
             length = span * (part / 2 + slope * span / 12)
-            if now + length >= end:
-                return None
-            _, plan = self._checked(((span, 0.0, part, slope),), now, length, self._seconds)
+            if length < 0.0 or now + length > self._path.pace.time(self._planned_end()):
+                continue
+            _, plan = self._checked(((span, 0.0, part, slope),), now, length, self._seconds, points[later : later + 3])
             if plan is not None:
-                return plan
+                before = slice(3, 3 + later)
+                return _Plan(
+                    np.concatenate((points[before], plan.points)),
+                    np.concatenate((coming[:, :later], plan.places), axis=1),
+                )
         return None
 
-    def _pace_now(self) -> tuple[float, float, float]:
-        """Of the last point taken: seconds along the path's pace, part of the full pace, and its change, 1/s."""
-        place, rate, change = self._place
+    def _pace(self, state: np.ndarray) -> tuple[float, float, float]:
+        """Of a point's place, pace and change of the pace: seconds along the path's full pace, part of it, and the
+        change of the part, 1/s."""
+        place, rate, change = state
         now = self._path.pace.time(place)
         _, full, bend = self._path.pace.along(np.array([now]))[:, 0]
         part = rate / full
@@ -433,7 +454,12 @@ class Pacer:
         return max(1.5 * velocity_by_acceleration * change, float(np.sqrt(6 * velocity_by_jerk * change)))
 
     def _checked(
-        self, parts: tuple[tuple[float, float, float, float], ...], now: float, length: float, first: float
+        self,
+        parts: tuple[tuple[float, float, float, float], ...],
+        now: float,
+        length: float,
+        first: float,
+        done: np.ndarray,
     ) -> tuple[float, _Plan | None]:
         """A plan, if it keeps the limits.
 
@@ -442,6 +468,7 @@ class Pacer:
                 there; the pace changes with no slope at the end.
             now, length: seconds along the full pace, and how far to go.
             first: seconds that the first step is worth.
+            done: (3, n) rad, the control points before.
 
         Returns:
             Seconds after which it first exceeds a limit, or the plan.
@@ -458,7 +485,7 @@ class Pacer:
             return 0.0, None
         place, full, bend = self._path.pace.along(now + along)
         points = self._path.at(place)
-        block = np.concatenate((self._done, points, np.repeat(points[-1:], 3, axis=0)))
+        block = np.concatenate((done, points, np.repeat(points[-1:], 3, axis=0)))
         over = np.flatnonzero((self._limits.demand(block, self._seconds) > 1.0 - 1e-6).any(axis=1))
         if len(over):
             return float(first + over[0] * self._seconds), None
@@ -484,8 +511,8 @@ class Pacer:
         if beyond.max() > _NEAR:
             frame, joint = np.unravel_index(int(beyond.argmax()), beyond.shape)
             raise PacingError(
-                f"the position of {limits.names[joint]} is {frames[frame, joint]:.3f} rad in frame {frame}, outside its "
-                f"limits {limits.lower[joint]:.3f} to {limits.upper[joint]:.3f}"
+                f"the position of {limits.names[joint]} is {frames[frame, joint]:.3f} rad in frame {frame}, outside "
+                f"its limits {limits.lower[joint]:.3f} to {limits.upper[joint]:.3f}"
             )
         return np.clip(frames, limits.lower, limits.upper)
 
@@ -506,13 +533,13 @@ class Pacer:
                 break
             spans = spans * 1.05
         beyond = np.maximum(points[1:] - limits.upper, limits.lower - points[1:])
-        if beyond.max() > _SLIGHT:
+        if beyond.max() > _EXACT:
             joint = int(beyond.max(axis=0).argmax())
             raise PacingError(
                 f"{limits.names[joint]} moves at {speed[joint]:.3g} rad/s and can't be stopped before its limit of "
                 "position; wait until it is slower"
             )
-        return np.concatenate((points[:1], np.clip(points[1:], limits.lower, limits.upper)))
+        return points
 
 
 def _standing(count: int) -> np.ndarray:
@@ -530,7 +557,9 @@ def _through(
         here = times >= begun
         x = np.minimum((times[here] - begun) / span, 1.0) if span else np.ones(int(here.sum()))
         rise = end - start
-        along[here] = way + span * (start * x + rise * (x**3 - x**4 / 2) + steep * span * x**2 * (6 - 8 * x + 3 * x**2) / 12)
+        along[here] = way + span * (
+            start * x + rise * (x**3 - x**4 / 2) + steep * span * x**2 * (6 - 8 * x + 3 * x**2) / 12
+        )
         part[here] = start + rise * x**2 * (3 - 2 * x) + steep * span * x * (1 - x) ** 2
         slope[here] = (rise * 6 * x * (1 - x) / span if span else 0.0) + steep * (1 - x) * (1 - 3 * x)
         way += span * ((start + end) / 2 + steep * span / 12)
