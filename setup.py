@@ -104,6 +104,7 @@ setup(
             f"signer = {NAME}.ros.programs:signer",
             f"player = {NAME}.ros.programs:player",
             f"simulated_robot = {NAME}.ros.programs:simulated_robot",
+            f"retarget = {NAME}.ros.programs:retarget",
         ],
     },
 )

@@ -207,8 +207,28 @@ class Pacer:
             end = self._done[-1]
         self._stand(self._plan, end)
 
-    def step(self) -> Command:
+    def coming(self) -> list[Command]:
+        """The commands that follow if nothing more is added: the next one first, at rest in the last.
+
+        Raises:
+            PacingError: not started.
+        """
+        if self._tick is None:
+            raise PacingError("the robot's pose is not known: start comes first")
+        points = np.concatenate((self._done, self._plan.points[self._plan.used :]))
+        points = np.concatenate((points, np.repeat(points[-1:], 2, axis=0)))
+        before, here, after = points[:-2], points[1:-1], points[2:]
+        positions = (before + 4 * here + after) / 6
+        velocities, accelerations = (after - before) / (2 * self._seconds), (after - 2 * here + before)
+        rows = zip(positions, velocities, accelerations / self._seconds**2, strict=True)
+        return [Command(self._tick + i * self._period, *row, None) for i, row in enumerate(rows)]
+
+    def step(self, *, extend: bool = True) -> Command:
         """The next command; its time is one period after the last one's.
+
+        Args:
+            extend: plan farther if more is known. Without it the command is the next of ``coming``, as it must be where
+                the robot has had that already.
 
         Raises:
             PacingError: not started.
@@ -227,9 +247,14 @@ class Pacer:
         if command.source is not None:
             self._late = max(0.0, (self._tick - shown) / 1e9)
             self._history.append((shown, self._tick))
-        self._advance()
+        self._advance(extend)
         self._tick += self._period
         return command
+
+    @property
+    def time(self) -> int | None:
+        """Time of the next command, ns; None before the start."""
+        return self._tick
 
     @property
     def lag(self) -> float:
@@ -322,10 +347,10 @@ class Pacer:
 
     # What is to be commanded.
 
-    def _advance(self) -> None:
+    def _advance(self, extend: bool) -> None:
         """Decide on the next control point."""
         self._retry = max(self._retry - 1, 0)
-        if not self._retry and len(self._plan) * self._seconds < _AHEAD:
+        if extend and not self._retry and len(self._plan) * self._seconds < _AHEAD:
             self._extend_plan()
         point = self._done[-1]
         if len(self._plan):

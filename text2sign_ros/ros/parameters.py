@@ -182,6 +182,28 @@ SIMULATED_ROBOT = (
     ),
 )
 
+RETARGET = (
+    Setting("robot", "gr3", "Its description: a file, or the name of one in config/robots.", when="start"),
+    Setting("topic", "", "Topic of the trajectories; empty: the controller's, by the description.", when="start"),
+    Setting("rate", 100.0, "Points of a trajectory a second.", (25, 250), when="start"),
+    Setting("every", 4, "Points after which a trajectory is sent.", (1, 20), when="start"),
+    Setting(
+        "horizon",
+        0.1,
+        "Seconds ahead of which points no longer change, so that they arrive in time.",
+        (0.02, 1),
+        when="start",
+    ),
+    Setting(
+        "delay",
+        0.4,
+        "Seconds by which the joints are later than the keypoints. The more is known ahead, the less the motion must "
+        "be slowed: the signer's lead_time and this add up.",
+        (0, 10),
+        when="start",
+    ),
+)
+
 
 def check(settings: Iterable[Setting], changed: Iterable[Parameter], *, unconfigured: bool) -> SetParametersResult:
     """Refuse what a descriptor can't express; for ``Node.add_on_set_parameters_callback``."""
@@ -231,4 +253,4 @@ def table(settings: Iterable[Setting]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(SIGNER), table(PLAYER), table(SIMULATED_ROBOT), sep="\n")
+    print(table(SIGNER), table(PLAYER), table(SIMULATED_ROBOT), table(RETARGET), sep="\n")

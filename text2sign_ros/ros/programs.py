@@ -22,6 +22,11 @@ def simulated_robot() -> int:
     return _run("simulated_robot")
 
 
+def retarget() -> int:
+    """Run the node `retarget`; returns its exit code."""
+    return _run("retarget")
+
+
 def _run(name: str) -> int:
     signals.hold()
     return import_module(f"text2sign_ros.ros.{name}_node").main()
