@@ -86,9 +86,7 @@ def limits(names: Sequence[str], chosen: dict[str, tuple[float, float, float]]) 
     return JointLimits(tuple(names), np.full(len(names), -10.0), np.full(len(names), 10.0), *most)
 
 
-def play(
-    motion: np.ndarray, bounds: JointLimits, tolerance: float = TOLERANCE
-) -> tuple[list[Command], np.ndarray]:
+def play(motion: np.ndarray, bounds: JointLimits, tolerance: float = TOLERANCE) -> tuple[list[Command], np.ndarray]:
     """Commands of a motion (T, n) rad that is sent in chunks, and CPU seconds that each took."""
     pacer, now = Pacer(bounds, tolerance=tolerance), 0
     pacer.start(now, motion[0])

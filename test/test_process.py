@@ -246,7 +246,12 @@ def test_what_rclpy_can_not_convert_is_ignored_with_a_warning(subject: tuple[Pro
 
 @pytest.mark.parametrize(
     ("node", "settings"),
-    [("signer", parameters.SIGNER), ("player", parameters.PLAYER), ("simulated_robot", parameters.SIMULATED_ROBOT)],
+    [
+        ("signer", parameters.SIGNER),
+        ("player", parameters.PLAYER),
+        ("simulated_robot", parameters.SIMULATED_ROBOT),
+        ("retarget", parameters.RETARGET),
+    ],
 )
 def test_parameters_file_is_complete_and_holds_the_defaults(
     node: str, settings: tuple[parameters.Setting, ...]

@@ -16,7 +16,8 @@ from sensor_msgs.msg import JointState
 from test_playback import motion
 from trajectory_msgs.msg import JointTrajectory, MultiDOFJointTrajectory
 
-from text2sign_ros.motion.chunks import Chunk
+from text2sign_ros.motion.chunks import Chunk, chunks
+from text2sign_ros.motion.limits import Limits, to_rest
 from text2sign_ros.retarget import description
 from text2sign_ros.retarget.body import Body
 from text2sign_ros.retarget.forward import Forward
@@ -148,3 +149,102 @@ def test_the_simulated_robot_follows(run_node: Callable[..., Process], watcher: 
         each.signal(signal.SIGTERM)
         assert each.wait() == 0
         assert not [line for line in each.log if "WARN" in line or "Traceback" in line]
+
+
+def raised(watcher: Watcher) -> float:
+    """By how much the elbow was bent at most, rad, of what was commanded."""
+    _, positions, _, _ = watcher.commanded()
+    return float(np.ptp(positions[:, ELBOW]))
+
+
+def test_no_motion_without_the_pose_and_a_stop_when_it_is_lost(
+    run_node: Callable[..., Process], watcher: Watcher
+) -> None:
+    process = run_node("retarget")
+    watcher.connect(process)
+    watcher.until(lambda: watcher.says("no joint states on /joint_states"), "diagnostics")
+    watcher.send(motion(), time.time_ns() + SECOND)
+    watcher.until(lambda: int(watcher.values()["chunks played"]) == 6, "the chunks")
+    time.sleep(3.5)
+    assert not watcher.sent
+
+    watcher.stand()
+    watcher.until(lambda: watcher.says("at rest"), "joint states")
+    watcher.send(motion(), time.time_ns() + SECOND)
+    watcher.until(lambda: watcher.sent, "a trajectory")
+    watcher.until(lambda: max(abs(v) for v in watcher.sent[-1][1].points[0].velocities) > 0.2, "motion")
+    watcher.poses.cancel()
+    assert "WARN" in process.wait_for("no joint states for 0.5 s: the robot is brought to rest")
+    watcher.until(lambda: watcher.says("joint states have stopped"), "diagnostics")
+    watcher.until(lambda: watcher.values()["joints"] == "standing", "rest")
+    time.sleep(0.2)
+    count = len(watcher.sent)
+    check_limits(watcher)
+    time.sleep(1.0)
+    assert len(watcher.sent) == count, "nothing is sent to a robot that stands"
+    assert not np.any(watcher.commanded()[2][-1])
+
+
+def test_input_that_breaks_off(run_node: Callable[..., Process], watcher: Watcher) -> None:
+    process = run_node("retarget")
+    watcher.stand()
+    watcher.connect(process)
+    watcher.until(lambda: watcher.says("at rest"), "joint states")
+    watcher.send(motion()[:2], time.time_ns() + SECOND)
+    process.wait_for("WARN.*the motion broke off")
+    watcher.until(lambda: watcher.values()["motions broken off"] == "1", "diagnostics")
+    watcher.until(lambda: watcher.sent and watcher.values()["joints"] == "standing", "rest")
+    time.sleep(0.2)
+    check_limits(watcher)
+    assert not np.any(watcher.commanded()[2][-1])
+
+
+def test_a_motion_that_is_taken_back(run_node: Callable[..., Process], watcher: Watcher) -> None:
+    process, parts = run_node("retarget"), motion()
+    watcher.stand()
+    watcher.connect(process)
+    watcher.until(lambda: watcher.says("at rest"), "joint states")
+    whole = np.concatenate([chunk.positions for chunk in parts])
+    slopes = np.concatenate([chunk.velocities for chunk in parts])
+    kept = Chunk(0, whole[:8], slopes[:8], 25.0, last=False)
+    back = list(chunks([to_rest(whole[7], slopes[7], 25.0, Limits())], 25.0, 8, after=kept))
+    origin = time.time_ns() + 2 * SECOND
+    watcher.send(parts, origin)
+    watcher.until(lambda: watcher.sent, "a trajectory")
+    watcher.send(back, origin)
+    watcher.until(lambda: time.time_ns() > origin + 3 * SECOND and watcher.values()["joints"] == "standing", "rest")
+    time.sleep(0.2)
+    check_limits(watcher)
+    assert watcher.values()["chunks refused"] == "0", watcher.values()
+    taken_back = raised(watcher)
+    watcher.send(parts, time.time_ns() + SECOND)
+    frames = int(watcher.values()["frames solved"])
+    watcher.until(lambda: int(watcher.values()["frames solved"]) > frames + 40, "the whole motion")
+    watcher.until(lambda: watcher.values()["joints"] == "standing", "rest")
+    assert raised(watcher) > taken_back + 0.1
+
+
+def test_impossible_keypoints_are_refused(run_node: Callable[..., Process], watcher: Watcher) -> None:
+    process = run_node("retarget")
+    watcher.stand()
+    watcher.connect(process)
+    watcher.until(lambda: watcher.says("at rest"), "joint states")
+    good = motion()[0]
+    wrong = good.positions.copy()
+    wrong[2, 50] = np.nan
+    watcher.send([Chunk(0, wrong, good.velocities, 25.0, False)], time.time_ns() + SECOND)
+    process.wait_for("WARN.*not played: a chunk has values beyond")
+    giant = np.repeat(REST_POSE[None] * 4, 8, axis=0)
+    watcher.send([Chunk(0, giant, np.zeros_like(giant), 25.0, True)], time.time_ns() + 4 * SECOND)
+    process.wait_for("WARN.*a frame was refused: ")
+    watcher.until(lambda: watcher.says("a frame was refused"), "diagnostics")
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+
+
+@pytest.mark.parametrize(("values", "words"), [({"robot": "gr9"}, "there is no robot 'gr9'"), ({"rate": 1.0}, "rate")])
+def test_what_it_can_not_start_with(run_node: Callable[..., Process], values: dict[str, object], words: str) -> None:
+    process = run_node("retarget", **values)
+    process.wait_for(f"FATAL.*{words}")
+    assert process.wait() == 1
+    assert "Traceback" not in "\n".join(process.log)

@@ -251,7 +251,8 @@ def main() -> int:
         print(f"warning: {warning}")
     print(
         f"{summary.robot} signed {quote(summary.text)}: {summary.duration_s:.1f} s of motion, "
-        f"{summary.lag_s['median']} s later than the keypoints\njoints follow within {summary.tracking['rms_deg']}° rms, limits violated: "
+        f"{summary.lag_s['median']} s later than the keypoints\n"
+        f"joints follow within {summary.tracking['rms_deg']}° rms, limits violated: "
         f"{sum(summary.limits_violated.values())}, deepest contact {summary.deepest_contact_mm} mm\n"
         f"{arguments.out}: robot.mp4, sheet.png, joints.npz, summary.json"
     )
