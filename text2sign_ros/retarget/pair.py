@@ -16,7 +16,7 @@ _SPACE, _TURN = 1.5, 4.0
 """Ranges of the wrists' joints, metres and radians, to both sides."""
 _HALF = 0.18
 """Where the wrists are at zero: metres to the left and right of the origin, as the shoulders of a person."""
-_INERTIA = (1e-4, 1e-4, 1e-4)
+_INERTIA, _ARMATURE = (1e-4, 1e-4, 1e-4), 1e-3
 _MIRROR = np.array((-1.0, 1.0, 1.0))
 """Across the plane of the fingers' bending, which is x = 0 in the hand's frame."""
 
@@ -43,7 +43,8 @@ def pair(hand: mujoco.MjModel, root: str, side: str) -> mujoco.MjSpec:
             arm.add_joint(name=f"{name}_{joint}", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis, range=(-_SPACE, _SPACE))
         body = arm.add_body(name=f"{name}_wrist", explicitinertial=True, mass=0.1, inertia=_INERTIA)
         for turn, joint in zip(_AXES, TURNS, strict=True):
-            body.add_joint(name=f"{name}_{joint}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=turn, range=(-_TURN, _TURN))
+            hinge = body.add_joint(name=f"{name}_{joint}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=turn)
+            hinge.range, hinge.armature = (-_TURN, _TURN), _ARMATURE  # without it two turns about one axis are singular
         _copy(hand, top, spec, body, f"{name}_", mirror)
     return spec
 

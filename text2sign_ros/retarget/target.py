@@ -64,7 +64,7 @@ class Tolerances:
     arm: float = 0.5
     head: float = 0.15
     pinch: float = 0.006
-    beside: float = 0.01
+    beside: float = 0.005
     touch: float = 0.01
     apart: float = 0.0015
     still: float = 1.2
