@@ -303,3 +303,23 @@ def test_the_pose_is_always_finite_and_never_jumps(events: list) -> None:
         now += TICK
         pose = playback.pose(now)
     np.testing.assert_allclose(pose, REST_POSE, atol=0.011)
+
+
+def test_what_is_to_come_can_be_looked_at_and_changes_are_told() -> None:
+    playback, parts, now = Playback(), motion(), 100 * SECOND
+    playback.knot(now)
+    assert playback.changed() is None and playback.ends
+    begin = now + LEAD
+    first, second = piece(parts[0], begin), piece(parts[1], begin)
+    playback.add(first, now)
+    assert playback.changed() <= begin and playback.changed() is None
+    assert playback.known == first.end and not playback.ends
+    np.testing.assert_allclose(playback.coming(first.end)[0], first.positions[-1])
+    playback.add(second, now)
+    assert playback.changed() == second.start and playback.known == second.end
+    looked = playback.coming(second.end - 10_000_000)
+    np.testing.assert_array_equal(playback.knot(second.end - 10_000_000), looked)
+    playback.knot(second.end + 10_000_000)
+    assert playback.broken_off and playback.ends
+    assert second.end < playback.changed() <= second.end + 20_000_000, "the way to rest"
+    np.testing.assert_allclose(playback.coming(playback.known)[0], REST_POSE, atol=1e-6)

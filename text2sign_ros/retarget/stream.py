@@ -19,6 +19,8 @@ FRAME = round(1e9 / FPS)
 """Nanoseconds from one frame that is solved to the next."""
 LOST = 5_000_000_000
 """Nanoseconds after which a clock that went on without us has jumped; what is shorter is caught up with."""
+_SETTLED = 2e-3
+"""rad from one frame to the next below which the joints have come to the pose in which the figure stands."""
 _BATCH = 4
 """Frames that are paced together, where as many are known."""
 
@@ -55,6 +57,7 @@ class JointStream:
         self._sent: deque[Command] = deque()  # decided, and still to come
         self._last: int | None = None  # time of the frame that was solved last
         self._next: int | None = None  # and of the next one
+        self._solved: np.ndarray | None = None  # its joints
         self._batch: list[tuple[int, np.ndarray]] = []
         self._moved = self._stopped = self._fresh = False
         self.refusal, self.refused, self.solved = "", 0, 0
@@ -163,18 +166,23 @@ class JointStream:
     def _solve(self, playback: Playback) -> None:
         if self._next is None:
             return
-        time = min(self._next, playback.known) if playback.ends else self._next
-        if time > playback.known:
+        time = self._next
+        if time > playback.known and not playback.ends:
             self._flush(last=False)
             return
-        last = playback.ends and time == playback.known
+        last = False
         try:
             joints = self._retargeter.solve(playback.coming(time)[0])
         except KeypointError as error:
             self.refusal = str(error)
             self.refused += 1
+            last = playback.ends and time >= playback.known
         else:
             self.solved += 1
+            if playback.ends and time >= playback.known:  # the figure stands, and the joints may need a little longer
+                change = np.inf if self._solved is None else float(np.abs(joints - self._solved).max())
+                last = change < _SETTLED or time > playback.known + GAP * 5
+            self._solved = joints
             self._batch.append((time + self._delay, joints))
         self._last, self._next = time, None if last else time + FRAME
         if last or len(self._batch) >= _BATCH:

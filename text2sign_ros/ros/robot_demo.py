@@ -18,13 +18,14 @@ from diagnostic_msgs.msg import DiagnosticArray
 from std_msgs.msg import Float64
 
 from text2sign_ros.child import Child, start_signer
-from text2sign_ros.clip import write_whole
+from text2sign_ros.clip import SignClip, write_whole
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.resources import share
 from text2sign_ros.retarget import description, film
 from text2sign_ros.retarget.joint_path import JointLimits
 from text2sign_ros.retarget.model import build
 from text2sign_ros.retarget.recording import Recording
+from text2sign_ros.retarget.solver import FPS
 from text2sign_ros.retarget.stream import limits_of
 from text2sign_ros.ros import environment
 from text2sign_ros.ros.client import Goal, SignerClient, WaitError
@@ -76,9 +77,13 @@ class _Ears:
         self._lock = threading.Lock()
         self._values: dict[str, Mapping[str, str]] = {}
         self.message = ""
-        self.lags: list[float] = []
+        self.lags: list[tuple[int, float]] = []  # each with the time, ns
         client.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
-        client.node.create_subscription(Float64, "/retarget/lag", lambda m: self.lags.append(m.data), 100)
+        self._clock = client.node.get_clock()
+        client.node.create_subscription(Float64, "/retarget/lag", self._on_lag, 100)
+
+    def _on_lag(self, message: Float64) -> None:
+        self.lags.append((self._clock.now().nanoseconds, message.data))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         with self._lock:
@@ -126,19 +131,16 @@ def run(text: str, out: Path, robot: str = "gr3", bundle: Path | None = None) ->
         clip = goal.clip()
         mover_values, body_values = ears.values("retarget: signing"), ears.values("simulated_robot: following")
         body.close()  # which makes it write the recording
-        lags = np.array(ears.lags)
+        moments, lags = np.array([at for at, _ in ears.lags]), np.array([lag for _, lag in ears.lags])
     try:
         recording = Recording.load(out / "joints.npz")
     except Text2SignError as error:
         raise DemoError(f"the simulated robot left no recording ({error}); its last output:\n{body.tail()}") from error
-    late = float(np.median(lags))
-    captions = _captions(goal, round(late * 1e9))
-    signed = film.Signed(clip, goal.stamp_ns + round(late * 1e9))
-    begin = max(int(recording.stamps[0]), signed.stamp - 10**9)
-    shown = _cut(recording, begin)
-    film.contact_sheet(about, shown, out / "sheet.png", captions=captions, signed=signed)
-    film.video(about, shown, out / "robot.mp4", captions=captions, signed=signed)
-    tracked = recording.tracking()
+    if not len(lags):
+        raise DemoError(f"retarget sent no trajectory; its last output:\n{mover.tail()}")
+    shown_at = _Warp(moments, lags)
+    captions = _captions(goal, shown_at)
+    tracked = _cut(recording, goal.stamp_ns).tracking()
     assert tracked is not None and goal.captions is not None
     since = int(recording.stamps[0])
     summary = Summary(
@@ -153,14 +155,47 @@ def run(text: str, out: Path, robot: str = "gr3", bundle: Path | None = None) ->
             "worst_rms_deg": round(tracked.worst[1], 3),
         },
         limits_violated=violations(recording, limits),
-        lag_s={"median": round(late, 3), "largest": round(float(lags.max()), 3)},
+        lag_s={"median": round(float(np.median(lags)), 3), "largest": round(float(lags.max()), 3)},
         frames={"solved": int(mover_values["frames solved"]), "refused": int(mover_values["frames refused"])},
         deepest_contact_mm=float(body_values["deepest contact (mm)"]),
         warnings=list(goal.captions.warnings),
     )
     with write_whole(out / "summary.json") as file:
         file.write(json.dumps(asdict(summary), indent=2, ensure_ascii=False).encode() + b"\n")
+    signed = film.Signed(shown_at.warped(clip, goal.stamp_ns), goal.stamp_ns)
+    shown = _cut(recording, goal.stamp_ns - 10**9)
+    film.contact_sheet(about, shown, out / "sheet.png", captions=captions, signed=signed)
+    film.video(about, shown, out / "robot.mp4", captions=captions, signed=signed)
     return summary
+
+
+class _Warp:
+    """When the robot shows what: by its lag, which changes.
+
+    Args:
+        times: (m,) ns of the clock, growing.
+        lags: (m,) seconds by which the joints are late then.
+    """
+
+    def __init__(self, times: np.ndarray, lags: np.ndarray) -> None:
+        self._origin = int(times[0])
+        self._times = (times - self._origin) * 1e-9
+        self._sources = np.maximum.accumulate(self._times - lags)  # of the motion's own time
+
+    def __call__(self, source: int) -> int:
+        """The time at which the robot shows what was due at ``source``, both ns."""
+        at = (source - self._origin) * 1e-9
+        if at >= self._sources[-1]:
+            return source + round((self._times[-1] - self._sources[-1]) * 1e9)
+        return self._origin + round(float(np.interp(at, self._sources, self._times)) * 1e9)
+
+    def warped(self, clip: SignClip, stamp: int) -> SignClip:
+        """A clip that begins at ``stamp``, ns, as the robot shows it: beside its pictures at the same times."""
+        end = self(stamp + round(clip.duration * 1e9))
+        times = (np.arange(stamp, end, round(1e9 / clip.fps)) - self._origin) * 1e-9
+        sources = np.interp(times, self._times, self._sources) - (stamp - self._origin) * 1e-9
+        frames = np.clip(np.rint(sources * clip.fps), 0, len(clip) - 1).astype(int)
+        return SignClip(clip.positions[frames], clip.confidence[frames], clip.fps)
 
 
 def violations(recording: Recording, limits: JointLimits) -> dict[str, int]:
@@ -203,7 +238,7 @@ def _sign(client: SignerClient, ears: _Ears, text: str) -> Goal:
     result = goal.result()
     if not result.succeeded:
         raise DemoError(f"{quote(text)} was not signed: {result.reason or result.status.name}")
-    end = goal.stamp_ns + round((goal.frames / 25 + 1.0) * 1e9)
+    end = goal.stamp_ns + round((goal.frames / FPS + 1.0) * 1e9)
 
     def stands() -> bool:
         now = client.node.get_clock().now().nanoseconds
@@ -214,11 +249,11 @@ def _sign(client: SignerClient, ears: _Ears, text: str) -> Goal:
     return goal
 
 
-def _captions(goal: Goal, late: int) -> list[film.Caption]:
+def _captions(goal: Goal, shown_at: _Warp) -> list[film.Caption]:
     """The words with the times at which the robot shows them."""
     assert goal.captions is not None
     return [
-        film.Caption(part.text, part.start_stamp + late, part.end_stamp + late)
+        film.Caption(part.text, shown_at(part.start_stamp), shown_at(part.end_stamp))
         for part in goal.captions.parts
         if part.text and part.end_stamp is not None
     ]
