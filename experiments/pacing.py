@@ -199,7 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sentences", type=int, default=5, help="sentences of real takes (default: 5)")
     parser.add_argument("--texts", nargs="+", default=TEXTS, help="texts to generate")
     parser.add_argument("--tolerances", nargs="+", type=float, default=(0.0, 2.0, 4.0), help="degrees")
-    parser.add_argument("--joint", default="right_wrist_yaw", help="to draw")
+    parser.add_argument("--joint", default="right_wrist_yaw", help="which is drawn")
+    parser.add_argument("--text", default="water please", help="of which a joint is drawn")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     signer = Signer(default_bundle())
@@ -220,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for kind, some in motions.items()
     }  # fmt: skip
     print(json.dumps(results, indent=1))
-    draw(motions["generated"][-1], limits(names, SETS["default"]), names.index(options.joint), options.out)
+    drawn = joint_angles(signer.sign(options.text).positions)[0]
+    draw(drawn, limits(names, SETS["default"]), names.index(options.joint), options.out)
 
 
 if __name__ == "__main__":
