@@ -108,7 +108,8 @@ $(VENV)/.docs: $(VENV)/.test
 $(JAZZY)/.test: setup.py constraints.txt constraints-jazzy.txt
 	$(call venv,$(PYTHON_JAZZY),3.12,Jazzy,PYTHON_JAZZY,$(JAZZY))
 	$(INSTALL_JAZZY) setuptools
-	$(INSTALL_JAZZY) --editable ".[cpu,files]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
+	$(INSTALL_JAZZY) --no-deps fourier-robot-descriptions gymnasium-robotics
+	$(INSTALL_JAZZY) --editable ".[cpu,files,robot]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
 	    hypothesis psutil pytest pytest-timeout pytest-xdist
 	@touch $@
 
