@@ -176,9 +176,8 @@ class Retargeter:
             if not near.any():
                 break
             hessian = apart[near].T @ apart[near] + self._tolerances.apart**2 * np.eye(len(joints))
-            joints = joints + _within(
-                hessian, apart[near].T @ missing[near], joints, self.model.lower, self.model.upper
-            )
+            step = _within(hessian, apart[near].T @ missing[near], joints, self.model.lower, self.model.upper)
+            joints = np.clip(joints + step, self.model.lower, self.model.upper)
         return joints
 
     def _first(self, target: Target) -> np.ndarray:

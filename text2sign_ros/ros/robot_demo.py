@@ -34,6 +34,8 @@ from text2sign_ros.wire.textlog import quote
 
 LEAD = 0.6
 """Seconds that the signer sends ahead: with the delay of retargeting, enough to move at the joints' full pace."""
+HORIZON = 0.25
+"""Seconds within which the demo's trajectories must arrive: more than the node's own, for a machine that also draws."""
 _SLOW = 20.0  # how much slower than its clock the physics may be before we give up
 _PATIENCE = 240.0  # seconds in which three nodes start
 _ROUNDING = {"position": 1e-5, "velocity": 1e-3, "acceleration": 0.02, "jerk": 2.0}  # of float32 at 100 Hz, rad/s^k
@@ -53,7 +55,7 @@ class Summary:
         limits_violated: rows of joints.npz at which a commanded joint exceeds its limit, by kind of limit. Differences
             of float32 positions, so only what exceeds rounding counts.
         lag_s: how much later than the keypoints the joints are commanded: the median and the largest.
-        frames: solved, and refused by retargeting.
+        frames: solved, and refused by retargeting, with the reason for the last one.
         deepest_contact_mm: of two links in physics.
         warnings: what could not be signed as written.
     """
@@ -65,7 +67,7 @@ class Summary:
     tracking: dict[str, float | str]
     limits_violated: dict[str, int]
     lag_s: dict[str, float]
-    frames: dict[str, int]
+    frames: dict[str, int | str]
     deepest_contact_mm: float
     warnings: list[str] = field(default_factory=list)
 
@@ -113,7 +115,7 @@ def run(text: str, out: Path, robot: str = "gr3", bundle: Path | None = None) ->
     (out / "joints.npz").unlink(missing_ok=True)  # the robot writes it at the end
     with contextlib.ExitStack() as stack:
         body = stack.enter_context(_start("simulated_robot", robot=robot, clock=True, record=str(out.resolve())))
-        mover = stack.enter_context(_start("retarget", robot=robot, use_sim_time=True))
+        mover = stack.enter_context(_start("retarget", robot=robot, use_sim_time=True, horizon=HORIZON))
         signer = stack.enter_context(start_signer(bundle, use_sim_time=True, lead_time=LEAD))
         children = (signer, mover, body)
 
@@ -156,7 +158,11 @@ def run(text: str, out: Path, robot: str = "gr3", bundle: Path | None = None) ->
         },
         limits_violated=violations(recording, limits),
         lag_s={"median": round(float(np.median(lags)), 3), "largest": round(float(lags.max()), 3)},
-        frames={"solved": int(mover_values["frames solved"]), "refused": int(mover_values["frames refused"])},
+        frames={
+            "solved": int(mover_values["frames solved"]),
+            "refused": int(mover_values["frames refused"]),
+            "last_refusal": mover_values["last refusal of a frame"],
+        },
         deepest_contact_mm=float(body_values["deepest contact (mm)"]),
         warnings=list(goal.captions.warnings),
     )
