@@ -122,6 +122,7 @@ def check_limits(watcher: Watcher) -> None:
         assert not np.any(message.points[-1].velocities) and not np.any(message.points[-1].accelerations)
 
 
+@pytest.mark.slow  # needs a processor that keeps up with real time
 def test_the_simulated_robot_follows(run_node: Callable[..., Process], watcher: Watcher) -> None:
     body, process = run_node("simulated_robot"), run_node("retarget")
     body.wait_for("ready: ")
@@ -144,7 +145,6 @@ def test_the_simulated_robot_follows(run_node: Callable[..., Process], watcher: 
     speeds = np.abs([state.velocity for state in watcher.states]).max(axis=0)
     assert (speeds <= robot("gr3").velocity * 1.05).all()
     assert 0.4 <= float(watcher.values()["lag (s)"]) < 1.5
-    print("VALUES", watcher.values(), speeds.max())
     for each in (process, body):
         each.signal(signal.SIGTERM)
         assert each.wait() == 0
@@ -199,6 +199,7 @@ def test_input_that_breaks_off(run_node: Callable[..., Process], watcher: Watche
     assert not np.any(watcher.commanded()[2][-1])
 
 
+@pytest.mark.slow  # needs a processor that keeps up with real time
 def test_a_motion_that_is_taken_back(run_node: Callable[..., Process], watcher: Watcher) -> None:
     process, parts = run_node("retarget"), motion()
     watcher.stand()
