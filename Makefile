@@ -17,6 +17,7 @@ INSTALL_OLDEST := $(OLDEST)/bin/python -m pip --disable-pip-version-check instal
 INSTALL_JAZZY := $(JAZZY)/bin/python $(PIP) -c constraints-jazzy.txt
 TRAIN_CONFIG ?= config/train/asl.yaml
 RUN ?= runs/asl
+ROBOT ?= gr3
 PYTEST_ARGS ?=
 MINUTES ?= 30
 # The tests of all that touches ROS 2.
@@ -34,12 +35,15 @@ define venv
 PYENV_VERSION=$2 $1 -m venv $5
 endef
 
-.PHONY: help demo test test-slow test-jazzy test-oldest test-arm faults docs train clean
+.PHONY: help demo robot test test-slow test-jazzy test-oldest test-arm faults docs train clean
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 demo: $(VENV)/.demo  ## sign TEXT="…" through a ROS 2 node; results in out/demo/
 	@$(BIN)/python -m text2sign_ros.ros.demo --out out/demo -- $${TEXT:+"$$TEXT"}
+
+robot: $(VENV)/.robot  ## have a robot in physics sign TEXT="…" (ROBOT=gr3); results in out/robot/
+	@$(BIN)/python -m text2sign_ros.ros.robot_demo --robot "$(ROBOT)" --out out/robot -- $${TEXT:+"$$TEXT"}
 
 test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 	$(BIN)/ruff check .
@@ -84,9 +88,15 @@ $(VENV)/.demo: setup.py constraints.txt constraints-kilted.txt
 	$(INSTALL) --editable ".[cpu,files]" "ros-rclpy[fastrtps]" ros-kilted-common-interfaces
 	@touch $@
 
+# The same and robots in physics. Of the packages with models only the files are needed: what they depend on is large.
+$(VENV)/.robot: $(VENV)/.demo
+	$(INSTALL) --editable ".[cpu,files,robot]"
+	$(INSTALL) --no-deps fourier-robot-descriptions gymnasium-robotics
+	@touch $@
+
 # Everything: learning and tests.
-$(VENV)/.test: $(VENV)/.demo
-	$(INSTALL) --editable ".[cpu,files,train,bench,test]"
+$(VENV)/.test: $(VENV)/.robot
+	$(INSTALL) --editable ".[cpu,files,train,bench,robot,test]"
 	@touch $@
 
 # The documentation, for which all modules are imported.
@@ -98,7 +108,8 @@ $(VENV)/.docs: $(VENV)/.test
 $(JAZZY)/.test: setup.py constraints.txt constraints-jazzy.txt
 	$(call venv,$(PYTHON_JAZZY),3.12,Jazzy,PYTHON_JAZZY,$(JAZZY))
 	$(INSTALL_JAZZY) setuptools
-	$(INSTALL_JAZZY) --editable ".[cpu,files]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
+	$(INSTALL_JAZZY) --no-deps fourier-robot-descriptions gymnasium-robotics
+	$(INSTALL_JAZZY) --editable ".[cpu,files,robot]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
 	    hypothesis psutil pytest pytest-timeout pytest-xdist
 	@touch $@
 

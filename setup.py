@@ -75,8 +75,10 @@ setup(
             "sphinx-rtd-theme>=3,<4",
             "sphinxcontrib-mermaid>=1,<3",
         ],
-        # For the retarget node and the viewer, which are not written yet.
-        "robot": ["mink>=0.0.10", "mujoco>=3.2,<4"],
+        # Motion of robots, physics and pictures of them; and the models of those in config/robots.
+        "robot": ["fast-simplification>=0.1.9,<1", "mujoco>=4,<5"],
+        "robots": ["fourier-robot-descriptions>=0.2.7,<0.3", "gymnasium-robotics>=1.4,<2"],
+        # For the viewer, which is not written yet.
         "viewer": ["viser>=0.2,<2"],
         "test": [
             "catkin-pkg>=1,<2",
@@ -101,6 +103,8 @@ setup(
             f"text2sign = {NAME}.cli:main",
             f"signer = {NAME}.ros.programs:signer",
             f"player = {NAME}.ros.programs:player",
+            f"simulated_robot = {NAME}.ros.programs:simulated_robot",
+            f"retarget = {NAME}.ros.programs:retarget",
         ],
     },
 )

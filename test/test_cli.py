@@ -233,7 +233,7 @@ def test_exporting_a_missing_run_is_one_line(tmp_path: Path, capsys: pytest.Capt
     assert not list(tmp_path.iterdir())
 
 
-COMMANDS = ("sign", "train", "export", "evaluate", "bench")
+COMMANDS = ("sign", "train", "export", "evaluate", "bench", "robot")
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
@@ -289,6 +289,7 @@ def test_help_needs_nothing_that_is_not_always_there(command: str) -> None:
         ({"scipy"}, "evaluate --bundle models/asl --data OUT", "scipy", "train"),
         (set(extras.MODULES["bench"]), "bench --quick", "onnx", "bench"),
         ({"tqdm"}, "bench --quick", "tqdm", "bench"),
+        ({"mujoco"}, "robot inspect gr3", "mujoco", "robot"),
     ],
 )
 def test_a_missing_extra_is_named_in_one_line(

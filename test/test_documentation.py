@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +10,29 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from text2sign_ros.ros import parameters
+from text2sign_ros.ros import parameters, retarget_health, robot_health
 from text2sign_ros.ros.player_node import PlayerNode
+from text2sign_ros.ros.retarget_node import RetargetNode
+from text2sign_ros.ros.robot_health import Health
 from text2sign_ros.ros.signer_node import SignerNode
+from text2sign_ros.ros.simulated_robot_node import SimulatedRobotNode
 from text2sign_ros.wire.diagnosis import Condition, assess
 
-PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("node", "player")}
+PAGES = {
+    name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("node", "player", "simulated_robot", "retarget_node")
+}
 INACTIVE, ACTIVE = Condition("inactive"), Condition("active")
 
 
-@pytest.mark.parametrize(("page", "settings"), [("node", parameters.SIGNER), ("player", parameters.PLAYER)])
+@pytest.mark.parametrize(
+    ("page", "settings"),
+    [
+        ("node", parameters.SIGNER),
+        ("player", parameters.PLAYER),
+        ("simulated_robot", parameters.SIMULATED_ROBOT),
+        ("retarget_node", parameters.RETARGET),
+    ],
+)
 def test_parameters(page: str, settings: tuple[parameters.Setting, ...]) -> None:
     table = parameters.table(settings)
     assert table in PAGES[page], f"docs/{page}.md is to hold `python -m text2sign_ros.ros.parameters`:\n{table}"
@@ -63,7 +77,61 @@ def test_topics_of_the_player(local_node: Callable) -> None:
         assert f"`{name}`" in PAGES["player"], f"docs/player.md says nothing of {name}"
 
 
-def _own(node: PlayerNode | SignerNode) -> set[str]:
+def test_topics_of_the_simulated_robot(local_node: Callable) -> None:
+    for name in _own(local_node(SimulatedRobotNode)):
+        assert f"`{name}`" in PAGES["simulated_robot"], f"docs/simulated_robot.md says nothing of {name}"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"started": False},
+        {"advanced": False},
+        {"publishers": 0},
+        {"refusal": "a reason"},
+        {"jumped": -3.0},
+        {"deep": ("left", "right", 0.003)},
+        {"leap": 0.5},
+        {"off": ("left_elbow", 7.0)},
+        {"factor": 0.5},
+        {"ahead": 1.0},
+        {},
+    ],
+)
+def test_every_assessment_of_the_simulated_robot_is_explained(change: dict) -> None:
+    level, message = robot_health.assess(replace(Health("/topic"), **change))
+    rows = [row for row in PAGES["simulated_robot"].splitlines() if row.startswith(f"| {level.name} | ")]
+    words = re.split("[:/]", message)[0].split()[:3]
+    assert any(f"`{' '.join(words)}" in row for row in rows), f"{level.name} {message!r} is not on the page"
+
+
+def test_topics_of_retarget(local_node: Callable) -> None:
+    for name in _own(local_node(RetargetNode)):
+        assert f"`{name}`" in PAGES["retarget_node"], f"docs/retarget_node.md says nothing of {name}"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"came": False},
+        {"lacking": ("left_elbow",)},
+        {"silent": True},
+        {"unfit": "a reason"},
+        {"moves": "left_elbow"},
+        {"subscribers": 0},
+        {"jumped": True},
+        {"refusal": "a reason"},
+    ],
+)
+def test_every_assessment_of_retarget_is_explained(change: dict) -> None:
+    said = retarget_health.assess(replace(retarget_health.Health("/states", "/topic"), **change))
+    assert said is not None
+    rows = [row for row in PAGES["retarget_node"].splitlines() if row.startswith(f"| {said.level.name} | ")]
+    words = re.split("[:/]", said.message)[0].split()[:3]
+    assert any(f"`{' '.join(words)}" in row for row in rows), f"{said} is not on the page"
+
+
+def _own(node: PlayerNode | SignerNode | SimulatedRobotNode | RetargetNode) -> set[str]:
     """Topics and services that are not those of every node."""
     entities = [*node.publishers, *node.subscriptions]
     names = {entity.topic_name for entity in entities} | {service.srv_name for service in node.services}

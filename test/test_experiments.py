@@ -13,7 +13,7 @@ import yaml
 from conftest import ROOT
 from PIL import Image
 
-from experiments import ablation, lift, nonmanual, pictures
+from experiments import ablation, lift, nonmanual, pacing, pictures
 from text2sign_ros.training import config
 from text2sign_ros.training.config import SEMANTIC_FACTORS
 
@@ -51,6 +51,17 @@ def test_the_lift_keeps_bone_lengths_and_corrects_the_arms() -> None:
 def test_head_and_brows_are_drawn(bundle: Path, tmp_path: Path) -> None:
     nonmanual.main(["--bundle", str(bundle), "--pictures", str(tmp_path), "--texts", "No coffee."])
     assert_drawn(tmp_path / "nonmanual.png")
+
+
+def test_the_pace_of_a_joint_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pacing.main(["--texts", "water", "--text", "water", "--tolerances", "2", "--out", str(tmp_path / "joint.png")])
+    assert_drawn(tmp_path / "joint.png")
+    results = json.loads(capsys.readouterr().out)["generated"]
+    for chosen in pacing.SETS:
+        assert results[chosen]["tolerance 2 deg"]["greatest part of a limit"] <= 1.0
+        assert results[chosen]["seconds to stop"]["most"] < 1.0
+    longer = [results[chosen]["tolerance 2 deg"]["times as long"] for chosen in ("strict", "default", "brisk")]
+    assert longer == sorted(longer, reverse=True) and longer[-1] >= 1.0
 
 
 def test_signs_are_drawn_beside_real_ones(

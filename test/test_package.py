@@ -25,7 +25,7 @@ SOURCES += ("resource", "launch", "config", "models", "text2sign_ros")
 LEARNING = {"networks", "training", "export", "corpora", "evaluation"}
 ROS_PACKAGES = {"action_msgs", "ament_index_python", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "launch"}
 ROS_PACKAGES |= {"launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs", "std_msgs", "std_srvs"}
-ROS_PACKAGES |= {"tf2_msgs", "trajectory_msgs", "unique_identifier_msgs", "visualization_msgs"}
+ROS_PACKAGES |= {"sensor_msgs", "tf2_msgs", "trajectory_msgs", "unique_identifier_msgs", "visualization_msgs"}
 OPTIONAL = {"hri_msgs", "tts_msgs"}  # used where it is installed, and never required
 COLCON = str(Path(sys.executable).parent / "colcon")
 # Where a module is not called like its distribution.
@@ -34,7 +34,8 @@ DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
 # What folders and files besides those of `learning` may use on top: the bench compares with PyTorch where that is
 # installed.
 EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["files"]}
-EXTRAS |= {"clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
+EXTRAS |= {"retarget": ["robot"], "clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
+EXTRAS |= {"film.py": ["files"]}
 
 
 def imports(path: Path) -> set[str]:
@@ -125,7 +126,7 @@ def test_evaluation_files_are_not_installed_and_not_needed(installed):
 
 def test_console_scripts_are_in_bin_and_start(installed):
     environment = os.environ | {"PYTHONPATH": str(installed)}
-    for name in ("text2sign", "signer", "player"):
+    for name in ("text2sign", "signer", "player", "simulated_robot", "retarget"):
         assert (installed / "bin" / name).is_file()
     assert "usage: text2sign" in run(str(installed / "bin/text2sign"), "--help", env=environment, cwd=installed)
 
@@ -160,7 +161,8 @@ def test_signing_never_imports_torch():
 
 def test_a_node_needs_no_extra_for_files():
     """What only pictures and .pose files need is imported by what draws, and by nothing that a node has."""
-    draws = ("text2sign_ros.drawing", "text2sign_ros.bench", "text2sign_ros.ros.demo")
+    draws = ("text2sign_ros.drawing", "text2sign_ros.retarget.film", "text2sign_ros.bench", "text2sign_ros.ros.demo")
+    draws += ("text2sign_ros.ros.robot_demo",)
     script = (
         "import importlib, sys\n"
         "for name in sys.argv[1:]:\n"
@@ -251,7 +253,7 @@ def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     assert not declared[""] & declared["files"] and {"av", "pillow", "pose-format"} == declared["files"]
     assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
     chosen = {"cpu", "gpu", "jetpack6", "jetpack7", "tensorrt"}
-    assert set(declared) == chosen | {"", "files", "train", "bench", "docs", "robot", "viewer", "test"}
+    assert set(declared) == chosen | {"", "files", "train", "bench", "docs", "robot", "robots", "viewer", "test"}
     for extra in ("jetpack6", "jetpack7"):  # TensorRT is JetPack's, and PyPI's onnxruntime-gpu can't use the GPU
         assert not declared[extra] & {"tensorrt-cu12", "onnxruntime-gpu"} and "onnxruntime" in declared[extra]
 

@@ -297,9 +297,29 @@ def test_the_pose_is_always_finite_and_never_jumps(events: list) -> None:
         assert len(playback._times) < 60 + 120
         step = np.linalg.norm(pose - before, axis=-1).max()
         # The way to a chunk that came late may be hurried, but is one.
-        assert step <= 1e-6 + 25.0 * ticked / SECOND, f"{step:.3f} m in {ticked / 1e9:.3f} s"
+        assert step <= 2e-6 + 25.0 * ticked / SECOND, f"{step:.3f} m in {ticked / 1e9:.3f} s"
         before = pose
     for _ in range(400):
         now += TICK
         pose = playback.pose(now)
     np.testing.assert_allclose(pose, REST_POSE, atol=0.011)
+
+
+def test_what_is_to_come_can_be_looked_at_and_changes_are_told() -> None:
+    playback, parts, now = Playback(), motion(), 100 * SECOND
+    playback.knot(now)
+    assert playback.changed() is None and playback.ends
+    begin = now + LEAD
+    first, second = piece(parts[0], begin), piece(parts[1], begin)
+    playback.add(first, now)
+    assert playback.changed() <= begin and playback.changed() is None
+    assert playback.known == first.end and not playback.ends
+    np.testing.assert_allclose(playback.coming(first.end)[0], first.positions[-1])
+    playback.add(second, now)
+    assert playback.changed() == second.start and playback.known == second.end
+    looked = playback.coming(second.end - 10_000_000)
+    np.testing.assert_array_equal(playback.knot(second.end - 10_000_000), looked)
+    playback.knot(second.end + 10_000_000)
+    assert playback.broken_off and playback.ends
+    assert second.end < playback.changed() <= second.end + 20_000_000, "the way to rest"
+    np.testing.assert_allclose(playback.coming(playback.known)[0], REST_POSE, atol=1e-6)

@@ -244,7 +244,15 @@ def test_what_rclpy_can_not_convert_is_ignored_with_a_warning(subject: tuple[Pro
     assert "Traceback" not in "\n".join(process.log)
 
 
-@pytest.mark.parametrize(("node", "settings"), [("signer", parameters.SIGNER), ("player", parameters.PLAYER)])
+@pytest.mark.parametrize(
+    ("node", "settings"),
+    [
+        ("signer", parameters.SIGNER),
+        ("player", parameters.PLAYER),
+        ("simulated_robot", parameters.SIMULATED_ROBOT),
+        ("retarget", parameters.RETARGET),
+    ],
+)
 def test_parameters_file_is_complete_and_holds_the_defaults(
     node: str, settings: tuple[parameters.Setting, ...]
 ) -> None:

@@ -85,7 +85,7 @@ def seen(observer: Node, name: str) -> Access:
         return {}
 
 
-@pytest.mark.parametrize("name", ["signer", "player"])
+@pytest.mark.parametrize("name", ["signer", "player", "simulated_robot", "retarget"])
 def test_the_policy_allows_what_the_node_has_open_and_no_more(
     name: str, run_module: Callable[..., Process], companion: Auditor
 ) -> None:

@@ -1,4 +1,4 @@
-"""The command `text2sign`: sign, vocabulary, corpus, train, export, evaluate, bench."""
+"""The command `text2sign`: sign, vocabulary, corpus, train, export, evaluate, bench, robot."""
 
 from __future__ import annotations
 
@@ -174,6 +174,15 @@ def _parser() -> argparse.ArgumentParser:
         "--markdown", type=Path, help="write a page and its plot as well, for example docs/performance.md"
     )
     bench.set_defaults(run=_bench)
+
+    robot = commands.add_parser("robot", help="describe a robot that is to sign")
+    actions = robot.add_subparsers(required=True, metavar="ACTION")
+    inspect = actions.add_parser("inspect", help="say what was understood of a robot's description")
+    controllers = actions.add_parser("controllers", help="print the parameters of ros2_control for it")
+    for action, run in ((inspect, _inspect), (controllers, _controllers)):
+        action.add_argument("robot", metavar="FILE_OR_NAME", help="a description, or the name of a shipped one: gr3")
+        action.set_defaults(run=run)
+    inspect.add_argument("--urdf", type=Path, help="the model, where the description names a topic as its source")
     return parser
 
 
@@ -405,6 +414,20 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(figures) if options.json else tables(figures))
     if options.write_read_rates:
         set_read_rates(options.bundle, figures["read_rates"])
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from text2sign_ros.retarget import description, inspection, model
+
+    about = description.load(options.robot)
+    text = options.urdf.read_text(encoding="utf-8") if options.urdf else None
+    print("\n".join(inspection.report(model.build(about, text))))
+
+
+def _controllers(options: argparse.Namespace) -> None:
+    from text2sign_ros.retarget import controllers, description
+
+    print(controllers.parameters(description.load(options.robot)), end="")
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -10,6 +10,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("accelerate", "all_minilm_l6_v2", "matplotlib", "onnx", "onnxscript", "rapidfuzz", "rouge_score"),
         *("sacrebleu", "scipy", "simplemma", "sklearn", "torch", "tqdm", "transformers"),
     ),
+    "robot": ("fast_simplification", "mujoco"),
+    "robots": ("fourier_robot_descriptions", "gymnasium_robotics"),
     "bench": ("matplotlib", "onnx", "psutil", "tqdm"),
 }
 """As declared in setup.py; the key "" holds what is always required."""

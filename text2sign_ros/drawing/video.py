@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,21 +30,29 @@ def video(clip: SignClip, captions: Sequence[tuple[str, int]], path: str | Path)
         ClipError: the clip is empty, or the captions do not cover it.
     """
     check(clip, captions)
+    encode(path, _frames(clip, captions), _SIZE, clip.fps)
+
+
+def encode(path: str | Path, pictures: Iterable[Image.Image], size: tuple[int, int], fps: float) -> None:
+    """Write pictures of ``size`` (width and height, both even) as MP4 (H.264, yuv420p), whole or not at all."""
     with write_whole(Path(path)) as file, av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(clip.fps).limit_denominator(1001))
-        stream.width, stream.height, stream.pix_fmt = _SIZE[0], _SIZE[1], "yuv420p"
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.options = {"preset": "veryfast", "crf": "20"}
         stream.codec_context.thread_count = 1
-        start = 0
-        for text, frames in captions:
-            page = _page(text)
-            for positions, confidence in zip(
-                clip.positions[start : start + frames], clip.confidence[start : start + frames], strict=True
-            ):
-                picture = _frame(positions, confidence, page)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
-            start += frames
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
         container.mux(stream.encode(None))
+
+
+def _frames(clip: SignClip, captions: Sequence[tuple[str, int]]) -> Iterator[Image.Image]:
+    start = 0
+    for text, frames in captions:
+        page = _page(text)
+        span = slice(start, start + frames)
+        for positions, confidence in zip(clip.positions[span], clip.confidence[span], strict=True):
+            yield _frame(positions, confidence, page)
+        start += frames
 
 
 def _page(text: str) -> Image.Image:

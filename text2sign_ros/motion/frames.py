@@ -30,10 +30,14 @@ def frames(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         (3, 3) metres and (3, 4) unit quaternions x y z w, in the same frame.
     """
     origins = np.stack((positions[EARS].mean(axis=0), positions[_LEFT[0]], positions[_RIGHT[0]])).astype(float)
-    forward, left = _spans(positions)
-    turned = _axes(forward, left)
+    return origins, np.stack([_quaternion(matrix) for matrix in rotations(positions)])
+
+
+def rotations(positions: np.ndarray) -> np.ndarray:
+    """The orientations that ``frames`` returns, as matrices: (79, 3) metres -> (3, 3, 3)."""
+    turned = axes(*_spans(positions))
     turned[0] = turned[0] @ _HEAD_AT_REST.T
-    return origins, np.stack([_quaternion(matrix) for matrix in turned])
+    return turned
 
 
 def _spans(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +50,7 @@ def _spans(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return forward.astype(float), left.astype(float)
 
 
-def _axes(forward: np.ndarray, left: np.ndarray) -> np.ndarray:
+def axes(forward: np.ndarray, left: np.ndarray) -> np.ndarray:
     """(n, 3) and (n, 3) -> (n, 3, 3) rotations: x along ``forward``, y toward ``left``, z perpendicular to both."""
     x = unit(forward)
     aside = left - (left * x).sum(axis=-1, keepdims=True) * x
@@ -76,4 +80,4 @@ def _quaternion(matrix: np.ndarray) -> np.ndarray:
     return parts / np.linalg.norm(parts)
 
 
-_HEAD_AT_REST = _axes(*_spans(REST_POSE))[0]
+_HEAD_AT_REST = axes(*_spans(REST_POSE))[0]

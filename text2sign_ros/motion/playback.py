@@ -106,6 +106,7 @@ class Playback:
         self._homeward = True  # whether the knots go on to rest
         self._now: int | None = None
         self._broken_off, self._breaks = False, 0
+        self._changed: int | None = None
 
     @property
     def breaks(self) -> int:
@@ -142,6 +143,25 @@ class Playback:
         if played > 0:
             del self._times[:played], self._knots[:played]
         return self._at(now)
+
+    @property
+    def known(self) -> int:
+        """Until when the poses to come are known, nanoseconds: the end of what was received, or of the way to rest."""
+        return self._times[-1]
+
+    @property
+    def ends(self) -> bool:
+        """Whether the figure stands at rest from ``known`` on, as far as is known."""
+        return self._homeward or _stands(self._knots[-1])
+
+    def coming(self, time: int) -> np.ndarray:
+        """Pose and velocity (2, 79, 3) at a time to come, up to ``known``; it may still change (see ``changed``)."""
+        return self._at(time)
+
+    def changed(self) -> int | None:
+        """The earliest time (nanoseconds) whose pose became known, or another, since the last call; None: none did."""
+        changed, self._changed = self._changed, None
+        return changed
 
     def add(self, piece: Piece, now: int) -> None:
         """Schedule ``piece``, which arrived at ``now``, to be played at its time.
@@ -217,9 +237,13 @@ class Playback:
 
     def _extend(self, times: list[int], knots: np.ndarray) -> None:
         """Append received knots (n, 2, 79, 3)."""
+        self._note(times[0])
         self._times += times
         self._knots += list(knots)
         self._received, self._homeward = self._times[-1], False
+
+    def _note(self, time: int) -> None:
+        self._changed = time if self._changed is None else min(self._changed, time)
 
     def _cut(self, time: int) -> None:
         """Delete the curve from ``time`` on."""
@@ -234,6 +258,7 @@ class Playback:
             times = self._received + np.rint(np.arange(1, len(path) + 1) * (_SECOND / _FPS)).astype(np.int64)
             slopes = np.gradient(np.concatenate((position[None], path)), 1 / _FPS, axis=0)[1:]
             slopes[-1] = 0.0
+            self._note(int(times[0]))
             self._times += times.tolist()
             self._knots += list(np.stack((path, slopes), axis=1))
         self._homeward = True

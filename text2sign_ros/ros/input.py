@@ -9,7 +9,9 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
+from text2sign_ros.motion.playback import Playback
 from text2sign_ros.ros import diagnostics, qos
+from text2sign_ros.wire.diagnosis import Assessment
 from text2sign_ros.wire.listener import Listener, Moment
 
 TOPIC = "signer/trajectory"
@@ -28,13 +30,21 @@ class TrajectoryInput:
         node: that consumes the chunks.
         doing: what the node does with a motion.
         values: further values of the node, for ``/diagnostics``.
+        concern: what the node itself has to say in ``/diagnostics``, before how the input is; None: nothing.
 
     Raises:
         QosError: a QoS override is invalid.
     """
 
-    def __init__(self, node: Node, *, doing: str = "playing", values: Callable[[], Mapping[str, str]] = dict) -> None:
-        self._node, self._doing, self._values = node, doing, values
+    def __init__(
+        self,
+        node: Node,
+        *,
+        doing: str = "playing",
+        values: Callable[[], Mapping[str, str]] = dict,
+        concern: Callable[[], Assessment | None] = lambda: None,
+    ) -> None:
+        self._node, self._doing, self._values, self._concern = node, doing, values, concern
         subscription = qos.subscription(node, MultiDOFJointTrajectory, TOPIC, self._on_chunk, qos.TRAJECTORY, raw=True)
         self.topic: str = subscription.topic_name
         """The topic's full name."""
@@ -43,9 +53,14 @@ class TrajectoryInput:
         # On a steady clock: the clock of the poses may be stopped.
         node.create_timer(_PERIOD, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
+    @property
+    def playback(self) -> Playback:
+        """The motion to come."""
+        return self._listener.playback
+
     def sample(self) -> tuple[int, Moment]:
         """The time on the node's clock in nanoseconds, and the signer's pose at that time."""
-        now = self._now()
+        now = self.time
         moment = self._listener.sample(now)
         if moment.broke_off:
             self._node.get_logger().warning(
@@ -54,16 +69,18 @@ class TrajectoryInput:
             )
         return now, moment
 
-    def _now(self) -> int:
+    @property
+    def time(self) -> int:
+        """Of the node's clock, nanoseconds; 0 if it has not started."""
         return self._node.get_clock().now().nanoseconds
 
     def _on_chunk(self, data: bytes) -> None:
-        if refusal := self._listener.receive(data, self._now(), self._node.count_publishers(self.topic)):
+        if refusal := self._listener.receive(data, self.time, self._node.count_publishers(self.topic)):
             self._node.get_logger().warning(f"not played: {refusal}", throttle_duration_sec=_WARNING_PERIOD)
 
     def _diagnose(self) -> None:
-        now, publishers = self._now(), self._node.count_publishers(self.topic)
+        now, publishers = self.time, self._node.count_publishers(self.topic)
         values = {**self._listener.values(now, publishers), **self._values()}
         name = f"{self._node.get_fully_qualified_name().lstrip('/')}: {self._doing}"
-        assessment = self._listener.assess(now, publishers)
+        assessment = self._concern() or self._listener.assess(now, publishers)
         self._diagnostics.publish(diagnostics.array(name, now, assessment, values))

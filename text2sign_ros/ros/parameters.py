@@ -149,6 +149,61 @@ PLAYER = (
     ),
 )
 
+SIMULATED_ROBOT = (
+    Setting("robot", "gr3", "Its description: a file, or the name of one in config/robots.", when="start"),
+    Setting("topic", "", "Topic of the trajectories; empty: the controller's, by the description.", when="start"),
+    Setting("rate", 100.0, "Joint states a second.", (10, 500), when="start"),
+    Setting(
+        "clock",
+        False,
+        "Be the source of simulated time: publish /clock, which goes like real time, or more slowly where the "
+        "processor can't keep up.",
+        when="start",
+    ),
+    Setting("record", "", "Folder in which joints.npz is written at the end; empty: none is.", when="start"),
+    Setting(
+        "allow_partial_joints_goal",
+        False,
+        "As joint_trajectory_controller: a trajectory may leave joints out.",
+        when="start",
+    ),
+    Setting(
+        "allow_nonzero_velocity_at_trajectory_end",
+        False,
+        "As joint_trajectory_controller: a trajectory may end in motion; it stops there all the same.",
+        when="start",
+    ),
+    Setting(
+        "allow_trajectory_replacement",
+        True,
+        "As joint_trajectory_controller: the older trajectory is followed until the stamp of the newer one. Without "
+        "it, as on Humble, Jazzy and Kilted, the newer one counts from its arrival.",
+        when="start",
+    ),
+)
+
+RETARGET = (
+    Setting("robot", "gr3", "Its description: a file, or the name of one in config/robots.", when="start"),
+    Setting("topic", "", "Topic of the trajectories; empty: the controller's, by the description.", when="start"),
+    Setting("rate", 100.0, "Points of a trajectory a second.", (25, 250), when="start"),
+    Setting("every", 4, "Points after which a trajectory is sent.", (1, 20), when="start"),
+    Setting(
+        "horizon",
+        0.1,
+        "Seconds ahead of which points no longer change, so that they arrive in time.",
+        (0.02, 1),
+        when="start",
+    ),
+    Setting(
+        "delay",
+        0.4,
+        "Seconds by which the joints are later than the keypoints. The more is known ahead, the less the motion must "
+        "be slowed: the signer's lead_time and this add up.",
+        (0, 10),
+        when="start",
+    ),
+)
+
 
 def check(settings: Iterable[Setting], changed: Iterable[Parameter], *, unconfigured: bool) -> SetParametersResult:
     """Refuse what a descriptor can't express; for ``Node.add_on_set_parameters_callback``."""
@@ -198,4 +253,4 @@ def table(settings: Iterable[Setting]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(SIGNER), table(PLAYER), sep="\n")
+    print(table(SIGNER), table(PLAYER), table(SIMULATED_ROBOT), table(RETARGET), sep="\n")

@@ -1,4 +1,4 @@
-"""The programs `signer` and `player`: a signal ends them quietly even while they are importing their node."""
+"""The programs that are nodes: a signal ends them quietly even while they are importing their node."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ def signer() -> int:
 def player() -> int:
     """Run the node `player`; returns its exit code."""
     return _run("player")
+
+
+def simulated_robot() -> int:
+    """Run the node `simulated_robot`; returns its exit code."""
+    return _run("simulated_robot")
+
+
+def retarget() -> int:
+    """Run the node `retarget`; returns its exit code."""
+    return _run("retarget")
 
 
 def _run(name: str) -> int:

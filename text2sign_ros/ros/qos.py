@@ -9,7 +9,7 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
@@ -28,6 +28,10 @@ CAPTIONS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 that the captions of a burst of texts are not overwritten before they are sent."""
 DIAGNOSTICS = QoSProfile(depth=10)
 """What aggregators and monitors expect; a message comes every second."""
+STATES = QoSProfile(depth=10)
+"""What joint_state_broadcaster offers."""
+CLOCK = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""What subscribers of ``/clock`` request; only the newest time counts."""
 TF = QoSProfile(depth=100)
 """What tf2's own broadcasters use; buffers keep history themselves."""
 

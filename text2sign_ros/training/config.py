@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from text2sign_ros.corpora.registry import READERS
-from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.noise import MOST_SMOOTHING
 from text2sign_ros.networks.aligner import AlignerConfig
 from text2sign_ros.networks.pose_vae import SignVAEConfig
 from text2sign_ros.networks.unet import UNetConfig
 from text2sign_ros.networks.vaes import build
+from text2sign_ros.settings import ConfigError, read
 
 SEMANTIC_FACTORS = ("early", "late", "constant", "off")
 REST_FRAMES = 32
@@ -33,10 +28,6 @@ LEAST_FRAMES = 32
 """Length of the shortest sequences when signing; the prefix must leave room in them."""
 MOST_STEPS = 4
 """The largest number of sampling steps that the student is trained for."""
-
-
-class ConfigError(Text2SignError):
-    """The configuration has an unknown key, a value of the wrong type or values that are incompatible."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +111,7 @@ def load(path: str | Path) -> TrainConfig:
         ConfigError: the file is missing or not a YAML mapping; a key is unknown; a value has the wrong type; values are
             incompatible.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} can't be read as YAML: {error}") from error
-    config = _build(TrainConfig, values, str(path))
+    config = read(TrainConfig, path)
     check(config, str(path))
     return config
 
@@ -245,31 +232,3 @@ def _prefix(config: TrainConfig) -> Iterator[str]:
             f"diffusion_stage: prefix_codes is {prefix}; with sign_vae: blocks {config.sign_vae.blocks} and stride "
             f"{stride} it must be {needed} (how far the decoder looks back) to {most} (how many fit)"
         )
-
-
-def _build(kind: type, values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise ConfigError(f"{where} must be a mapping, not {type(values).__name__}")
-    hints = typing.get_type_hints(kind)
-    fields = {f.name: hints[f.name] for f in dataclasses.fields(kind)}
-    for key in values:
-        if key not in fields:
-            raise ConfigError(f"{where}: unknown key {key!r}; known are {', '.join(fields)}")
-    for f in dataclasses.fields(kind):
-        if f.name not in values and f.default is f.default_factory is dataclasses.MISSING:
-            raise ConfigError(f"{where}: {f.name} is missing")
-    return kind(**{key: _value(fields[key], value, f"{where}: {key}") for key, value in values.items()})
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return _build(typing.cast(type, kind), value, where)
-    if isinstance(kind, types.GenericAlias):  # the only generic in use: tuple[X, ...]
-        if not isinstance(value, list):
-            raise ConfigError(f"{where} must be a list, not {value!r}")
-        return tuple(_value(typing.get_args(kind)[0], item, where) for item in value)
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise ConfigError(f"{where} must be of type {kind.__name__}, not {value!r}")
-    return value

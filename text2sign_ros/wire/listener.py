@@ -84,6 +84,11 @@ class Listener:
         broke_off, self._reported = self._playback.breaks > self._reported, self._playback.breaks
         return Moment(positions, velocities, self._playback.at_rest(now), broke_off)
 
+    @property
+    def playback(self) -> Playback:
+        """What is known of the motion to come, to be looked at; only ``receive`` adds to it."""
+        return self._playback
+
     def ahead(self, now: int) -> float:
         """Seconds of motion that have been received and are still to be played at ``now``."""
         return self._playback.ahead(now)

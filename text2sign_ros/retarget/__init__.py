@@ -1,0 +1,1 @@
+"""From keypoints to the joints of a robot."""
