@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from text2sign_ros.ros import parameters, retarget_health, robot_health
+from text2sign_ros.ros import parameters
 from text2sign_ros.ros.player_node import PlayerNode
 from text2sign_ros.ros.retarget_node import RetargetNode
-from text2sign_ros.ros.robot_health import Health
 from text2sign_ros.ros.signer_node import SignerNode
 from text2sign_ros.ros.simulated_robot_node import SimulatedRobotNode
+from text2sign_ros.wire import retarget_health, robot_health
 from text2sign_ros.wire.diagnosis import Condition, assess
+from text2sign_ros.wire.robot_health import Health
 
 PAGES = {
     name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("node", "player", "simulated_robot", "retarget_node")

@@ -27,8 +27,8 @@ from text2sign_ros.retarget.stream import JointStream
 from text2sign_ros.ros import parameters, process, qos
 from text2sign_ros.ros.input import TrajectoryInput
 from text2sign_ros.ros.overrides import warn_of_unknown_qos
-from text2sign_ros.ros.retarget_health import Health, assess
 from text2sign_ros.wire.diagnosis import Assessment, is_recent
+from text2sign_ros.wire.retarget_health import Health, assess
 
 SILENCE = 0.5
 """Seconds without joint states after which the robot is brought to rest."""

@@ -27,9 +27,9 @@ from text2sign_ros.retarget.recording import JointLog
 from text2sign_ros.retarget.simulation import DEEP, Simulation, Touch
 from text2sign_ros.ros import diagnostics, parameters, process, qos
 from text2sign_ros.ros.overrides import warn_of_unknown_qos
-from text2sign_ros.ros.robot_health import Health, assess
 from text2sign_ros.settings import ConfigError
 from text2sign_ros.wire.diagnosis import is_recent
+from text2sign_ros.wire.robot_health import Health, assess
 
 _BEGIN = 10**9  # nanoseconds that a clock of our own shows first: 0 would mean that it has not started
 _JUMP = 5 * 10**9  # nanoseconds: a clock that is farther ahead has jumped, another is caught up with
