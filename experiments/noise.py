@@ -38,16 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("| standard deviation | smoothed over, codes | speed, m/s | frozen | jerk, m/s³ | seeds apart |")
     print("|---|---|---|---|---|---|")
     print(f"| real takes | | {_figures([take.clip.positions for take in real])} | |")
+    signer = _signer(options.bundle, options.undistilled)
     for deviation, smoothing in KINDS:
-        signer = _signer(options.bundle, options.undistilled)
         signer.bundle = replace(signer.bundle, temperature=deviation, noise_smoothing=smoothing)
         _, motions = single_signs(signer, words, options.takes)
-        signer.close()
         apart = []
         for first in range(0, len(motions), options.takes):
             shown = describe(motions[first : first + options.takes])
             apart.append(distances(shown, shown)[np.triu_indices(len(shown), 1)])
         print(f"| {deviation} | {smoothing} | {_figures(motions)} | {np.mean(apart):.3f} |", flush=True)
+    signer.close()
 
 
 def _signer(bundle: Path, undistilled: bool) -> Signer:

@@ -20,7 +20,7 @@ class Shift(PoseVAE):
         super().__init__(SignVAEConfig(latent_dim=3, stride=2))
 
     def encode(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        raise NotImplementedError
+        raise AssertionError("the statistics are those of codes")
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         frames = codes.repeat_interleave(2, dim=2).transpose(1, 2)

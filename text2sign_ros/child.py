@@ -89,12 +89,17 @@ class Child:
 
 def start_signer(bundle: Path | None = None, **values: float | str) -> Child:
     """Start the signer node with the package's parameters file, a bundle (None: the file's) and these parameters."""
-    arguments = ["--ros-args", "--params-file", str(share() / "config" / "signer.yaml")]
-    for name, value in values.items():
-        arguments += ["-p", f"{name}:={json.dumps(value)}"]
     if bundle is not None:
-        arguments += ["-p", f"bundle:={json.dumps(str(bundle.resolve()))}"]
-    return Child("text2sign_ros.ros.signer_node", *arguments)
+        values["bundle"] = str(bundle.resolve())
+    return start_node("signer", **values)
+
+
+def start_node(name: str, **values: float | str) -> Child:
+    """Start a node of the package with the package's parameters file for it and these parameters."""
+    arguments = ["--ros-args", "--params-file", str(share() / "config" / f"{name}.yaml")]
+    for key, value in values.items():
+        arguments += ["-p", f"{key}:={json.dumps(value)}"]
+    return Child(f"text2sign_ros.ros.{name}_node", *arguments)
 
 
 def _die_with_parent() -> None:

@@ -8,8 +8,10 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from text2sign_ros.child import start_signer
 from text2sign_ros.clip import write_whole
@@ -147,33 +149,67 @@ def _sign(client: SignerClient, text: str) -> tuple[Goal, Diagnostics]:
     return goal, client.wait_for(up_to_date, SILENCE_TIMEOUT, "the diagnostics of the text")
 
 
-def main() -> int:
-    """Command line; exit codes: 0 done, 1 something is wrong (one line says what), 130 and 143 stopped by a signal."""
-    parser = argparse.ArgumentParser(prog="python -m text2sign_ros.ros.demo", description=__doc__)
+def command_line(name: str, about: str | None, out: str) -> argparse.ArgumentParser:
+    """The arguments of a demo: a text, a folder for the results, and a bundle.
+
+    Args:
+        name: of its module.
+        about: what it does.
+        out: default of the folder.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m text2sign_ros.ros.{name}", description=about)
     parser.add_argument("text", nargs="?", default=TEXT, help=f"the text to sign; default: {TEXT!r}")
-    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the results (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path(out), help="folder for the results (%(default)s)")
     parser.add_argument("--bundle", type=Path, help="model bundle (default: the one in the package)")
+    return parser
+
+
+def execute(
+    parser: argparse.ArgumentParser,
+    sign: Callable[[argparse.Namespace], Any],
+    report: Callable[[Any], str],
+    files: str,
+) -> int:
+    """Run a demo with the arguments given, and print warnings, a report of what ``sign`` returns, and the files made.
+
+    Returns:
+        Exit code: 0 done, 1 something is wrong (one line says what), 130 and 143 stopped by a signal.
+    """
     arguments = parser.parse_args()
     environment.keep_to_this_machine()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        summary = run(arguments.text, arguments.out, arguments.bundle)
+        summary = sign(arguments)
     except KeyboardInterrupt:
         return 130
     except Text2SignError as error:
-        print(f"demo: {error}", file=sys.stderr)
+        print(f"{parser.prog.rpartition('.')[2]}: {error}", file=sys.stderr)
         return 1
     for warning in summary.warnings:
         print(f"warning: {warning}")
-    print(
+    print(f"{report(summary)}\n{arguments.out}: {files}")
+    return 0
+
+
+def main() -> int:
+    """Command line; exit codes as ``execute``."""
+    parser = command_line("demo", __doc__, "out/demo")
+    return execute(
+        parser,
+        lambda given: run(given.text, given.out, given.bundle),
+        _report,
+        "trajectory.npz, contact_sheet.png, motion.mp4, summary.json",
+    )
+
+
+def _report(summary: Summary) -> str:
+    return (
         f"signed {quote(summary.text)}: {summary.frames} frames ({summary.duration_s:.1f} s) "
         f"in {summary.chunks} chunks, {summary.gaps} gaps\n"
         f"first chunk after {summary.first_chunk_ms:.0f} ms, everything after {summary.total_ms / 1e3:.1f} s, "
         f"real-time factor {summary.real_time_factor:.4f} "
-        f"({summary.steps} steps on {summary.backend})\n"
-        f"{arguments.out}: trajectory.npz, contact_sheet.png, motion.mp4, summary.json"
+        f"({summary.steps} steps on {summary.backend})"
     )
-    return 0
 
 
 if __name__ == "__main__":

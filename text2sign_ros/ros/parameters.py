@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
@@ -225,18 +225,20 @@ def _refusal(setting: Setting, value: object, unconfigured: bool) -> str:
     return ""
 
 
-def declare(node: Node, settings: Iterable[Setting]) -> None:
+def declare(node: Node, settings: Iterable[Setting]) -> dict[str, Any]:
     """Declare ``settings``; rclpy then refuses values out of range, read-only or of another type, with the reason.
 
     A warning names the parameters given from outside that are not among them.
+
+    Returns:
+        Name -> value.
 
     Raises:
         rclpy.exceptions.ParameterException: a value given from outside has another type or is out of range.
     """
     settings = tuple(settings)
     warn_of_unknown(node, [setting.name for setting in settings])
-    for setting in settings:
-        node.declare_parameter(setting.name, setting.default, setting.descriptor())
+    return {s.name: node.declare_parameter(s.name, s.default, s.descriptor()).value for s in settings}
 
 
 def table(settings: Iterable[Setting]) -> str:

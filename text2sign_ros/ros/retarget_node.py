@@ -55,8 +55,7 @@ class RetargetNode(Node):
         """
         super().__init__("retarget", **options)
         self.add_on_set_parameters_callback(partial(parameters.check, parameters.RETARGET, unconfigured=True))
-        parameters.declare(self, parameters.RETARGET)
-        values = {setting.name: self.get_parameter(setting.name).value for setting in parameters.RETARGET}
+        values = parameters.declare(self, parameters.RETARGET)
         robot = description.load(values["robot"])
         self._robot, self._joints = robot.name, robot.controlled
         self._period, self._every = round(1e9 / values["rate"]), values["every"]

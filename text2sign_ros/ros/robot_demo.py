@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
-import signal
 import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from std_msgs.msg import Float64
 
-from text2sign_ros.child import Child, start_signer
+from text2sign_ros.child import start_node, start_signer
 from text2sign_ros.clip import SignClip, write_whole
 from text2sign_ros.errors import Text2SignError
-from text2sign_ros.resources import share
 from text2sign_ros.retarget import description, film
 from text2sign_ros.retarget.joint_path import JointLimits
 from text2sign_ros.retarget.model import build
 from text2sign_ros.retarget.recording import Recording
 from text2sign_ros.retarget.solver import FPS
 from text2sign_ros.retarget.stream import limits_of
-from text2sign_ros.ros import environment
 from text2sign_ros.ros.client import Goal, SignerClient, WaitError
-from text2sign_ros.ros.demo import SILENCE_TIMEOUT, TEXT, DemoError
+from text2sign_ros.ros.demo import SILENCE_TIMEOUT, DemoError, command_line, execute
 from text2sign_ros.wire.textlog import quote
 
 LEAD = 0.6
@@ -114,8 +109,8 @@ def run(text: str, out: Path, robot: str = "gr3", bundle: Path | None = None) ->
     out.mkdir(parents=True, exist_ok=True)
     (out / "joints.npz").unlink(missing_ok=True)  # the robot writes it at the end
     with contextlib.ExitStack() as stack:
-        body = stack.enter_context(_start("simulated_robot", robot=robot, clock=True, record=str(out.resolve())))
-        mover = stack.enter_context(_start("retarget", robot=robot, use_sim_time=True, horizon=HORIZON))
+        body = stack.enter_context(start_node("simulated_robot", robot=robot, clock=True, record=str(out.resolve())))
+        mover = stack.enter_context(start_node("retarget", robot=robot, use_sim_time=True, horizon=HORIZON))
         signer = stack.enter_context(start_signer(bundle, use_sim_time=True, lead_time=LEAD))
         children = (signer, mover, body)
 
@@ -222,14 +217,6 @@ def violations(recording: Recording, limits: JointLimits) -> dict[str, int]:
     return found
 
 
-def _start(node: str, **values: Any) -> Child:
-    """A node with the package's parameters file and these parameters."""
-    arguments = ["--ros-args", "--params-file", str(share() / "config" / f"{node}.yaml")]
-    for name, value in values.items():
-        arguments += ["-p", f"{name}:={json.dumps(value)}"]
-    return Child(f"text2sign_ros.ros.{node}_node", *arguments)
-
-
 def _sign(client: SignerClient, ears: _Ears, text: str) -> Goal:
     """Have ``text`` signed, and wait until the robot stands again."""
     client.wait_until_ready(_PATIENCE)
@@ -272,32 +259,24 @@ def _cut(recording: Recording, begin: int) -> Recording:
 
 
 def main() -> int:
-    """Command line; exit codes: 0 done, 1 something is wrong (one line says what), 130 and 143 stopped by a signal."""
-    parser = argparse.ArgumentParser(prog="python -m text2sign_ros.ros.robot_demo", description=__doc__)
-    parser.add_argument("text", nargs="?", default=TEXT, help=f"the text to sign; default: {TEXT!r}")
-    parser.add_argument("--out", type=Path, default=Path("out/robot"), help="folder for the results (%(default)s)")
+    """Command line; exit codes as ``demo.execute``."""
+    parser = command_line("robot_demo", __doc__, "out/robot")
     parser.add_argument("--robot", default="gr3", help="its description: a file, or a name (%(default)s)")
-    parser.add_argument("--bundle", type=Path, help="model bundle (default: the one in the package)")
-    arguments = parser.parse_args()
-    environment.keep_to_this_machine()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        summary = run(arguments.text, arguments.out, arguments.robot, arguments.bundle)
-    except KeyboardInterrupt:
-        return 130
-    except Text2SignError as error:
-        print(f"robot_demo: {error}", file=sys.stderr)
-        return 1
-    for warning in summary.warnings:
-        print(f"warning: {warning}")
-    print(
+    return execute(
+        parser,
+        lambda given: run(given.text, given.out, given.robot, given.bundle),
+        _report,
+        "robot.mp4, sheet.png, joints.npz, summary.json",
+    )
+
+
+def _report(summary: Summary) -> str:
+    return (
         f"{summary.robot} signed {quote(summary.text)}: {summary.duration_s:.1f} s of motion, "
         f"{summary.lag_s['median']} s later than the keypoints\n"
         f"joints follow within {summary.tracking['rms_deg']}° rms, limits violated: "
-        f"{sum(summary.limits_violated.values())}, deepest contact {summary.deepest_contact_mm} mm\n"
-        f"{arguments.out}: robot.mp4, sheet.png, joints.npz, summary.json"
+        f"{sum(summary.limits_violated.values())}, deepest contact {summary.deepest_contact_mm} mm"
     )
-    return 0
 
 
 if __name__ == "__main__":

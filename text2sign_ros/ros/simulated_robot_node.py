@@ -57,8 +57,7 @@ class SimulatedRobotNode(Node):
         """
         super().__init__("simulated_robot", **options)
         self.add_on_set_parameters_callback(partial(parameters.check, parameters.SIMULATED_ROBOT, unconfigured=True))
-        parameters.declare(self, parameters.SIMULATED_ROBOT)
-        values = {setting.name: self.get_parameter(setting.name).value for setting in parameters.SIMULATED_ROBOT}
+        values = parameters.declare(self, parameters.SIMULATED_ROBOT)
         self._owns_clock = values["clock"]
         if self._owns_clock and self.get_parameter("use_sim_time").value:
             raise ConfigError("clock and use_sim_time are both true: the node would wait for its own time; unset one")

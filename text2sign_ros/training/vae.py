@@ -64,10 +64,11 @@ def train(config: TrainConfig, sentences: Sentences, held_out: Sentences, folder
 @torch.no_grad()
 def fit_statistics(vae: PoseVAE, codes: Tensor) -> None:
     """Set the statistics of the codes from consecutive ones (n, D), standardised by what the statistics were before."""
-    vae.code_mean.add_(codes.mean(dim=0)[:, None] * vae.code_std)
-    vae.code_std.mul_(codes.std(dim=0)[:, None])
+    mean, deviation = codes.mean(dim=0), codes.std(dim=0)
+    vae.code_mean.add_(mean[:, None] * vae.code_std)
+    vae.code_std.mul_(deviation[:, None])
     length, hands = 2 * vae.context_codes, slice(skeleton.GROUPS["left_hand"].start, None)
-    windows = (codes - codes.mean(dim=0)) / codes.std(dim=0)
+    windows = (codes - mean) / deviation
     windows = windows[: len(codes) // length * length].unflatten(0, (-1, length)).transpose(1, 2)
     windows = windows[:: max(1, len(windows) // _EFFECT_WINDOWS)]
     known = slice(vae.context_codes * vae.config.stride, None)  # frames all of whose codes are in the window
