@@ -130,6 +130,7 @@ def test_arithmetic_is_counted_as_by_hand(tmp_path: Path) -> None:
     assert unet.flops(_graph(tmp_path / "product.onnx", product, w=(10, 6)), feed) == 2 * 3 * 6 * 10
 
 
+@pytest.mark.slow
 def test_arithmetic_of_the_unet_is_what_torch_counts(bundle: Path, results: dict[str, Any]) -> None:
     described = Bundle.load(bundle)
     for frames in (256, described.buckets[1]):
@@ -175,6 +176,7 @@ def test_ddpm_can_be_stopped_early() -> None:
     assert times == [999.0, 998.0, 997.0]
 
 
+@pytest.mark.slow
 def test_everything_is_measured(results: dict[str, Any], described: Bundle) -> None:
     assert not results["missing"]
     assert set(results["clip256_ms"]) == {"1", "2", "4", "8"}
@@ -195,6 +197,7 @@ def test_everything_is_measured(results: dict[str, Any], described: Bundle) -> N
     assert json.loads(json.dumps(results, allow_nan=False)) == results
 
 
+@pytest.mark.slow
 def test_the_results_are_consistent(results: dict[str, Any], described: Bundle) -> None:
     node, stream, eager = results["node"], results["stream"], results["pytorch"]
     assert node["texts"] == TINY.starts * TINY.each
@@ -217,6 +220,7 @@ def test_the_results_are_consistent(results: dict[str, Any], described: Bundle) 
     assert {results["backend"], f"{results['backend']}, step by step"} <= set(results["backends"])
 
 
+@pytest.mark.slow
 def test_the_page_is_complete(results: dict[str, Any], tmp_path: Path) -> None:
     report.write(results, tmp_path / "performance.md")
     page = (tmp_path / "performance.md").read_text(encoding="utf-8")
@@ -228,6 +232,7 @@ def test_the_page_is_complete(results: dict[str, Any], tmp_path: Path) -> None:
     assert all(len({line.count("|") for line in table.splitlines()}) == 1 for table in tables)
 
 
+@pytest.mark.slow
 def test_a_bundle_installed_without_its_networks_is_still_measured(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +245,7 @@ def test_a_bundle_installed_without_its_networks_is_still_measured(
     assert results["pytorch"] is None and "was installed without" in results["missing"]["PyTorch"]
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_is_skipped_and_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "STEPS", (4,))
     monkeypatch.setattr(bench, "LENGTHS", (32, 64))

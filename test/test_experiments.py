@@ -64,6 +64,7 @@ def test_the_pace_of_a_joint_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixt
     assert longer == sorted(longer, reverse=True) and longer[-1] >= 1.0
 
 
+@pytest.mark.slow
 def test_signs_are_drawn_beside_real_ones(
     bundle: Path, corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +75,7 @@ def test_signs_are_drawn_beside_real_ones(
     assert_drawn(tmp_path / "speeds.png")
 
 
+@pytest.mark.slow
 def test_the_ablation_trains_every_kind_and_reads_what_it_signs(
     bundle: Path, corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -72,6 +72,7 @@ def reader() -> Reader:
     return train(_sentences(_random(64, seed=0) + 8 * DOUBLED, seed=0), steps=220, seed=0, batch=8)
 
 
+@pytest.mark.slow
 def test_it_reads_sentences_it_has_not_seen(reader: Reader) -> None:
     rng = np.random.default_rng(9)
     texts = _random(30, seed=9)
@@ -80,6 +81,7 @@ def test_it_reads_sentences_it_has_not_seen(reader: Reader) -> None:
     assert edits <= 0.1 * sum(map(len, texts)), list(zip(texts, read, strict=True))
 
 
+@pytest.mark.slow
 def test_it_reads_doubled_letters_and_signs(reader: Reader) -> None:
     rng = np.random.default_rng(10)
     texts = 3 * DOUBLED
@@ -87,10 +89,12 @@ def test_it_reads_doubled_letters_and_signs(reader: Reader) -> None:
     assert sum(a == b for a, b in zip(texts, read, strict=True)) >= 10, read
 
 
+@pytest.mark.slow
 def test_rest_says_nothing(reader: Reader) -> None:
     assert reader.read([np.tile(REST_POSE, (40, 1, 1))]) == [[]]
 
 
+@pytest.mark.slow
 def test_reading_does_not_depend_on_what_is_read_beside_it(reader: Reader) -> None:
     rng = np.random.default_rng(11)
     motions = [_sentence(units, rng)[0] for units in _random(6, seed=11)]
@@ -100,6 +104,7 @@ def test_reading_does_not_depend_on_what_is_read_beside_it(reader: Reader) -> No
     np.testing.assert_allclose(reader.embed(motions), alone, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_embeddings_are_of_the_width_and_tell_motions_apart(reader: Reader) -> None:
     rng = np.random.default_rng(12)
     same = reader.embed([_sentence(["thank you"], rng)[0] for _ in range(4)])
@@ -109,11 +114,13 @@ def test_embeddings_are_of_the_width_and_tell_motions_apart(reader: Reader) -> N
     assert np.linalg.norm(same.mean(axis=0) - other.mean(axis=0)) > 2 * within
 
 
+@pytest.mark.slow
 def test_nothing_gives_nothing(reader: Reader) -> None:
     assert reader.read([]) == []
     assert reader.embed([]).shape == (0, reader.width)
 
 
+@pytest.mark.slow
 def test_more_than_are_read_at_once(reader: Reader) -> None:
     motion = _sentence(["a"], np.random.default_rng(13))[0]
     assert len(reader.read([motion] * 40)) == len(reader.embed([motion] * 40)) == 40

@@ -56,6 +56,7 @@ def test_windows_are_the_takes() -> None:
     np.testing.assert_array_equal(np.concatenate(windows), sentences.positions.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_it_reads_takes_it_has_not_seen(recogniser: Recogniser) -> None:
     rng = np.random.default_rng(99)
     labels = [label for label in LABELS for _ in range(15)]
@@ -64,6 +65,7 @@ def test_it_reads_takes_it_has_not_seen(recogniser: Recogniser) -> None:
     assert min(right.values()) >= 0.8, right
 
 
+@pytest.mark.slow
 def test_it_reads_windows_of_any_length(recogniser: Recogniser) -> None:
     take = _take("both", np.random.default_rng(5))
     windows = [take[:2], take[:5], take, np.repeat(take, 10, axis=0)]
@@ -72,6 +74,7 @@ def test_it_reads_windows_of_any_length(recogniser: Recogniser) -> None:
     assert read[2] == "both"
 
 
+@pytest.mark.slow
 def test_reading_does_not_depend_on_what_is_read_beside_it(recogniser: Recogniser) -> None:
     rng = np.random.default_rng(6)
     windows = [_take(label, rng) for label in LABELS]

@@ -72,6 +72,7 @@ def run(corpus, bundle: Path, tmp_path_factory) -> Run:
     return Run(CONFIG, folder)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_loaded_and_not_trained_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_, **__):
         raise AssertionError("trained again")
@@ -86,6 +87,7 @@ def test_a_finished_run_is_loaded_and_not_trained_again(run: Run, monkeypatch: p
         assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.slow
 def test_a_stage_goes_on_from_its_checkpoint(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(run.folder, folder)
@@ -98,6 +100,7 @@ def test_a_stage_goes_on_from_its_checkpoint(run: Run, tmp_path: Path, monkeypat
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.slow
 def test_another_configuration_is_refused_in_the_same_folder(run: Run) -> None:
     written = (run.folder / "config.yaml").read_bytes()
     with pytest.raises(ConfigError, match="another configuration"):
@@ -107,6 +110,7 @@ def test_another_configuration_is_refused_in_the_same_folder(run: Run) -> None:
         run.train(("dreaming",))
 
 
+@pytest.mark.slow
 def test_a_bundle_is_exported_that_signs(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     out.mkdir()
@@ -125,6 +129,7 @@ def test_a_bundle_is_exported_that_signs(run: Run, tmp_path: Path) -> None:
     np.testing.assert_array_equal(motion[-1], REST_POSE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("out", "relation"), [(".", "is"), ("..", "contains")])
 def test_the_folder_of_the_run_is_never_replaced(
     run: Run, capsys: pytest.CaptureFixture[str], out: str, relation: str
@@ -138,6 +143,7 @@ def test_the_folder_of_the_run_is_never_replaced(
     assert content() == before and "aligner.checkpoint.pt" in before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", ["0", "-1", "1000000"])
 def test_a_number_of_units_that_can_not_be_signed_leaves_the_old_bundle(
     run: Run, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], units: str
@@ -150,6 +156,7 @@ def test_a_number_of_units_that_can_not_be_signed_leaves_the_old_bundle(
     Bundle.load(tmp_path / "bundle")
 
 
+@pytest.mark.slow
 def test_the_text_encoder_is_made_by_whoever_composes_the_run(run: Run, tmp_path: Path) -> None:
     """Training does not know how; it names the files that are missing and what makes them."""
     with pytest.raises(ConfigError, match=r"has no text_encoder\.onnx, .*tokenizer\.json: .*by text2sign train"):
@@ -166,6 +173,7 @@ def test_the_text_encoder_is_made_by_whoever_composes_the_run(run: Run, tmp_path
     assert Run(CONFIG, tmp_path / "run").encoder.dimensions == 384
 
 
+@pytest.mark.slow
 def test_what_is_handed_over_is_all_that_export_takes(run: Run) -> None:
     trained = run.trained
     assert (trained.name, trained.fps, trained.prefix_codes, trained.guidance) == ("tiny", 25.0, 10, 1.5)
@@ -176,6 +184,7 @@ def test_what_is_handed_over_is_all_that_export_takes(run: Run) -> None:
         assert kind == ("letter" if len(text) == 1 else "sign")
 
 
+@pytest.mark.slow
 def test_a_prefix_that_the_decoder_looks_beyond_is_refused(run: Run, tmp_path: Path) -> None:
     short = Run(CONFIG, run.folder)
     needed = short.sign_vae.context_codes
@@ -185,6 +194,7 @@ def test_a_prefix_that_the_decoder_looks_beyond_is_refused(run: Run, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_segments_hold_the_codes_of_their_signs_after_what_went_before(run: Run) -> None:
     segments, sentences = run.segments["train"], run.sentences["train"]
     codes, starts = encode_all(sentences, run.sign_vae)
@@ -207,6 +217,7 @@ def test_segments_hold_the_codes_of_their_signs_after_what_went_before(run: Run)
         assert segments.texts[int(batch.text[row])] in said
 
 
+@pytest.mark.slow
 def test_batches_repeat_with_the_generator(run: Run) -> None:
     segments = run.segments["train"]
     one, same = (segments.batch(np.random.default_rng(4), 16) for _ in range(2))
