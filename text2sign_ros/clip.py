@@ -15,6 +15,9 @@ import numpy as np
 from text2sign_ros import holistic, palette, skeleton
 from text2sign_ros.errors import Text2SignError
 
+MAX_BYTES = 2**31
+"""Size of a file, as unpacked, beyond which it is not read: some 17 hours at 25 frames a second."""
+
 
 class ClipError(Text2SignError):
     """A clip, or a file that should hold one, is not what the format says."""
@@ -64,6 +67,18 @@ class SignClip:
         """Length of the clip, seconds."""
         return len(self) / self.fps
 
+    def filled(self) -> np.ndarray:
+        """Positions (T, 79, 3), unseen keypoints interpolated linearly; one never seen gets its rest position."""
+        positions, frames = self.positions.copy(), np.arange(len(self))
+        for keypoint in np.flatnonzero((self.confidence == 0).any(axis=0)):
+            seen = np.flatnonzero(self.confidence[:, keypoint] > 0)
+            if len(seen):
+                for axis in range(3):
+                    positions[:, keypoint, axis] = np.interp(frames, seen, self.positions[seen, keypoint, axis])
+            else:
+                positions[:, keypoint] = skeleton.REST_POSE[keypoint]
+        return positions
+
     def save(self, path: str | Path) -> None:
         """Write ``.npz`` or ``.pose`` (by suffix), whole or not at all.
 
@@ -98,8 +113,10 @@ class SignClip:
         path = Path(path)
         try:
             if path.suffix == ".pose":
+                _check_size(path, path.stat().st_size)
                 return _from_pose(path)
             with np.load(path, allow_pickle=False) as data:
+                _check_size(path, sum(info.file_size for info in data.zip.infolist()))  # as unpacked
                 names = tuple(str(name) for name in data["keypoints"])
                 if names != skeleton.KEYPOINTS:
                     raise OtherLayoutError(f"{path} has other keypoints than the 79 of text2sign_ros.skeleton")
@@ -108,6 +125,11 @@ class SignClip:
             raise
         except Exception as error:  # numpy and pose-format raise all kinds of exceptions for broken files
             raise ClipError(f"{path} is not a readable clip: {error}") from error
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > MAX_BYTES:
+        raise ClipError(f"{path} holds {size / 1e9:.1f} GB; a clip has at most {MAX_BYTES / 1e9:.1f} GB")
 
 
 @contextmanager
