@@ -121,8 +121,10 @@ class SignClip:
                 if names != skeleton.KEYPOINTS:
                     raise OtherLayoutError(f"{path} has other keypoints than the 79 of text2sign_ros.skeleton")
                 return cls(data["positions"], data["confidence"], float(data["fps"]))
-        except (ClipError, ModuleNotFoundError):  # the latter: a .pose file needs the extra "files"
+        except ModuleNotFoundError:  # a .pose file needs the extra "files"
             raise
+        except ClipError as error:
+            raise error if str(path) in str(error) else ClipError(f"{path}: {error}") from error
         except Exception as error:  # numpy and pose-format raise all kinds of exceptions for broken files
             raise ClipError(f"{path} is not a readable clip: {error}") from error
 

@@ -84,7 +84,7 @@ def read(path: Path, trajectory: str = "") -> Iterator[Message]:
             chosen = [c for c in bag.connections if TYPES.get(wanted.get(c.topic, "")) == c.msgtype]
             for connection, time_ns, data in bag.messages(chosen):
                 yield Message(wanted[connection.topic], time_ns, bytes(data))
-    except (BagError, ModuleNotFoundError, OSError):
+    except (BagError, ModuleNotFoundError):
         raise
     except Exception as error:  # rosbags and what it reads with raise all kinds of exceptions for broken files
         raise BagError(f"{path} is not a readable bag: {type(error).__name__}: {error}") from error
