@@ -131,7 +131,7 @@ def test_the_player_follows(
 ) -> None:
     player = run_player()
     player.wait_for("ready")
-    playing = play(files / f"hello.{suffix}")
+    playing = play(files / f"hello.{suffix}", "--ros-args", "-p", "start_delay:=3.0")  # for a busy machine's discovery
     playing.wait_for("played to the end")
     assert playing.wait() == 0
     signed, chunks = SignClip.load(files / "hello.npz"), audience.chunks()
