@@ -125,7 +125,7 @@ def test_a_bag_holds_what_the_node_sends(run_signer: Callable[..., Process], aud
     assert messages.read_string(layouts[0].data) == messages.read_string(layouts[1].data)
 
 
-@pytest.mark.parametrize("suffix", ["pose", "mcap"])
+@pytest.mark.parametrize("suffix", [pytest.param("pose", marks=pytest.mark.slow), "mcap"])
 def test_the_player_follows(
     run_player: Callable[..., Process], play: Callable[..., Process], audience: Audience, files: Path, suffix: str
 ) -> None:

@@ -133,9 +133,12 @@ FLOODS = {
     ]
     * 300,
 }
+SLOW_FLOODS = {"nothing to sign", "long"}
 
 
-@pytest.mark.parametrize("flood", FLOODS)
+@pytest.mark.parametrize(
+    "flood", [pytest.param(name, marks=pytest.mark.slow if name in SLOW_FLOODS else ()) for name in FLOODS]
+)
 def test_a_flood_of_texts_is_counted_and_neither_stops_the_motion_nor_fills_the_log(
     flood: str, run_signer: Callable[..., Process], companion: Auditor
 ) -> None:
