@@ -12,7 +12,7 @@ from conftest import ROOT
 
 from text2sign_ros import cli
 from text2sign_ros.ros import parameters
-from text2sign_ros.ros.play import PlayNode
+from text2sign_ros.ros.play_node import PlayNode
 from text2sign_ros.ros.player_node import PlayerNode
 from text2sign_ros.ros.retarget_node import RetargetNode
 from text2sign_ros.ros.signer_node import SignerNode

@@ -369,13 +369,13 @@ def _play(options: argparse.Namespace) -> int:
     except (recording.RecordingError, ChunkError) as error:
         raise UsageError(f"{path} can't be played: {error}") from error
     try:
-        from text2sign_ros.ros import play
+        from text2sign_ros.ros import play_node
     except ModuleNotFoundError as error:
         if error.name != "rclpy":
             raise
         raise UsageError("play needs ROS 2: source its setup file, or install its wheels (README.md)") from error
     print(f"{path}: {seconds:.1f} s")
-    return play.run(read, ["--ros-args", *options.ros_args] if options.ros_args else [], loop=options.loop)
+    return play_node.run(read, ["--ros-args", *options.ros_args] if options.ros_args else [], loop=options.loop)
 
 
 def _clip(path: Path) -> SignClip:

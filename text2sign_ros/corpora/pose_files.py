@@ -16,8 +16,10 @@ HAND_DEPTH = 2.0
 
 _FARTHEST = 10.0  # pictures from the picture's corner: MediaPipe guesses feet far outside, but not that far
 _BODY = holistic.COMPONENTS["POSE_LANDMARKS"]
-_NEEDED = ("NOSE", "LEFT_EYE", "RIGHT_EYE", "LEFT_EAR", "RIGHT_EAR", "MOUTH_LEFT", "MOUTH_RIGHT")
-_NEEDED += tuple(f"{side}_{name}" for name in ("SHOULDER", "ELBOW", "WRIST") for side in ("LEFT", "RIGHT"))
+_NEEDED = (
+    *("NOSE", "LEFT_EYE", "RIGHT_EYE", "LEFT_EAR", "RIGHT_EAR", "MOUTH_LEFT", "MOUTH_RIGHT"),
+    *(f"{side}_{name}" for name in ("SHOULDER", "ELBOW", "WRIST") for side in ("LEFT", "RIGHT")),
+)
 """Those of the body that the lift looks at; a file that was scaled by another program after we wrote it lacks some."""
 _HAND = holistic.COMPONENTS["LEFT_HAND_LANDMARKS"]
 

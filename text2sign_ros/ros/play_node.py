@@ -66,7 +66,7 @@ class PlayNode(Node):
         self._begin()
         # On a steady clock: that of the stamps may be simulated, and stop.
         self.create_timer(POLL, self._advance, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self.get_logger().info(f"waits for somebody to receive {self._chunks.topic_name}")
+        self.get_logger().info(f"ready: waits for somebody to receive {self._chunks.topic_name}")
 
     def _begin(self) -> None:
         self._schedule.begin()
