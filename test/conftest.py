@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
+import pickle
 import queue
 import re
 import signal
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +39,7 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
+from text2sign_ros.clip import write_whole
 from text2sign_ros.ros import environment
 from text2sign_ros.ros.clock import SIGNER, SPEED, FastClock
 from text2sign_ros.wire.trajectory import Trajectory
@@ -265,12 +269,27 @@ def run_player(run_node: Callable[..., Process]) -> Callable[..., Process]:
     return partial(run_node, "player")
 
 
+def once(path: Path, make: Callable[[], Any]) -> Any:
+    """What ``make`` returns, made by the first process that asks and kept in ``path`` for the others."""
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            made = make()
+            with write_whole(path) as file:
+                pickle.dump(made, file, pickle.HIGHEST_PROTOCOL)
+            return made
+    return pickle.loads(path.read_bytes())
+
+
 @pytest.fixture(scope="session")
-def corpus() -> list:
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> list:
     """All takes of asl_cafe: reading them takes long, so once for all tests. Skips where the recordings are not."""
     folder = ROOT.parent / "shared" / "data" / "asl_cafe"
     if not folder.is_dir():
         pytest.skip(f"the recordings of asl_cafe are not in {folder}")
     from text2sign_ros.corpora import asl_cafe
 
-    return asl_cafe.read(folder, progress=False)
+    kept = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        kept = kept.parent  # of all workers
+    return once(kept / "asl_cafe.pickle", lambda: asl_cafe.read(folder, progress=False))

@@ -13,7 +13,7 @@ import pytest
 
 from text2sign_ros.extras import MODULES
 
-_OF_TESTS = {"catkin_pkg", "cuda", "cv2", "diffusers", "docutils", "hypothesis", "mypy", "tensorrt_rtx"}
+_OF_TESTS = {"catkin_pkg", "cuda", "cv2", "diffusers", "docutils", "hypothesis", "mcap", "mypy", "tensorrt_rtx"}
 OPTIONAL = _OF_TESTS.union(*(MODULES[extra] for extra in ("files", "train", "bench", "robot", "robots")))
 """Modules that a machine which only signs does without."""
 

@@ -233,7 +233,7 @@ def test_exporting_a_missing_run_is_one_line(tmp_path: Path, capsys: pytest.Capt
     assert not list(tmp_path.iterdir())
 
 
-COMMANDS = ("sign", "train", "export", "evaluate", "bench", "robot")
+COMMANDS = ("sign", "play", "train", "export", "evaluate", "bench", "robot")
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
@@ -279,6 +279,8 @@ def test_help_needs_nothing_that_is_not_always_there(command: str) -> None:
     [
         ({"onnxruntime"}, "sign hello --out OUT/a.npz", "onnxruntime", "cpu"),
         ({"pose_format"}, "sign hello --out OUT/a.pose", "pose_format", "files"),
+        ({"rosbags"}, "sign hello --out OUT/a.mcap", "rosbags", "files"),
+        ({"rosbags"}, "play OUT", "rosbags", "files"),
         ({"PIL"}, "sign hello --out OUT/a.png", "PIL", "files"),
         ({"av"}, "sign hello --out OUT/a.mp4", "av", "files"),
         (set(extras.MODULES["train"]), "train --config config/train/asl.yaml --out OUT/run", "torch", "train"),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text2sign_ros import palette, skeleton
-from text2sign_ros.clip import ClipError, SignClip, write_whole
+from text2sign_ros import holistic, palette, skeleton
+from text2sign_ros.clip import ClipError, OtherLayoutError, SignClip, write_whole
 
 
 def make_clip(frames: int = 5, fps: float = 25.0, seed: int = 0) -> SignClip:
@@ -79,15 +79,54 @@ def test_pose_format_draws_the_figure(tmp_path):
     positions[1, right] = positions[1, left] + np.float32([0.1, 0, 0])  # nearer to the viewer
     SignClip(positions, np.ones((2, 79)), 25).save(tmp_path / "a.pose")
     pictures = list(PoseVisualizer(Pose.read((tmp_path / "a.pose").read_bytes())).draw())
-    red, blue = ([(p[..., c].astype(int) - p[..., 2 - c] > 100) for p in pictures] for c in (2, 0))
+
+    def coloured(picture, colours):
+        return np.any([(picture == palette.rgb(colour)[::-1]).all(axis=-1) for colour in colours], axis=0)
+
+    red, blue = ([coloured(p, palette.FINGERS[side]) for p in pictures] for side in ("left", "right"))
 
     height, width = pictures[0].shape[:2]
     (red_y, red_x), (blue_y, blue_x) = np.nonzero(red[0]), np.nonzero(blue[0])
     assert red_x.min() > width / 2 > blue_x.max() and red_y.min() > height / 2 and blue_y.max() < height - 1
-    face = palette.rgb(palette.GROUPS["face"])[::-1]
-    face_y = np.nonzero((pictures[0] == face).all(axis=-1))[0]
+    face_y = np.nonzero(coloured(pictures[0], [palette.GROUPS["face"]]))[0]
     assert face_y.min() > 0 and face_y.max() < height / 2
     assert blue[1].sum() > 0.9 * blue[0].sum() and red[1].sum() < 0.1 * red[0].sum()
+
+
+def test_programs_for_mediapipe_find_their_points(tmp_path):
+    """pose-format's own functions, which know MediaPipe Holistic by its names."""
+    from pose_format import Pose
+    from pose_format.utils import generic
+
+    clip = SignClip(make_clip().positions, np.ones((5, 79)), 25)
+    clip.save(tmp_path / "a.pose")
+    pose = Pose.read((tmp_path / "a.pose").read_bytes())
+    assert generic.detect_known_pose_format(pose) == "holistic"
+    found = [pose.header.get_point_index(*shoulder) for shoulder in generic.pose_shoulders(pose.header)]
+    found += generic.hands_indexes(pose.header)
+    for side in ("left", "right"):
+        found += [generic.get_body_hand_wrist_index(pose, side), generic.get_hand_wrist_index(pose, side)]
+    names = ("right_shoulder", "left_shoulder", "left_middle_mcp", "right_middle_mcp")
+    names += ("left_wrist", "left_hand_root", "right_wrist", "right_hand_root")
+    image = np.stack((clip.positions[..., 1] + 0.8, 0.8 - clip.positions[..., 2], -clip.positions[..., 0]), axis=-1)
+    for index, name in zip(found, names, strict=True):
+        np.testing.assert_allclose(
+            pose.body.data.data[:, 0, index], 1000 * image[:, skeleton.INDEX[name]], atol=1e-3, err_msg=name
+        )
+    # The form that corpora and models of sign language have: 8 points of the body, 128 of the face, 21 of each hand.
+    assert [len(part.points) for part in generic.reduce_holistic(pose).header.components] == [8, 128, 21, 21]
+
+
+def test_a_mirrored_point_of_the_face_is_the_other_sides():
+    """By the map of MediaPipe's mesh onto its mirror image: what is ours on the left has its partner on the right."""
+    names = skeleton.KEYPOINTS[skeleton.GROUPS["face"]]
+    mesh = dict(zip(names, holistic.GROUPS["face"][1], strict=True))
+    mirror = {"127": "356", "58": "288", "149": "378", "63": "293", "66": "296", "33": "263", "133": "362"}
+    mirror |= {"61": "291", "39": "269", "37": "267", "84": "314"}
+    for name in names:
+        if "right" in name:
+            assert mirror[mesh[name]] == mesh[name.replace("right", "left")], name
+    assert len(set(mesh.values())) == 26
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".pose"])
@@ -106,8 +145,21 @@ def test_broken_files_are_named(tmp_path, suffix):
 def test_other_keypoints_are_refused(tmp_path):
     clip, names = make_clip(), np.array(skeleton.KEYPOINTS[::-1])
     np.savez(tmp_path / "a.npz", positions=clip.positions, confidence=clip.confidence, fps=25.0, keypoints=names)
-    with pytest.raises(ClipError, match="other keypoints"):
+    with pytest.raises(OtherLayoutError, match="other keypoints"):
         SignClip.load(tmp_path / "a.npz")
+
+
+def test_another_scale_is_refused(tmp_path):
+    """As of a file of ours that another program has scaled: its metres would be wrong."""
+    from pose_format import Pose
+
+    make_clip().save(tmp_path / "a.pose")
+    pose = Pose.read((tmp_path / "a.pose").read_bytes())
+    pose.header.dimensions.width = 800
+    with open(tmp_path / "b.pose", "wb") as file:
+        pose.write(file)
+    with pytest.raises(OtherLayoutError, match="another scale"):
+        SignClip.load(tmp_path / "b.pose")
 
 
 def test_a_file_with_two_people_is_refused(tmp_path):

@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from text2sign_ros import cli
 from text2sign_ros.ros import parameters
+from text2sign_ros.ros.play_node import PlayNode
 from text2sign_ros.ros.player_node import PlayerNode
 from text2sign_ros.ros.retarget_node import RetargetNode
 from text2sign_ros.ros.signer_node import SignerNode
 from text2sign_ros.ros.simulated_robot_node import SimulatedRobotNode
-from text2sign_ros.wire import retarget_health, robot_health
+from text2sign_ros.wire import bags, retarget_health, robot_health
 from text2sign_ros.wire.diagnosis import Condition, assess
 from text2sign_ros.wire.robot_health import Health
 
 PAGES = {
-    name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("node", "player", "simulated_robot", "retarget_node")
+    name: (ROOT / "docs" / f"{name}.md").read_text()
+    for name in ("node", "player", "simulated_robot", "retarget_node", "files")
 }
 INACTIVE, ACTIVE = Condition("inactive"), Condition("active")
 
@@ -30,6 +33,7 @@ INACTIVE, ACTIVE = Condition("inactive"), Condition("active")
     [
         ("node", parameters.SIGNER),
         ("player", parameters.PLAYER),
+        ("files", parameters.PLAY),
         ("simulated_robot", parameters.SIMULATED_ROBOT),
         ("retarget_node", parameters.RETARGET),
     ],
@@ -83,6 +87,16 @@ def test_topics_of_the_simulated_robot(local_node: Callable) -> None:
         assert f"`{name}`" in PAGES["simulated_robot"], f"docs/simulated_robot.md says nothing of {name}"
 
 
+def test_topics_of_play(local_node: Callable) -> None:
+    for name in _own(local_node(lambda **options: PlayNode(lambda: iter(()), **options))):
+        assert f"`{name.removeprefix('/')}`" in PAGES["files"], f"docs/files.md says nothing of {name}"
+
+
+def test_the_suffixes_that_can_be_written_and_played() -> None:
+    rows = set(re.findall(r"^\| `(\.\w+)`", PAGES["files"], re.MULTILINE))
+    assert rows == {*cli._SUFFIXES, *bags.SUFFIXES}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -132,7 +146,7 @@ def test_every_assessment_of_retarget_is_explained(change: dict) -> None:
     assert any(f"`{' '.join(words)}" in row for row in rows), f"{said} is not on the page"
 
 
-def _own(node: PlayerNode | SignerNode | SimulatedRobotNode | RetargetNode) -> set[str]:
+def _own(node: PlayerNode | PlayNode | SignerNode | SimulatedRobotNode | RetargetNode) -> set[str]:
     """Topics and services that are not those of every node."""
     entities = [*node.publishers, *node.subscriptions]
     names = {entity.topic_name for entity in entities} | {service.srv_name for service in node.services}

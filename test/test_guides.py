@@ -152,6 +152,7 @@ def start(program: str, folder: Path) -> subprocess.Popen:
         return subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, cwd=folder, env=environment)
 
 
+@pytest.mark.slow
 def test_the_tutorials_program_follows_the_wrist(
     run_signer: Callable[..., Process], companion: Companion, bundle: Path, tmp_path: Path
 ) -> None:
@@ -199,6 +200,7 @@ def test_the_tutorials_program_follows_the_wrist(
     np.testing.assert_allclose(np.array(shown, float), signed[[*frames]], atol=6e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["how_to/voice_pipeline.md", "client.md"])
 def test_programs_of_clients(run_signer: Callable[..., Process], tmp_path: Path, page: str) -> None:
     program = blocks(ROOT / "docs" / page, "python")[0]

@@ -35,7 +35,7 @@ DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
 # installed.
 EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["files"]}
 EXTRAS |= {"retarget": ["robot"], "clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
-EXTRAS |= {"film.py": ["files"]}
+EXTRAS |= {"film.py": ["files"], "bags.py": ["files"], "pose_files.py": ["files"]}
 
 
 def imports(path: Path) -> set[str]:
@@ -160,14 +160,14 @@ def test_signing_never_imports_torch():
 
 
 def test_a_node_needs_no_extra_for_files():
-    """What only pictures and .pose files need is imported by what draws, and by nothing that a node has."""
+    """What only pictures, .pose files and bags need is imported by what draws, and by nothing that a node has."""
     draws = ("text2sign_ros.drawing", "text2sign_ros.retarget.film", "text2sign_ros.bench", "text2sign_ros.ros.demo")
     draws += ("text2sign_ros.ros.robot_demo",)
     script = (
         "import importlib, sys\n"
         "for name in sys.argv[1:]:\n"
         "    importlib.import_module(name)\n"
-        "    files = {'PIL', 'av', 'pose_format'} & set(sys.modules)\n"
+        "    files = {'PIL', 'av', 'pose_format', 'rosbags'} & set(sys.modules)\n"
         "    assert not files, f'{name} imports {files}'\n"
     )
     nodes = [name for name in modules(learning=False) if not name.startswith(draws)]
@@ -223,7 +223,7 @@ def test_imported_packages_are_declared():
                 assert name in ros, f"{path.name} imports {name}, which package.xml lacks"
             else:
                 more = EXTRAS.get(path.parent.name, []) + EXTRAS.get(path.name, [])
-                extras = ["", "cpu", *(["train"] if is_learning(path) else more)]
+                extras = ["", "cpu", *(["train"] if is_learning(path) else []), *more]
                 available = set().union(*(declared[extra] for extra in extras))
                 distribution = DISTRIBUTION.get(name, name.replace("_", "-"))
                 assert distribution in available, f"{path.name} imports {name}, which setup.py lacks"
@@ -250,7 +250,7 @@ def test_the_changelog_is_catkins():
 def test_a_robot_that_only_signs_installs_no_torch_and_chooses_its_runtime():
     declared = requirements()
     assert not declared[""] & {"torch", "transformers", "onnxruntime", "onnxruntime-gpu"}
-    assert not declared[""] & declared["files"] and {"av", "pillow", "pose-format"} == declared["files"]
+    assert not declared[""] & declared["files"] and {"av", "pillow", "pose-format", "rosbags"} == declared["files"]
     assert not any(name.startswith(("ros-", "rclpy")) for names in declared.values() for name in names)
     chosen = {"cpu", "gpu", "jetpack6", "jetpack7", "tensorrt"}
     assert set(declared) == chosen | {"", "files", "train", "bench", "docs", "robot", "robots", "viewer", "test"}

@@ -180,7 +180,7 @@ def expected(motion: Sequence[trajectory.Trajectory], at_ns: int) -> np.ndarray:
     return path[before] + (place - before) * (path[after] - path[before])
 
 
-@pytest.mark.parametrize("rate", [1.0, 0.5])
+@pytest.mark.parametrize("rate", [1.0, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_a_player_on_the_clock_of_the_bag_shows_it(
     run_player: Callable[..., Process], bag: Bag, recorded: list[Recorded], rate: float
 ) -> None:
@@ -207,7 +207,7 @@ def test_it_can_be_looped(run_player: Callable[..., Process], bag: Bag, recorded
     bag.watch()
     for _ in range(2):
         before = len(bag.shown)
-        bag.play(recorded)
+        bag.play(recorded, rate=2.0)
         bag.until(lambda before=before: farthest(bag.shown[before:]) > 0.3 if bag.shown[before:] else False, "HELLO")
     np.testing.assert_allclose(positions(bag.shown[-1]), REST_POSE, atol=1e-5)
 
@@ -217,7 +217,7 @@ def test_a_plain_replay_is_refused(run_player: Callable[..., Process], bag: Bag,
     player = run_player()
     player.wait_for("ready")
     bag.watch()
-    bag.play(recorded, clock=False)
+    bag.play(recorded, rate=4.0, clock=False)
     assert "WARN" in player.wait_for("a chunk arrived .* s after its end; .* another clock")
     bag.until(lambda: bag.said.get("chunks refused") == str(len(chunks(recorded))), "all chunks to be refused")
     assert farthest(bag.shown) < 1e-5

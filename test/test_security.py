@@ -22,9 +22,11 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node, NodeNameNonExistentError
 from std_msgs.msg import String
 
+from text2sign_ros.clip import SignClip
 from text2sign_ros.inference.backends.base import BackendError
 from text2sign_ros.inference.backends.onnx import session
 from text2sign_ros.ros import signer_node
+from text2sign_ros.skeleton import REST_POSE
 from text2sign_ros.wire import trajectory
 from text2sign_ros.wire.intake import BURST
 from text2sign_ros.wire.textlog import LINES
@@ -85,11 +87,15 @@ def seen(observer: Node, name: str) -> Access:
         return {}
 
 
-@pytest.mark.parametrize("name", ["signer", "player", "simulated_robot", "retarget"])
+@pytest.mark.parametrize("name", ["signer", "player", "play", "simulated_robot", "retarget"])
 def test_the_policy_allows_what_the_node_has_open_and_no_more(
-    name: str, run_module: Callable[..., Process], companion: Auditor
+    name: str, run_module: Callable[..., Process], companion: Auditor, tmp_path: Path
 ) -> None:
-    process = run_module(f"text2sign_ros.ros.{name}_node", "--ros-args", "-p", "use_sim_time:=true")
+    command = [f"text2sign_ros.ros.{name}_node"]
+    if name == "play":
+        SignClip(REST_POSE[None].repeat(9, axis=0), np.ones((9, 79)), 25).save(tmp_path / "rest.npz")
+        command = ["text2sign_ros.cli", "play", str(tmp_path / "rest.npz")]
+    process = run_module(*command, "--ros-args", "-p", "use_sim_time:=true")
     process.wait_for("ready: ")
     wanted = allowed(f"/{name}")
     # Not importlib.util.find_spec, which also finds what an earlier test has imported from elsewhere.
@@ -133,9 +139,12 @@ FLOODS = {
     ]
     * 300,
 }
+SLOW_FLOODS = {"nothing to sign", "long"}
 
 
-@pytest.mark.parametrize("flood", FLOODS)
+@pytest.mark.parametrize(
+    "flood", [pytest.param(name, marks=pytest.mark.slow if name in SLOW_FLOODS else ()) for name in FLOODS]
+)
 def test_a_flood_of_texts_is_counted_and_neither_stops_the_motion_nor_fills_the_log(
     flood: str, run_signer: Callable[..., Process], companion: Auditor
 ) -> None:

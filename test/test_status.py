@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
+import numpy as np
 import pytest
-from action_msgs.msg import GoalStatus, GoalStatusArray
+from action_msgs.msg import GoalInfo, GoalStatus, GoalStatusArray
+from builtin_interfaces.msg import Time
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import String
+from unique_identifier_msgs.msg import UUID
 
 from text2sign_ros.inference.engine import Outcome
-from text2sign_ros.ros.status import HISTORY, Goals
+from text2sign_ros.wire import messages
+from text2sign_ros.wire.goals import HISTORY, Goals
+from text2sign_ros.wire.messages import MessageError
+from text2sign_ros.wire.tracker import GoalState, Status
 
 
 @pytest.fixture
@@ -19,8 +29,8 @@ def published() -> list[GoalStatusArray]:
 
 @pytest.fixture
 def goals(published: list[GoalStatusArray]) -> Goals:
-    # Through bytes, as over the wire: a later change must not reach what was published before.
-    return Goals(lambda message: published.append(deserialize_message(serialize_message(message), GoalStatusArray)))
+    # Through bytes, as over the wire.
+    return Goals(lambda states: published.append(deserialize_message(messages.goals(states), GoalStatusArray)))
 
 
 def states(message: GoalStatusArray) -> list[int]:
@@ -59,3 +69,37 @@ def test_open_goals_are_aborted_at_close(goals: Goals, published: list[GoalStatu
     goals.close()
     goals.accept(uuid.uuid4())
     assert len(published) == count
+
+
+STATES = st.builds(GoalState, st.uuids(), st.sampled_from(Status), st.integers(0, 2**31 * 10**9 - 1))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(STATES, max_size=5))
+def test_the_bytes_are_rclpys(states: list[GoalState]) -> None:
+    message = GoalStatusArray()
+    for state in states:
+        info = GoalInfo(goal_id=UUID(uuid=np.frombuffer(state.id.bytes, np.uint8)))
+        info.stamp = Time(sec=state.stamp_ns // 10**9, nanosec=state.stamp_ns % 10**9)
+        message.status_list.append(GoalStatus(goal_info=info, status=int(state.status)))
+    data = messages.goals(states)
+    theirs = serialize_message(message)
+    assert len(data) == len(theirs), "the same but for the padding, which is not set there"
+    assert deserialize_message(data, GoalStatusArray) == message
+    assert messages.read_goals(theirs) == messages.read_goals(data) == tuple(states)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text())
+def test_the_bytes_of_a_string_are_those_of_rclpy(text: str) -> None:
+    text = text.replace("\0", "").encode("utf-8", "replace").decode()
+    assert messages.string(text) == serialize_message(String(data=text))
+    assert messages.read_string(messages.string(text)) == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.binary(max_size=60), st.binary(max_size=60).map(lambda end: b"\0\1\0\0" + end)))
+def test_other_bytes_raise_nothing_else(data: bytes) -> None:
+    for read in (messages.read_string, messages.read_goals):
+        with suppress(MessageError):
+            read(data)

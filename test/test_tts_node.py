@@ -291,6 +291,7 @@ def say() -> Iterator[Callable[..., subprocess.Popen]]:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_a_program_for_a_robots_voice_needs_only_a_remapping(
     run_signer: Callable[..., Process], say: Callable[..., subprocess.Popen], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""The command `text2sign`: sign, vocabulary, corpus, train, export, evaluate, bench, robot."""
+"""The command `text2sign`: sign, play, vocabulary, corpus, train, export, evaluate, bench, robot."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 # Import nothing else here: `--help` and the messages about missing extras must work without third-party packages.
 from text2sign_ros import extras
@@ -19,17 +19,29 @@ from text2sign_ros.resources import default_bundle, version
 
 if TYPE_CHECKING:
     from text2sign_ros.clip import SignClip
+    from text2sign_ros.inference.engine import Utterance
     from text2sign_ros.inference.signer import Signer
+    from text2sign_ros.motion.chunks import Chunk
     from text2sign_ros.motion.limits import Limits
+    from text2sign_ros.motion.timeline import Part
+    from text2sign_ros.wire.recording import Message
 
-    Writer = Callable[[SignClip, Sequence[tuple[str, int]], Path], None]
-    """(motion, its captions, the file)"""
+    Writer = Callable[["_Signed", Path], None]
 
-_SUFFIXES = (".npz", ".pose", ".png", ".mp4")
+_SUFFIXES = (".npz", ".pose", ".mcap", ".png", ".mp4")
 
 
 class UsageError(Text2SignError):
     """The command line asks for something impossible."""
+
+
+class _Signed(NamedTuple):
+    """A text that was signed."""
+
+    utterance: Utterance
+    chunks: list[Chunk]
+    clip: SignClip
+    parts: list[Part]
 
 
 class _Version(argparse.Action):
@@ -46,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="text2sign: %(message)s")
     logging.getLogger("text2sign_ros").setLevel(logging.INFO)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except BrokenPipeError:  # what reads the output, such as head, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
         return 1
@@ -61,7 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,6 +114,24 @@ def _parser() -> argparse.ArgumentParser:
         help="print a JSON object per text: what was done, and which frames show which sign",
     )
     sign.set_defaults(run=_sign)
+
+    play = commands.add_parser("play", help="play a file on the topics of a signer (needs ROS 2)")
+    play.add_argument(
+        "file",
+        type=Path,
+        help="what `text2sign sign` wrote (.npz, .pose, .mcap); a bag of `ros2 bag record` (a folder, .mcap, .db3); "
+        "or a .pose file of MediaPipe Holistic, which is lifted to metres",
+    )
+    play.add_argument("--topic", default="", metavar="NAME", help="the motion's topic, where a bag has several")
+    play.add_argument("--loop", action="store_true", help="start again at the end")
+    play.add_argument(
+        "--ros-args",
+        nargs=argparse.REMAINDER,
+        default=[],
+        metavar="...",
+        help="arguments of ROS 2, the last ones: -p use_sim_time:=true, -r __ns:=/left; parameters: docs/files.md",
+    )
+    play.set_defaults(run=_play)
 
     vocabulary = commands.add_parser("vocabulary", help="list the signs of a bundle")
     vocabulary.add_argument("--bundle", type=Path, help="folder of the model; default: models/asl")
@@ -258,32 +287,45 @@ def _writer(suffix: str) -> Writer:
     """The function that writes files of this suffix; its imports happen now, before anything is signed."""
     if suffix in (".png", ".mp4"):
         from text2sign_ros import drawing
+        from text2sign_ros.motion.timeline import captions
 
-        return drawing.contact_sheet if suffix == ".png" else drawing.video
+        draw = drawing.contact_sheet if suffix == ".png" else drawing.video
+        return lambda signed, path: draw(signed.clip, captions(signed.parts), path)
+    if suffix == ".mcap":
+        import rosbags.rosbag2  # noqa: F401
+
+        from text2sign_ros.wire import bags, recording
+
+        return lambda signed, path: bags.write(
+            path, recording.messages_of(signed.utterance, signed.chunks, time.time_ns())
+        )
     if suffix == ".pose":
         import pose_format  # noqa: F401
-    return lambda clip, captions, path: clip.save(path)
+    return lambda signed, path: signed.clip.save(path)
 
 
 def _sign_one(signer: Signer, text: str, out: Path, write: Writer, options: argparse.Namespace) -> None:
     import numpy as np
 
     from text2sign_ros.clip import SignClip
-    from text2sign_ros.motion.timeline import Timeline, captions
+    from text2sign_ros.inference.engine import Style, Utterance, sign
+    from text2sign_ros.motion.timeline import complete
     from text2sign_ros.wire.captions import seconds
 
     began = time.perf_counter()
-    plan, timeline = signer.plan(text), Timeline()
-    pieces, first = [], 0.0
-    for piece in signer.stream(plan, seed=options.seed, limits=_limits(options), timeline=timeline):
-        first = first or time.perf_counter() - began
-        pieces.append(piece)
-    total = time.perf_counter() - began
+    utterance = Utterance(text, Style(seed=options.seed, limits=_limits(options)))
+    plan, chunks = signer.plan(text), []
+    for chunk in sign(signer, plan, utterance.style):
+        utterance.first_chunk = utterance.first_chunk or time.perf_counter() - began
+        chunks.append(chunk)
+    utterance.work = total = time.perf_counter() - began
+    utterance.warnings = plan.warnings
     for warning in plan.warnings:
         print(f"text2sign: warning: {warning}", file=sys.stderr)
-    positions, parts = np.concatenate(pieces), timeline.take()
+    positions = np.concatenate([chunk.positions for chunk in chunks])
+    parts = complete(part for chunk in chunks for part in chunk.parts)
     clip = SignClip(positions, np.ones(positions.shape[:2], np.float32), signer.fps)
-    write(clip, captions(parts), out)
+    write(_Signed(utterance, chunks, clip, parts), out)
     summary = {
         "text": text,
         "out": str(out),
@@ -291,7 +333,7 @@ def _sign_one(signer: Signer, text: str, out: Path, write: Writer, options: argp
         "frames": len(clip),
         "fps": clip.fps,
         "keypoints": positions.shape[1],
-        "first_segment_ms": round(1000 * first, 1),
+        "first_segment_ms": round(1000 * utterance.first_chunk, 1),
         "total_ms": round(1000 * total, 1),
         "real_time_factor": round(total / clip.duration, 4),
         "backend": signer.backend,
@@ -305,6 +347,49 @@ def _sign_one(signer: Signer, text: str, out: Path, write: Writer, options: argp
     else:
         said = " | ".join(segment.text for segment in plan.segments)
         print(f"{out}: {len(clip)} frames, {clip.duration:.1f} s, signed in {total:.2f} s: {said}")
+
+
+def _play(options: argparse.Namespace) -> int:
+    from text2sign_ros.motion.chunks import ChunkError
+    from text2sign_ros.wire import bags, recording
+
+    path: Path = options.file
+    is_bag = path.is_dir() or path.suffix in bags.SUFFIXES
+    if options.topic and not is_bag:
+        raise UsageError(f"--topic names a topic of a bag, and {path} is none")
+    if not is_bag and path.suffix not in (".npz", ".pose"):
+        raise UsageError(f"can't play {path}: it must be a folder or end in .npz, .pose, {', '.join(bags.SUFFIXES)}")
+    clip = None if is_bag else _clip(path)
+
+    def read() -> Iterator[Message]:
+        return bags.read(path, options.topic) if clip is None else recording.messages_of_clip(clip)
+
+    try:
+        seconds = recording.check(read())
+    except (recording.RecordingError, ChunkError) as error:
+        raise UsageError(f"{path} can't be played: {error}") from error
+    try:
+        from text2sign_ros.ros import play_node
+    except ModuleNotFoundError as error:
+        if error.name != "rclpy":
+            raise
+        raise UsageError("play needs ROS 2: source its setup file, or install its wheels (README.md)") from error
+    print(f"{path}: {seconds:.1f} s")
+    return play_node.run(read, ["--ros-args", *options.ros_args] if options.ros_args else [], loop=options.loop)
+
+
+def _clip(path: Path) -> SignClip:
+    """A clip of ours, or what MediaPipe Holistic has seen."""
+    from text2sign_ros.clip import OtherLayoutError, SignClip
+
+    try:
+        return SignClip.load(path)
+    except OtherLayoutError:
+        if path.suffix != ".pose":
+            raise
+        from text2sign_ros.corpora import pose_files
+
+        return pose_files.read(path)
 
 
 def _vocabulary(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 MODULES: dict[str, tuple[str, ...]] = {
     "": ("num2words", "numpy", "tokenizers", "yaml"),
     "cpu": ("onnxruntime",),
-    "files": ("PIL", "av", "pose_format"),
+    "files": ("PIL", "av", "pose_format", "rosbags"),
     "train": (
         *("accelerate", "all_minilm_l6_v2", "matplotlib", "onnx", "onnxscript", "rapidfuzz", "rouge_score"),
         *("sacrebleu", "scipy", "simplemma", "sklearn", "torch", "tqdm", "transformers"),

@@ -21,6 +21,16 @@ WARM, COOL, GREY = ARM["left"], ARM["right"], "#9aa5b1"
 """Curves of a chart: the main one, a second one, and the reference."""
 
 
+def points(group: str) -> list[str]:
+    """A colour for each keypoint of one of ``skeleton.GROUPS``, in order; fingers are distinguished."""
+    if group == "body":
+        return [FAINT] * 5 + [ARM["left"], ARM["right"]] * 3
+    if group == "face":
+        return [GROUPS["face"]] * 26
+    side = group.removesuffix("_hand")
+    return [ARM[side], *(colour for colour in FINGERS[side] for _ in range(4))]
+
+
 def rgb(colour: str) -> tuple[int, int, int]:
     """Red, green and blue, 0 to 255."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))

@@ -26,9 +26,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from text2sign_ros import skeleton
 from text2sign_ros.clip import ClipError, SignClip
 from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind, Unit
 from text2sign_ros.corpora.resampling import resample
@@ -123,20 +120,7 @@ def _prepared(clip: SignClip) -> SignClip:
     """At ``FPS``, with canonical bone lengths and without gaps."""
     if len(clip) < 2:
         raise CorpusError(f"the clip has {len(clip)} frames; at least 2 are needed")
-    clip = SignClip(_filled(clip), clip.confidence, clip.fps)
+    clip = SignClip(clip.filled(), clip.confidence, clip.fps)
     if clip.fps != FPS:
         return resample(clip)
     return SignClip(kinematics.with_canonical_lengths(clip.positions), clip.confidence, FPS)
-
-
-def _filled(clip: SignClip) -> np.ndarray:
-    """Positions (T, 79, 3), unseen keypoints interpolated linearly; one that is never seen gets its rest position."""
-    positions, frames = clip.positions.copy(), np.arange(len(clip))
-    for keypoint in np.flatnonzero((clip.confidence == 0).any(axis=0)):
-        seen = np.flatnonzero(clip.confidence[:, keypoint] > 0)
-        if len(seen):
-            for axis in range(3):
-                positions[:, keypoint, axis] = np.interp(frames, seen, clip.positions[seen, keypoint, axis])
-        else:
-            positions[:, keypoint] = skeleton.REST_POSE[keypoint]
-    return positions

@@ -87,10 +87,10 @@ def lift(
             forward = -hand_depth * (hand[..., 2] - hand[:, :1, 2])
             points = np.stack((forward, hand[..., 0], -aspect * hand[..., 1]), axis=-1)
             group = skeleton.GROUPS[f"{name}_hand"]
-            for parent, child in kinematics.CHAIN:
-                if group.start <= parent < group.stop:
-                    bone = points[:, child - group.start] - points[:, parent - group.start]
-                    directions[:, arm[child]] = kinematics.unit(_smooth(bone, 0.5))
+            bones = [(parent, child) for parent, child in kinematics.CHAIN if group.start <= parent < group.stop]
+            parents, children = np.array(bones).T
+            along = points[:, children - group.start] - points[:, parents - group.start]
+            directions[:, [arm[child] for _, child in bones]] = kinematics.unit(_smooth(along, 0.5))
         confidence[~hand_seen, skeleton.GROUPS[f"{name}_hand"]] = 0.0
         elbow = _smooth(image[:, _ELBOWS[side]] - image[:, _SHOULDERS[side]], 0.7)
         forearm = _smooth(wrist - image[:, _ELBOWS[side]], 0.5)
@@ -134,6 +134,8 @@ def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
 def fill(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """(T, …) values, interpolated linearly over the frames that are not ``seen`` (T,), and constant beyond the ends."""
     at = np.flatnonzero(seen)
+    if len(at) == len(values):
+        return values
     flat = values.reshape(len(values), -1)
     frames = np.arange(len(values))
     return np.stack([np.interp(frames, at, column[at]) for column in flat.T], axis=1).reshape(values.shape)

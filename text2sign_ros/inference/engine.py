@@ -133,6 +133,14 @@ class Notice(Enum):
 Item = tuple[Utterance, Chunk | Notice]
 
 
+def sign(signer: Signer, plan: Plan, style: Style) -> Iterator[Chunk]:
+    """The chunks of a plan with their parts, signed as they are asked for."""
+    timeline = Timeline()
+    pieces = signer.stream(plan, seed=style.seed, limits=style.limits, timeline=timeline)
+    for chunk in chunks(pieces, signer.fps, style.frames_per_chunk):
+        yield replace(chunk, parts=timeline.take(chunk.start + len(chunk)))
+
+
 def never() -> int:
     """For a consumer from which no motion can be taken back."""
     return 2**63
@@ -520,11 +528,8 @@ class SigningEngine:
             return None
 
     def _sign(self, utterance: Utterance) -> Iterator[Chunk]:
-        style, plan, began = utterance.style, self._plans[utterance], time.perf_counter()
-        timeline = Timeline()
-        pieces = self._signer.stream(plan, seed=style.seed, limits=style.limits, timeline=timeline)
-        for chunk in chunks(pieces, self._signer.fps, style.frames_per_chunk):
-            chunk = replace(chunk, parts=timeline.take(chunk.start + len(chunk)))
+        plan, began = self._plans[utterance], time.perf_counter()
+        for chunk in sign(self._signer, plan, utterance.style):
             now = time.perf_counter()
             utterance.work += now - began
             utterance.first_chunk = utterance.first_chunk or utterance.work

@@ -150,6 +150,11 @@ class Timeline:
             part.last = part.end
 
 
+def complete(taken: Iterable[Part]) -> list[Part]:
+    """The parts of a motion in the order of their starts, from what was taken of it bit by bit."""
+    return list({(part.kind, part.text, part.start): part for part in taken}.values())
+
+
 def captions(parts: Iterable[Part]) -> list[tuple[str, int]]:
     """(text, frames) of each sign with its pause, in order; the return to rest has no text.
 

@@ -149,6 +149,17 @@ PLAYER = (
     ),
 )
 
+PLAY = (
+    Setting("lead_time", 0.2, "Seconds that a chunk is sent ahead of its stamp.", (0.05, 60), when="start"),
+    Setting(
+        "start_delay",
+        1.0,
+        "Seconds from when somebody receives the motion to its start, for others to find it too.",
+        (0, 60),
+        when="start",
+    ),
+)
+
 SIMULATED_ROBOT = (
     Setting("robot", "gr3", "Its description: a file, or the name of one in config/robots.", when="start"),
     Setting("topic", "", "Topic of the trajectories; empty: the controller's, by the description.", when="start"),
@@ -255,4 +266,4 @@ def table(settings: Iterable[Setting]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(SIGNER), table(PLAYER), table(SIMULATED_ROBOT), table(RETARGET), sep="\n")
+    print(table(SIGNER), table(PLAYER), table(PLAY), table(SIMULATED_ROBOT), table(RETARGET), sep="\n")

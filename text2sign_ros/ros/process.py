@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
 import rclpy
@@ -31,6 +31,7 @@ def run(
     *,
     about: str | None = None,
     settings: Iterable[Setting] = (),
+    arguments: Sequence[str] | None = None,
 ) -> int:
     """Spin a node, with the process's command line, until SIGINT or SIGTERM.
 
@@ -41,6 +42,7 @@ def run(
         make: creates the node, and registers its cleanup with the stack.
         executor: creates the executor that spins it.
         about, settings: what the program does, and the node's parameters, for `--help`.
+        arguments: the command line, its first word the program; None: the process's.
 
     Returns:
         Exit code: 0 after a signal, 1 if the node can't start, after one line that says why.
@@ -50,12 +52,13 @@ def run(
             that names them.
     """
     signals.hold()
+    arguments = sys.argv if arguments is None else arguments
     try:
-        if _parser(name, about, settings).parse_args(remove_ros_args(sys.argv)[1:]).version:
+        if _parser(name, about, settings).parse_args(remove_ros_args(arguments)[1:]).version:
             print(f"text2sign_ros {version()}")
             return 0
         log_folder.ensure(name)
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
     except (Text2SignError, RuntimeError) as error:  # the latter rclpy's: it can't read arguments or a parameters file
         print(f"{name}: {error}", file=sys.stderr)
         return 1

@@ -32,10 +32,11 @@ from text2sign_ros.ros.output import TrajectoryOutput
 from text2sign_ros.ros.overrides import warn_of_unknown_qos
 from text2sign_ros.ros.rosout import capture_logs, forward
 from text2sign_ros.ros.speech import LiveSpeech, Speech
-from text2sign_ros.ros.status import Goals
 from text2sign_ros.ros.tts import TTS, TtsServer
+from text2sign_ros.wire import messages
 from text2sign_ros.wire.captions import Captioner, Captions
 from text2sign_ros.wire.diagnosis import Assessment, Condition, assess
+from text2sign_ros.wire.goals import Goals
 from text2sign_ros.wire.intake import LIMITS, Intake
 from text2sign_ros.wire.layout import layout
 from text2sign_ros.wire.reports import Reports
@@ -149,7 +150,7 @@ class SignerNode(ManagedNode):
                 tts.on_captions(changed)
 
         captions, self._schedule = Captioner(signer.fps, on_captions), Schedule()
-        goals = Goals(lambda message: status.publish(message) if self.context.ok() else None)
+        goals = Goals(lambda states: status.publish(messages.goals(states)) if self.context.ok() else None)
         stack.callback(goals.close)
         stack.callback(captions.close)
         self._reports = Reports(goals, captions, self._statistics, self._log, signer.fps, self._monitor.wake)

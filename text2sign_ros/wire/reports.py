@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Protocol
 
 from text2sign_ros.inference.engine import Outcome, Utterance
 from text2sign_ros.motion.chunks import Chunk
 from text2sign_ros.wire.captions import Captioner
+from text2sign_ros.wire.goals import Goals
 from text2sign_ros.wire.statistics import Statistics
 from text2sign_ros.wire.textlog import TextLog
-
-
-class Goals(Protocol):
-    """One goal for each text."""
-
-    def accept(self, id: uuid.UUID) -> None:
-        """A text was received."""
-        ...
-
-    def execute(self, id: uuid.UUID, stamp: int) -> None:
-        """The first chunk of a text was sent, to be played at ``stamp`` (nanoseconds)."""
-        ...
-
-    def end(self, id: uuid.UUID, outcome: Outcome) -> None:
-        """A text ended."""
-        ...
 
 
 class Reports:

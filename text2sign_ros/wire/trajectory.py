@@ -153,3 +153,15 @@ def _string(body: memoryview, at: int) -> tuple[str, int]:
     if length < 1 or end > len(body):
         raise ValueError(f"a string of {length} bytes at offset {at}")
     return str(body[at + 4 : end - 1], "utf-8"), (end + 3) // 4 * 4
+
+
+def stamp_of(data: bytes) -> int:
+    """The stamp of an encoded message, in nanoseconds."""
+    sec, nanosec = struct.unpack_from("<iI", data, len(_ENCAPSULATION))
+    return sec * _SECOND + nanosec
+
+
+def restamped(data: bytes, stamp_ns: int) -> bytes:
+    """The same message with another stamp."""
+    at = len(_ENCAPSULATION)
+    return data[:at] + struct.pack("<iI", *divmod(stamp_ns, _SECOND)) + data[at + 8 :]
