@@ -3,14 +3,15 @@
 Most corpora have no depth, or one that cannot be used (``base.Depth``). Two lifts can be chosen:
 
 "geometric": an arm's bone that looks shorter than it is points toward the viewer, as in front of a camera it nearly
-always does. So does the hand at the wrist; fingers bend to the side of the palm, which the order of the knuckles in the
-picture tells. The head turns as the canonical head must turn to look like the picture. What it cannot know: a hand or an
-arm that points away from the viewer, a palm seen edge-on, and fingers bent backward.
+always does. So does the hand at the wrist; fingers bend to the side of the palm, which the order of the knuckles in
+the picture tells. The head turns as the canonical head must turn to look like the picture. What it cannot know: a
+hand or an arm that points away from the viewer, a palm seen edge-on, and fingers bent backward.
 
 "flat": no depth at all: arms and hands lie in the plane through the shoulders.
 
-Either way the shoulders are ``skeleton.SHOULDER_WIDTH`` apart (median) and level, their middle is the origin of every frame, and bones of
-arms and hands get their canonical length. Missing keypoints are interpolated, and keep confidence 0.
+Either way the shoulders are ``skeleton.SHOULDER_WIDTH`` apart (median) and level, their middle is the origin of every
+frame, and bones of arms and hands get their canonical length. Missing keypoints are interpolated, and keep confidence
+0.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ _NOSE = skeleton.INDEX["nose"]
 _FEWEST = 6
 """Keypoints of the head from which its rotation is found."""
 _EDGE_ON = 0.002
-"""Square metres: twice the area of wrist and outer knuckles in the picture, below which a palm's side is uncertain; it is
-0.0045 when the palm faces the viewer."""
+"""Square metres: twice the area of wrist and outer knuckles in the picture, below which a palm's side is uncertain;
+it is 0.0045 when the palm faces the viewer."""
+_SLIM = 0.9
+"""A finger is at least that long, relative to a canonical one on a palm of its size."""
 _OWN = (0.7, 1.3)
 """A signer's own bone may be that much shorter or longer than the canonical one, relative to the shoulders."""
 
@@ -96,8 +99,8 @@ def lift(recording: Recording, how: str = "geometric") -> SignClip:
 
 
 def scaled(recording: Recording) -> np.ndarray:
-    """(T, 79, 3) metres: the keypoints with the shoulders at their canonical distance (median, in the picture) and their
-    middle at the origin; missing ones are interpolated, those of a hand relative to its wrist.
+    """(T, 79, 3) metres: the keypoints with the shoulders at their canonical distance (median, in the picture) and
+    their middle at the origin; missing ones are interpolated, those of a hand relative to its wrist.
 
     Raises:
         CorpusError: both shoulders are not seen together in any frame.
@@ -144,32 +147,41 @@ def _arm(bone: np.ndarray, length: float, depth: Depth) -> np.ndarray:
     return point_forward(bone[:, 1:], _own_length(bone[:, 1:], length))
 
 
-def _own_length(across: np.ndarray, canonical: float) -> float:
-    """How long this signer's bone is: that of the frames in which it is seen at its longest."""
+def _own_length(across: np.ndarray, canonical: float, least: float = _OWN[0]) -> float:
+    """How long this signer's bone is: that of the frames in which it is seen at its longest.
+
+    Args:
+        across: (T, 2) metres, the bone in the picture.
+        canonical: its canonical length, metres.
+        least: the shortest that it may be, relative to the canonical one.
+    """
     longest = np.percentile(np.linalg.norm(across, axis=-1), 95)
-    return float(np.clip(longest, *(factor * canonical for factor in _OWN)))
+    return float(np.clip(longest, min(least, _OWN[1]) * canonical, _OWN[1] * canonical))
 
 
 def _hand(points: np.ndarray, seen: np.ndarray, side: str, depth: Depth) -> dict[int, np.ndarray]:
     """(T, 3) unit vectors along the bone to each keypoint of a hand (T, 21, 3), metres."""
     root = skeleton.HAND[side].start
-    bones = {b - root: a - root for a, b in kinematics.CHAIN if root <= a < root + 21}
-    lengths = {b - root: length for (_, b), length in zip(kinematics.CHAIN, kinematics.CANONICAL_LENGTHS, strict=True)}
-    palm = _palm(points, side)
+    parents = {b - root: a - root for a, b in kinematics.CHAIN if root <= a < root + 21}
+    lengths = {b - root: float(n) for (_, b), n in zip(kinematics.CHAIN, kinematics.CANONICAL_LENGTHS, strict=True)}
+    bones = {child: _smooth(points[:, child] - points[:, parent], 0.5) for child, parent in parents.items()}
+    if depth in (Depth.HANDS, Depth.FULL):
+        return {child: kinematics.unit(bone) for child, bone in bones.items()}
+    palm, size = _palm(points, side), 0.0
     found = {}
-    for child, parent in bones.items():
-        bone = _smooth(points[:, child] - points[:, parent], 0.5)
-        if depth in (Depth.NONE, Depth.UNSIGNED):
-            ahead = palm if parent > 0 or child == 1 else 1.0  # fingers and thumb bend to the palm's side
-            hidden = np.abs(bone[:, 0])
-            if depth == Depth.NONE:
-                both = seen[:, child] & seen[:, parent]
-                across = bone[both, 1:] if both.any() else bone[:, 1:]
-                own = _own_length(across, float(lengths[child]))
-                square = own**2 - np.square(bone[:, 1:]).sum(axis=-1)
-                hidden = np.sqrt(np.maximum(_smooth(square, 1.5), 0.0))
-            bone = np.concatenate(((ahead * hidden)[:, None], bone[:, 1:]), axis=1)
-        found[child] = kinematics.unit(bone)
+    for child, bone in bones.items():  # those of the palm come first, and give the hand's size
+        parent, across = parents[child], bone[:, 1:]
+        hidden = np.abs(bone[:, 0])
+        if depth == Depth.NONE:
+            both = seen[:, child] & seen[:, parent]
+            measured = across[both] if both.any() else across
+            # A finger that is bent in every frame is as long as the palm says.
+            own = _own_length(measured, lengths[child], _OWN[0] if parent == 0 else _SLIM * size)
+            if parent == 0:
+                size += own / lengths[child] / 5
+            hidden = np.sqrt(np.maximum(_smooth(own**2 - np.square(across).sum(axis=-1), 1.5), 0.0))
+        ahead = palm if parent > 0 or child == 1 else 1.0  # fingers and thumb bend to the palm's side
+        found[child] = kinematics.unit(np.concatenate(((ahead * hidden)[:, None], across), axis=1))
     return found
 
 
@@ -181,11 +193,10 @@ def _palm(points: np.ndarray, side: str) -> np.ndarray:
 
 
 def _head(points: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(T, 37, 3) metres: the head's keypoints where they are in the picture, with the depth of the canonical head turned
-    and scaled to look like it; keypoints that are never seen as the canonical head has them."""
+    """(T, 37, 3) metres: the head's keypoints where they are in the picture, with the depth of the canonical head
+    turned and scaled to look like it; keypoints that are never seen as the canonical head has them."""
     found, known = points[:, _HEAD], seen[:, _HEAD]
-    known = known & known.any(axis=1, keepdims=True)
-    ever = known.any(axis=0)
+    ever = np.asarray(known.any(axis=0))
     if not ever.any():
         return np.tile(_TEMPLATE, (len(points), 1, 1))
     template = _TEMPLATE[ever]
@@ -202,8 +213,8 @@ def _head(points: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def _turned(picture: np.ndarray, template: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations (T, 3, 3) and sizes (T,) of the template (K, 3) that show the picture (T, K, 2), both centred: the affine
-    map of least squares, drawn to one without rotation, made orthogonal."""
+    """Rotations (T, 3, 3) and sizes (T,) of the template (K, 3) that show the picture (T, K, 2), both centred: the
+    affine map of least squares, drawn to one without rotation, made orthogonal."""
     spread = template.T @ template
     pull = 0.1 * np.trace(spread) / 3
     upright = np.array(((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))

@@ -1,12 +1,14 @@
-"""Reader for the pickles of MSKA (Guan et al. 2024): HRNet's COCO-WholeBody-133 for PHOENIX14T, PHOENIX14 and CSL-Daily.
+"""Reader for the pickles of MSKA (Guan et al. 2024): HRNet's COCO-WholeBody-133 for PHOENIX14T, PHOENIX14 and
+CSL-Daily.
 
-A folder with one pickle a split, named after it (``Phoenix-2014T.train``, ``.dev``, ``.test``, or ``train.pkl`` and so on, compressed or not):
-a dictionary by name of dictionaries with ``keypoint`` (T, 133, 3) = x, y in pixels and confidence, ``text``, ``gloss`` and ``name``. The authors'
-code calls ``keypoint.permute``, so that the published arrays are PyTorch tensors; NumPy arrays are read as well. A pickle is never executed
-(``safe_pickle``), but is in memory as a whole. The terms are those of the corpora: PHOENIX14T is CC BY-NC-SA.
+A folder with one pickle a split, named after it (``Phoenix-2014T.train``, ``.dev``, ``.test``, or ``train.pkl`` and
+so on, compressed or not): a dictionary by name of dictionaries with ``keypoint`` (T, 133, 3) = x, y in pixels and
+confidence, ``text``, ``gloss`` and ``name``. The authors' code calls ``keypoint.permute``, so that the published
+arrays are PyTorch tensors; NumPy arrays are read as well. A pickle is never executed (``safe_pickle``), but is in
+memory as a whole. The terms are those of the corpora: PHOENIX14T is CC BY-NC-SA.
 
-The pixels are taken as square, of a picture that is not mirrored; MSKA's own normalisation, which is not isotropic, comes later in
-its code. No file was at hand: the format was read in the authors' code.
+The pixels are taken as square, of a picture that is not mirrored; MSKA's own normalisation, which is not isotropic,
+comes later in its code. No file was at hand: the format was read in the authors' code.
 """
 
 from __future__ import annotations
@@ -63,8 +65,8 @@ def recordings(folder: Path, *, fps: float = 0.0, notes: list[str] | None = None
     """The sentences in the order of the splits and of the pickles.
 
     Raises:
-        CorpusError: there is no pickle; one is damaged, holds something other than arrays and plain containers, or does not follow
-            the format.
+        CorpusError: there is no pickle; one is damaged, holds something other than arrays and plain containers, or
+            does not follow the format.
     """
     files(folder)
     for path, split in _files(folder):

@@ -1,17 +1,20 @@
 """Reader for OpenPose's JSON folders with a table of sentences: How2Sign.
 
-A folder per clip, a file per frame (``<clip>_000000000000_keypoints.json`` and so on) with BODY_25, 21 points of each hand and 70 of the face in
-pixels. The clips' folders lie in the given folder, or in ``json`` or ``openpose_output/json`` below it, or below folders of its splits (as the
-archives of How2Sign unpack). Beside them one or more tables of sentences: How2Sign's own (``how2sign_train.csv``, columns separated by tabs, with
-``SENTENCE_NAME`` and ``SENTENCE``), or two columns without a heading: clip and sentence. A table or folder whose name has train, val,
-dev or test in it is that split, any other is for training.
+A folder per clip, a file per frame (``<clip>_000000000000_keypoints.json`` and so on) with BODY_25, 21 points of each
+hand and 70 of the face in pixels. The clips' folders lie in the given folder, or in ``json`` or
+``openpose_output/json`` below it, or below folders of its splits (as the archives of How2Sign unpack). Beside them
+one or more tables of sentences: How2Sign's own (``how2sign_train.csv``, columns separated by tabs, with
+``SENTENCE_NAME`` and ``SENTENCE``), or two columns without a heading: clip and sentence. A table or folder whose name
+has train, val, dev or test in it is that split, any other is for training.
 
-How2Sign's re-aligned tables (``how2sign_realigned_train.csv``) give other times than those the published clips were cut at. Beside the original
-table of the same split they are used to cut the clips further; what lies outside a clip is not there. Alone they are refused.
+How2Sign's re-aligned tables (``how2sign_realigned_train.csv``) give other times than those the published clips were
+cut at. Beside the original table of the same split they are used to cut the clips further; what lies outside a clip
+is not there. Alone they are refused.
 
-Points are two-dimensional. A point is missing where x, y and confidence are all 0. Hands are never missing: OpenPose guesses
-them, and a low confidence is kept. Confidence exceeds 1 by up to 0.08, and is cut there. The frame rate is not in the files: it follows from
-the table's times where it has any, else it is to be given, and otherwise taken as 25. Terms of How2Sign: CC BY-NC 4.0.
+Points are two-dimensional. A point is missing where x, y and confidence are all 0. Hands are never missing: OpenPose
+guesses them, and a low confidence is kept. Confidence exceeds 1 by up to 0.08, and is cut there. The frame rate is
+not in the files: it follows from the table's times where it has any, else it is to be given, and otherwise taken as
+25. Terms of How2Sign: CC BY-NC 4.0.
 """
 
 from __future__ import annotations
@@ -91,8 +94,8 @@ def recordings(folder: Path, *, fps: float = 0.0, notes: list[str] | None = None
     """The clips in the order of the tables; those without a folder or without enough frames are left out, and noted.
 
     Raises:
-        CorpusError: there is no table or none of its clips; a table or a frame does not follow the format; frames are missing; only a
-            re-aligned table is there.
+        CorpusError: there is no table or none of its clips; a table or a frame does not follow the format; frames are
+            missing; only a re-aligned table is there.
     """
     notes = [] if notes is None else notes
     clips = _clips(folder, notes)
@@ -174,8 +177,8 @@ def _aligned(tables: list[Path]) -> list[_Row]:
     realigned = {row.clip: row for _, is_realigned, rows in parsed if is_realigned for row in rows}
     if realigned and not any(row.times for row in original):
         raise CorpusError(
-            f"{tables[0].parent} has only a re-aligned table; the published clips are cut at the original times, so that the original table "
-            "(how2sign_train.csv and so on) is needed beside it"
+            f"{tables[0].parent} has only a re-aligned table; the published clips are cut at the original times, so "
+            "that the original table (how2sign_train.csv and so on) is needed beside it"
         )
     if not realigned:
         return original

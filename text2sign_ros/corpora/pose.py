@@ -1,16 +1,19 @@
-"""Reader for ``.pose`` files of MediaPipe Holistic: those of sign-language-processing, and of the Public DGS Corpus as they prepare it.
+"""Reader for ``.pose`` files of MediaPipe Holistic: those of sign-language-processing, and of the Public DGS Corpus
+as they prepare it.
 
-A folder of ``.pose`` files, each with its sentence: in ``<name>_metadata.json`` (``sentence: german``, and timed glosses), in ``<name>.txt``, or
-in a table ``sentences.tsv`` or ``sentences.csv`` with columns ``file`` and ``text`` (and ``signer``, ``block``, ``split``). Where nothing names the split, a
-name that begins with train, dev, val or test does.
+A folder of ``.pose`` files, each with its sentence: in ``<name>_metadata.json`` (``sentence: german``, and timed
+glosses), in ``<name>.txt``, or in a table ``sentences.tsv`` or ``sentences.csv`` with columns ``file`` and ``text``
+(and ``signer``, ``block``, ``split``). Where nothing names the split, a name that begins with train, dev, val or test
+does.
 
-Points are found by their names, so that any choice of MediaPipe's will do: all 543 (pose, face, hands), 553 (with irises), 576 and 586 (with
-world landmarks, which are not used), or the 178 of the DGS files. A single component of 178 unnamed points is taken as SLRTP-2025's,
-which has another order (``SLRTP``). MediaPipe's z is in another unit than its x and y: it is multiplied by the header's depth, or by its width if it has no
-depth; how far a hand's points are in front of its wrist is used, z of the body is not (``Depth.HANDS``).
+Points are found by their names, so that any choice of MediaPipe's will do: all 543 (pose, face, hands), 553 (with
+irises), 576 and 586 (with world landmarks, which are not used), or the 178 of the DGS files. A single component of
+178 unnamed points is taken as SLRTP-2025's, which has another order (``SLRTP``). MediaPipe's z is in another unit
+than its x and y: it is multiplied by the header's depth, or by its width if it has no depth; how far a hand's points
+are in front of its wrist is used, z of the body is not (``Depth.HANDS``).
 
-Of the 79 keypoints the sets of 178 lack the nose: nose, tip and base have confidence 0. Eyes are the middles of their corners, and ears where the
-face's outline meets them, if the pose has none. Masked points have confidence 0.
+Of the 79 keypoints the sets of 178 lack the nose: nose, tip and base have confidence 0. Eyes are the middles of their
+corners, and ears where the face's outline meets them, if the pose has none. Masked points have confidence 0.
 """
 
 from __future__ import annotations
@@ -246,7 +249,8 @@ def points_of(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
     """Points (T, 79, 3) and confidence (T, 79) as those of ``Recording``, in the file's unit, and frames per second.
 
     Raises:
-        CorpusError: the file is damaged, shows several people, or has points of something other than MediaPipe Holistic.
+        CorpusError: the file is damaged, shows several people, or has points of something other than MediaPipe
+        Holistic.
         ModuleNotFoundError: ``pose-format`` is missing (extra ``files``).
     """
     pose = _pose(path)
@@ -338,7 +342,8 @@ def _rows(folder: Path, notes: list[str]) -> list[tuple[Path, dict[str, Any]]]:
         rows.append((path, {"signer": "", "block": "", "split": _SPLIT_NAMES[start], **told}))
     if not rows:
         raise CorpusError(
-            f"{folder} has no .pose file with a sentence; give each a <name>.txt or <name>_metadata.json, or write a sentences.tsv"
+            f"{folder} has no .pose file with a sentence; give each a <name>.txt or <name>_metadata.json, or write a "
+            "sentences.tsv"
         )
     if silent:
         notes.append(f"{silent} of {silent + len(rows)} .pose files have no sentence and are left out")

@@ -33,7 +33,8 @@ def read(name: str, folder: Path, *, lift: str = "", fps: float = 0.0, progress:
         fps: of a corpus whose files do not say; 0 takes what its reader assumes.
 
     Raises:
-        CorpusError: no such reader; the corpus is missing or damaged; ``lift`` or ``fps`` is given to a reader that knows both by itself.
+        CorpusError: no such reader; the corpus is missing or damaged; ``lift`` or ``fps`` is given to a reader that
+        knows both by itself.
     """
     if name in PUBLISHED:
         return PUBLISHED[name].read(folder, progress=progress, lift=lift or LIFTS[0], fps=fps)

@@ -1,7 +1,8 @@
 """Pickles of arrays, read without running anything: plain containers, NumPy arrays and PyTorch's tensors on a CPU.
 
-A pickle is a program. Here its every import is replaced by a few functions of this module that check what they are given, and
-any other import is refused; PyTorch is not needed. Tensors are read as ``pickle.dump`` writes them, which is in PyTorch's old format.
+A pickle is a program. Here its every import is replaced by a few functions of this module that check what they are
+given, and any other import is refused; PyTorch is not needed. Tensors are read as ``pickle.dump`` writes them, which
+is in PyTorch's old format.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
 from text2sign_ros.corpora.base import CorpusError
 
-MAGIC = {b"\x80": open, b"\x1f\x8b": gzip.open}
-"""First bytes of a pickle, and of one that is compressed, and what opens it."""
+GZIP = b"\x1f\x8b"
+MAGIC = (b"\x80", GZIP)
+"""First bytes of a pickle, and of one that is compressed."""
 _KINDS = "biuf"  # bool, int, unsigned, float
 _TORCH = {
     "FloatStorage": "<f4",
@@ -31,37 +33,28 @@ _TORCH = {
 }
 _TORCH |= {"ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?"}
 _ERRORS = (
-    pickle.UnpicklingError,
-    EOFError,
-    OSError,
-    zlib.error,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
+    *(pickle.UnpicklingError, EOFError, OSError, zlib.error, ValueError, TypeError, LookupError, AttributeError),
+    *(MemoryError, OverflowError, RecursionError, ImportError),
 )
-_ERRORS += (MemoryError, OverflowError, RecursionError, ImportError, UnicodeDecodeError)
+"""What damaged pickles make ``pickle`` and NumPy raise."""
 
 
 def load(path: Path) -> Any:
     """The content of a file.
 
     Raises:
-        CorpusError: it is no pickle, is cut short, or holds something other than plain containers and arrays of numbers.
+        CorpusError: it is no pickle, is cut short, or holds something other than plain containers and arrays of
+        numbers.
     """
+    with open(path, "rb") as file:
+        start = file.read(2)
+    if not any(start.startswith(magic) for magic in MAGIC):
+        raise CorpusError(f"{path} is no pickle: it begins with {start!r}")
     try:
-        with open(path, "rb") as file:
-            start = file.read(2)
-        opened = next((opener for magic, opener in MAGIC.items() if start.startswith(magic)), None)
-        if opened is None:
-            raise CorpusError(f"{path} is no pickle: it begins with {start!r}")
-        with opened(path, "rb") as file:
+        with gzip.open(path, "rb") if start == GZIP else open(path, "rb") as file:
             return _plain(_Unpickler(file).load())
     except CorpusError as error:
-        raise CorpusError(
-            f"{path} is not read: {error}" if not str(error).startswith(str(path)) else str(error)
-        ) from error
+        raise CorpusError(f"{path} is not read: {error}") from error
     except _ERRORS as error:
         raise CorpusError(f"{path} is damaged, or no pickle of arrays: {error or type(error).__name__}") from error
 
@@ -165,8 +158,8 @@ _KNOWN: dict[tuple[str, str], Callable[..., Any] | _Named] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO | gzip.GzipFile | io.BytesIO, persistent: bool = False) -> None:
-        super().__init__(file)  # type: ignore[arg-type]
+    def __init__(self, file: IO[bytes] | gzip.GzipFile, persistent: bool = False) -> None:
+        super().__init__(file)
         self._persistent = persistent
 
     def find_class(self, module: str, name: str) -> Any:

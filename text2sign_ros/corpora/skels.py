@@ -1,18 +1,20 @@
 """Reader for Progressive Transformers' ``.skels``: PHOENIX14T as Saunders et al. (2020) prepared it.
 
-A folder with ``train``, ``dev`` and ``test`` (or some of them), each ``.skels``, ``.text`` and ``.files``, and ``.gloss`` if there are
-glosses; parallel by line. A line of ``.skels`` is a sentence: for each frame 50 joints (x, y, z) and a counter i / T, numbers separated by
-one space, 25 frames a second. The files come with the authors' code and its forks; the terms are those of RWTH-PHOENIX-Weather 2014 T
-(CC BY-NC-SA).
+A folder with ``train``, ``dev`` and ``test`` (or some of them), each ``.skels``, ``.text`` and ``.files``, and
+``.gloss`` if there are glosses; parallel by line. A line of ``.skels`` is a sentence: for each frame 50 joints (x, y,
+z) and a counter i / T, numbers separated by one space, 25 frames a second. The files come with the authors' code and
+its forks; the terms are those of RWTH-PHOENIX-Weather 2014 T (CC BY-NC-SA).
 
-What the numbers mean differs from what the authors' comments say of them. x grows to the signer's left: joints 2 to 4 and 29 to
-49 are the left arm and hand (by OpenPose's names every signer would be left-handed). y grows downward. z comes from the
-lengths of bones, and is made positive: that a bone points toward the viewer says nothing (``Depth.UNSIGNED``). Nothing is marked as
-missing, joints that were not seen were interpolated by the authors' fit: every joint has confidence 1. Of the 79 keypoints
+What the numbers mean differs from what the authors' comments say of them. x grows to the signer's left: joints 2 to 4
+and 29 to 49 are the left arm and hand (by OpenPose's names every signer would be left-handed). y grows downward. z
+comes from the
+lengths of bones, and is made positive: that a bone points toward the viewer says nothing (``Depth.UNSIGNED``).
+Nothing is marked as missing, joints that were not seen were interpolated by the authors' fit: every joint has
+confidence 1. Of the 79 keypoints
 49 are there: the nose, both arms and hands; eyes, ears and face have confidence 0. The joint of the neck has no place.
 
-Prompt2Sign's ``.skels`` look alike and are not: those with 151 numbers a frame have a counter that ends at 1 and 0.016 in the place of what is
-missing, those of 2025 have 385 numbers. Both are refused.
+Prompt2Sign's ``.skels`` look alike and are not: those with 151 numbers a frame have a counter that ends at 1 and
+0.016 in the place of what is missing, those of 2025 have 385 numbers. Both are refused.
 """
 
 from __future__ import annotations
@@ -86,8 +88,8 @@ def recordings(folder: Path, *, fps: float = 0.0, notes: list[str] | None = None
     """The sentences in the order of the splits and of the files, one line in memory at a time.
 
     Raises:
-        CorpusError: a file is missing or is no text; the files of a split have different numbers of lines; a line is empty,
-            too long, not numbers, or another format that is called ``.skels`` too.
+        CorpusError: a file is missing or is no text; the files of a split have different numbers of lines; a line is
+            empty, too long, not numbers, or another format that is called ``.skels`` too.
     """
     for part in _parts(folder):
         split, names = _SPLITS[part["skels"].stem], list(part)
@@ -99,7 +101,8 @@ def recordings(folder: Path, *, fps: float = 0.0, notes: list[str] | None = None
                     for missing in (True, False)
                 )
                 raise CorpusError(
-                    f"{part[ended]} has {number - 1} lines and {part[longer].name} has more; line by line they must belong together"
+                    f"{part[ended]} has {number - 1} lines and {part[longer].name} has more; line by line they must "
+                    "belong together"
                 )
             line = dict(zip(names, values, strict=True))
             name = line["files"].strip()
@@ -177,11 +180,13 @@ def _points(line: str, where: str) -> np.ndarray:
     if np.abs(frames[:, -1] - expected).max() > _COUNTER_ERROR:
         if np.abs(frames[:, -1] - (np.arange(count) + 1) / count).max() <= _COUNTER_ERROR:
             raise CorpusError(
-                f"{where} has a counter that ends at 1: it is Prompt2Sign's, which writes {_MISSING_ELSEWHERE} for what is missing, drops frames and "
-                "has another scale; it is not read, because what was never seen can't be told from what was"
+                f"{where} has a counter that ends at 1: it is Prompt2Sign's, which writes {_MISSING_ELSEWHERE} for "
+                "what is missing, drops frames and has another scale; it is not read, because what was never seen "
+                "can't be told from what was"
             )
         raise CorpusError(
-            f"{where} has a counter that is not i / {count} from 0 to {(count - 1) / count:.4f}: the line is damaged, or another format"
+            f"{where} has a counter that is not i / {count} from 0 to {(count - 1) / count:.4f}: the line is "
+            "damaged, or another format"
         )
     joints = frames[:, :-1].reshape(count, JOINTS, 3)
     points = np.zeros((count, skeleton.NUM_KEYPOINTS, 3), np.float32)
@@ -193,8 +198,8 @@ def _points(line: str, where: str) -> np.ndarray:
 def line_of(positions: np.ndarray) -> str:
     """A line of ``.skels`` from positions (T, 79, 3), metres in frame ``signer``: as ``recordings`` reads it.
 
-    The neck, which the 79 keypoints lack, is the middle of the shoulders, and the body's wrists are the hands'. In every frame
-    the shoulders are a third apart in the picture, as in the published files.
+    The neck, which the 79 keypoints lack, is the middle of the shoulders, and the body's wrists are the hands'. In
+    every frame the shoulders are a third apart in the picture, as in the published files.
     """
     joints = np.zeros((len(positions), JOINTS, 3))
     axes = np.stack((positions[..., 1], -positions[..., 2], positions[..., 0]), axis=-1).astype(float)
