@@ -10,8 +10,7 @@ import pytest
 from conftest import ROOT
 
 from text2sign_ros import skeleton
-from text2sign_ros.corpora import pose as pose_reader
-from text2sign_ros.corpora import skels
+from text2sign_ros.corpora import holistic, skels
 from text2sign_ros.motion import kinematics
 
 TEXTS = ("heute regnet es .", "morgen scheint die sonne .", "im norden ist es kühl .")
@@ -107,16 +106,14 @@ def write_clip(clip: Path, found: np.ndarray) -> None:
         path.write_text(json.dumps({"version": 1.3, "people": [person]}))
 
 
-def write_pose(
-    path: Path, positions: np.ndarray, names: tuple[pose_reader.Name, ...] | None, fps: float = 25.0
-) -> None:
+def write_pose(path: Path, positions: np.ndarray, names: tuple[holistic.Name, ...] | None, fps: float = 25.0) -> None:
     """A ``.pose`` file with MediaPipe's names, or with a single component of 178 unnamed points in SLRTP's order."""
     from pose_format import Pose
     from pose_format.numpy import NumPyPoseBody
     from pose_format.pose_header import PoseHeader, PoseHeaderComponent, PoseHeaderDimensions
 
-    order = pose_reader.SLRTP if names is None else names
-    places = pose_reader._indices(list(order))
+    order = holistic.SLRTP if names is None else names
+    places = holistic._indices(list(order))
     assert places is not None
     data, confidence = np.zeros((len(positions), 1, len(order), 3)), np.zeros((len(positions), 1, len(order)))
     for keypoint, at in places.items():

@@ -35,7 +35,7 @@ DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
 # installed.
 EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["files"]}
 EXTRAS |= {"retarget": ["robot"], "clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
-EXTRAS |= {"film.py": ["files"]}
+EXTRAS |= {"film.py": ["files"], "holistic.py": ["files"]}
 
 
 def imports(path: Path) -> set[str]:
@@ -223,7 +223,7 @@ def test_imported_packages_are_declared():
                 assert name in ros, f"{path.name} imports {name}, which package.xml lacks"
             else:
                 more = EXTRAS.get(path.parent.name, []) + EXTRAS.get(path.name, [])
-                extras = ["", "cpu", *(["train"] if is_learning(path) else more)]
+                extras = ["", "cpu", *more, *(["train"] if is_learning(path) else [])]
                 available = set().union(*(declared[extra] for extra in extras))
                 distribution = DISTRIBUTION.get(name, name.replace("_", "-"))
                 assert distribution in available, f"{path.name} imports {name}, which setup.py lacks"

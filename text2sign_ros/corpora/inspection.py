@@ -13,7 +13,7 @@ from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import registry
 from text2sign_ros.corpora.base import SPLITS, CorpusError, Depth, Recording
-from text2sign_ros.corpora.lifting import lift, scaled
+from text2sign_ros.corpora.lifting import check, lift, scaled
 from text2sign_ros.progress import progress_bar
 
 SHOWN = 6
@@ -141,6 +141,7 @@ def inspect(folder: Path, *, how: str = "geometric", fps: float = 0.0, progress:
     Raises:
         CorpusError: the format is not known, or a file does not follow it.
     """
+    check(how)
     name = recognise(folder)
     notes: list[str] = []
     gathered = _Gathered()

@@ -59,6 +59,12 @@ def example(recording: Recording, lift_by: str, source: str, licence: str) -> Ex
     )  # fmt: skip
 
 
+def check(how: str) -> None:
+    """Raise a ``CorpusError`` unless it is one of ``LIFTS``."""
+    if how not in LIFTS:
+        raise CorpusError(f"there is no lift {how!r}; known are {', '.join(LIFTS)}")
+
+
 def lift(recording: Recording, how: str = "geometric") -> SignClip:
     """Turn a recording into metres; see above.
 
@@ -71,8 +77,7 @@ def lift(recording: Recording, how: str = "geometric") -> SignClip:
     Raises:
         CorpusError: the lift is unknown, or both shoulders are not seen together in any frame.
     """
-    if how not in LIFTS:
-        raise CorpusError(f"there is no lift {how!r}; known are {', '.join(LIFTS)}")
+    check(how)
     points, seen = scaled(recording), recording.confidence > 0
     positions = np.tile(skeleton.REST_POSE.astype(float), (len(points), 1, 1))
     positions[:, _HEAD] = _head(points, seen)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from text2sign_ros.corpora import asl_cafe, clips, galt, mska, openpose, pose, skels
+from text2sign_ros.corpora import asl_cafe, clips, galt, holistic, mska, openpose, skels
 from text2sign_ros.corpora.base import CorpusError, Example, PublishedReader, Reader
 from text2sign_ros.corpora.lifting import LIFTS
 
-PUBLISHED: dict[str, PublishedReader] = {"skels": skels, "mska": mska, "openpose": openpose, "pose": pose}
+PUBLISHED: dict[str, PublishedReader] = {"skels": skels, "mska": mska, "openpose": openpose, "holistic": holistic}
 """Readers of formats in which corpora are published."""
 READERS: dict[str, Reader] = {"asl_cafe": asl_cafe, "clips": clips, "galt": galt, **PUBLISHED}
 
