@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from text2sign_ros.clip import SignClip
     from text2sign_ros.inference.signer import Signer
     from text2sign_ros.motion.limits import Limits
+    from text2sign_ros.training.config import TrainConfig
+    from text2sign_ros.training.train import Run
 
     Writer = Callable[[SignClip, Sequence[tuple[str, int]], Path], None]
     """(motion, its captions, the file)"""
@@ -395,15 +397,16 @@ def _convert_corpus(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from text2sign_ros.training import config, train
 
-    train.Run(config.load(options.config), options.out, export_encoder=_export_encoder).train(
-        tuple(options.stage or train.STAGES)
-    )
+    _run(config.load(options.config), options.out).train(tuple(options.stage or train.STAGES))
 
 
-def _export_encoder(folder: Path) -> None:
+def _run(config: TrainConfig, folder: Path) -> Run:
+    """The training run of that folder, which gets the text encoder that the configuration names."""
     from text2sign_ros.export.text_encoder import export_text_encoder
+    from text2sign_ros.training.train import Run
 
-    export_text_encoder(None, folder)
+    source = Path(config.encoder) if config.encoder else None
+    return Run(config, folder, export_encoder=lambda out: export_text_encoder(source, out))
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -435,9 +438,9 @@ def _export(options: argparse.Namespace) -> None:
     from text2sign_ros.export.bundle import export_bundle
     from text2sign_ros.export.writing import check_target
     from text2sign_ros.inference.bundle import MAX_UNITS
-    from text2sign_ros.training import config, train
+    from text2sign_ros.training import config
 
-    run = train.Run(config.load(options.folder / "config.yaml"), options.folder, export_encoder=_export_encoder)
+    run = _run(config.load(options.folder / "config.yaml"), options.folder)
     check_target(options.out, options.folder)  # before what is missing is trained
     if options.max_units is not None and not 1 <= options.max_units <= MAX_UNITS:
         raise UsageError(f"--max-units is {options.max_units}; max_units must be from 1 to {MAX_UNITS}")

@@ -149,17 +149,7 @@ def inspect(folder: Path, *, how: str = "geometric", fps: float = 0.0, progress:
         gathered.add(recording)
     if not gathered.names:
         raise CorpusError(f"{folder} holds no recording that can be read{': ' if notes else ''}{'; '.join(notes)}")
-    wanted = set(np.linspace(0, len(gathered.names) - 1, SHOWN).round().astype(int).tolist())
-    again = recordings(name, folder, fps=fps, notes=[])
-    shown = []
-    for number, recording in enumerate(again):
-        if number in wanted:
-            try:
-                shown.append((recording.name, lift(recording, how)))
-            except CorpusError as error:
-                notes.append(str(error))
-        if number >= max(wanted):
-            break
+    shown = [(recording.name, lift(recording, how)) for recording in gathered.spread()]
     about = registry.PUBLISHED[name].ABOUT if name in registry.PUBLISHED else f"the package's own reader {name}"
     return gathered.report(name, about, notes, shown)
 
@@ -184,6 +174,14 @@ class _Gathered:
         self.depth = Depth.FULL
         self.unusable: list[str] = []
 
+        self._kept: list[Recording] = []
+        self._every, self._usable = 1, 0
+
+    def spread(self) -> list[Recording]:
+        """At most ``SHOWN`` recordings that can be lifted, evenly chosen."""
+        at = np.linspace(0, len(self._kept) - 1, min(SHOWN, len(self._kept))).round().astype(int)
+        return [self._kept[i] for i in at]
+
     def add(self, recording: Recording) -> None:
         self.names.append(recording.name)
         self.splits[recording.split] += 1
@@ -204,6 +202,11 @@ class _Gathered:
         except CorpusError as error:
             self.unusable.append(str(error))
             return
+        if self._usable % self._every == 0:
+            self._kept.append(recording)
+            if len(self._kept) > 4 * SHOWN:  # so that few are in memory
+                self._kept, self._every = self._kept[::2], 2 * self._every
+        self._usable += 1
         self._measure(points, confidence > 0, recording.depth)
 
     def _measure(self, points: np.ndarray, seen: np.ndarray, depth: Depth) -> None:

@@ -97,6 +97,7 @@ class TrainConfig:
     name: str = "asl_cafe"
     seed: int = 0
     threads: int = 2
+    encoder: str = ""  # folder of a sentence-transformers BERT; "": all-MiniLM-L6-v2, which knows English only
     data: DataConfig = field(default_factory=DataConfig)
     sign_vae: SignVAEConfig = field(default_factory=SignVAEConfig)
     aligner: AlignerConfig = field(default_factory=AlignerConfig)
