@@ -173,3 +173,26 @@ def test_the_real_samples(name: str, reader: str, capsys: pytest.CaptureFixture[
         assert len(found.never) == 30 and found.missing["face"] == 1.0
         with pytest.raises(CorpusError, match="already exists"):
             convert(sample(name), sample(name), "npz", progress=False)
+
+
+def test_what_is_missing_reaches_training_as_missing(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from text2sign_ros.training.config import REST_FRAMES, CorpusConfig
+    from text2sign_ros.training.sentences import compose
+
+    corpus = CorpusConfig("skels", str(write_skels(tmp_path / "in")), lift="flat")
+    found = compose((corpus,), "train", 0, 0, tmp_path)
+    assert sorted(found.labels.tolist()) == sorted(TEXTS[:2])
+    for first, last in zip(found.starts[:-1], found.starts[1:], strict=True):
+        middle = found.confidence[(first + last) // 2]
+        assert (middle[skeleton.GROUPS["face"]] == 0).all() and (middle[skeleton.HANDS] == 1).all()
+        assert last - first >= 2 * REST_FRAMES + 10
+
+
+def test_an_encoder_by_its_folder(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from text2sign_ros.export.text_encoder import EncoderSourceError
+    from text2sign_ros.training.config import TrainConfig
+
+    with pytest.raises(EncoderSourceError, match="nowhere"):
+        _ = cli._run(TrainConfig(encoder=str(tmp_path / "nowhere")), tmp_path / "run").encoder
