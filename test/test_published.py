@@ -179,6 +179,17 @@ def test_a_hostile_pickle_does_nothing(tmp_path: Path) -> None:
         assert not made.exists()
 
 
+@pytest.mark.parametrize(
+    ("size", "stride"), [((10**9, 133, 3), (399, 3, 1)), ((10**9, 133, 3), (0, 0, 0)), ((4,), (-1,))]
+)
+def test_a_tensor_that_claims_more_than_it_has(tmp_path: Path, size: tuple[int, ...], stride: tuple[int, ...]) -> None:
+    torch = pytest.importorskip("torch")
+    storage = torch.zeros(4 * 133 * 3).storage()
+    wrapped = _Hostile(torch._utils._rebuild_tensor_v2, storage, 0, size, stride, False, {})
+    with pytest.raises(CorpusError, match=r"a tensor (claims|has an impossible shape)"):
+        list(mska.recordings(_mska(tmp_path, wrap=lambda array: wrapped)))
+
+
 def _claiming(shape: tuple[int, ...]) -> bytes:
     """A pickle of a recording whose array claims another shape than it has numbers for."""
     content = pickle.dumps({"a": {"keypoint": np.zeros((77, 133, 3), np.float32), "text": "b"}}, protocol=2)

@@ -7,11 +7,10 @@ its forks; the terms are those of RWTH-PHOENIX-Weather 2014 T (CC BY-NC-SA).
 
 What the numbers mean differs from what the authors' comments say of them. x grows to the signer's left: joints 2 to 4
 and 29 to 49 are the left arm and hand (by OpenPose's names every signer would be left-handed). y grows downward. z
-comes from the
-lengths of bones, and is made positive: that a bone points toward the viewer says nothing (``Depth.UNSIGNED``).
-Nothing is marked as missing, joints that were not seen were interpolated by the authors' fit: every joint has
-confidence 1. Of the 79 keypoints
-49 are there: the nose, both arms and hands; eyes, ears and face have confidence 0. The joint of the neck has no place.
+comes from the lengths of bones, and is made positive: that a bone points toward the viewer says nothing
+(``Depth.UNSIGNED``). Nothing is marked as missing, joints that were not seen were interpolated by the authors' fit:
+every joint has confidence 1. Of the 79 keypoints 49 are there: the nose, both arms and hands; eyes, ears and face have
+confidence 0. The joint of the neck has no place.
 
 Prompt2Sign's ``.skels`` look alike and are not: those with 151 numbers a frame have a counter that ends at 1 and
 0.016 in the place of what is missing, those of 2025 have 385 numbers. Both are refused.
@@ -20,7 +19,7 @@ Prompt2Sign's ``.skels`` look alike and are not: those with 151 numbers a frame 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, zip_longest
+from itertools import count, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +41,7 @@ _ARM = {"left": (2, 3, 29), "right": (5, 6, 8)}  # shoulder, elbow, and the wris
 _HAND = {"left": 29, "right": 8}
 _LONGEST = 1 << 26
 """Bytes of the longest line: 50,000 frames of numbers as they are published."""
-_COUNTER_ERROR = 2e-4
+_COUNTER_ERROR = 1e-4  # it is written to four decimals
 _MISSING_ELSEWHERE = 0.016
 """What Prompt2Sign writes for a number that is missing."""
 
@@ -143,7 +142,7 @@ def _parts(folder: Path) -> list[dict[str, Path]]:
 
 def _lines(path: Path, longest: int) -> Iterator[str]:
     with open(path, "rb") as file:
-        for number in chain(range(1, 1 << 31)):
+        for number in count(1):
             line = file.readline(longest)
             if not line:
                 return
@@ -175,21 +174,21 @@ def _points(line: str, where: str) -> np.ndarray:
             f"{where} has {len(numbers)} numbers, which is no multiple of {FRAME} (50 joints and a counter).{kind}"
         )
     frames = numbers.reshape(-1, FRAME)
-    count = len(frames)
-    expected = np.arange(count) / count
+    length = len(frames)
+    expected = np.arange(length) / length
     if np.abs(frames[:, -1] - expected).max() > _COUNTER_ERROR:
-        if np.abs(frames[:, -1] - (np.arange(count) + 1) / count).max() <= _COUNTER_ERROR:
+        if np.abs(frames[:, -1] - (np.arange(length) + 1) / length).max() <= _COUNTER_ERROR:
             raise CorpusError(
                 f"{where} has a counter that ends at 1: it is Prompt2Sign's, which writes {_MISSING_ELSEWHERE} for "
                 "what is missing, drops frames and has another scale; it is not read, because what was never seen "
                 "can't be told from what was"
             )
         raise CorpusError(
-            f"{where} has a counter that is not i / {count} from 0 to {(count - 1) / count:.4f}: the line is "
+            f"{where} has a counter that is not i / {length} from 0 to {(length - 1) / length:.4f}: the line is "
             "damaged, or another format"
         )
-    joints = frames[:, :-1].reshape(count, JOINTS, 3)
-    points = np.zeros((count, skeleton.NUM_KEYPOINTS, 3), np.float32)
+    joints = frames[:, :-1].reshape(length, JOINTS, 3)
+    points = np.zeros((length, skeleton.NUM_KEYPOINTS, 3), np.float32)
     keypoints, places = list(PLACES), list(PLACES.values())
     points[:, keypoints] = np.stack((joints[:, places, 2], joints[:, places, 0], -joints[:, places, 1]), axis=-1)
     return points

@@ -125,7 +125,7 @@ def render(
             _draw_head(draw, points, seen, large.scale)
         else:
             _draw_palm(draw, points[_PALMS[item]], item, faint=hand not in (None, item))
-    if not hand and seen[_NOSE] and not seen[skeleton.EARS].all():
+    if not hand and seen[_NOSE] and not seen[skeleton.EARS].any():
         (x, y), radius = points[_NOSE], 0.012 * large.scale
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), palette.FACE_INK)
     return image.reduce(supersample)

@@ -90,10 +90,9 @@ def dtw_progressive_transformers(reference: np.ndarray, hypothesis: np.ndarray) 
 
     The cost of two frames is the sum of the absolute differences of all coordinates (150 of 50 joints), in the unit
     of ``.skels``, where the shoulders are 1/3 apart. The last column is the counter: it cuts each sequence before its
-    largest value, and is then removed. Each
-    sequence loses its first frame first: a batch holds the targets from the second frame on, and a prediction begins
-    with a frame that is given. The sum along the exact best path is divided by the length of the reference that is
-    left.
+    largest value, and is then removed. Each sequence loses its first frame first: a batch of the authors' code holds
+    the targets from the second frame on, and a prediction begins with a frame that is given. The sum along the exact
+    best path is divided by the length of the reference that is left.
 
     Args:
         reference: (T, D + 1), at least two frames.
