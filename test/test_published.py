@@ -184,7 +184,7 @@ def test_a_hostile_pickle_does_nothing(tmp_path: Path) -> None:
 )
 def test_a_tensor_that_claims_more_than_it_has(tmp_path: Path, size: tuple[int, ...], stride: tuple[int, ...]) -> None:
     torch = pytest.importorskip("torch")
-    storage = torch.zeros(4 * 133 * 3).storage()
+    storage = torch.zeros(4 * 133 * 3)._typed_storage()
     wrapped = _Hostile(torch._utils._rebuild_tensor_v2, storage, 0, size, stride, False, {})
     with pytest.raises(CorpusError, match=r"a tensor (claims|has an impossible shape)"):
         list(mska.recordings(_mska(tmp_path, wrap=lambda array: wrapped)))
