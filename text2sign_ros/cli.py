@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from text2sign_ros.motion.chunks import Chunk
     from text2sign_ros.motion.limits import Limits
     from text2sign_ros.motion.timeline import Part
+    from text2sign_ros.training.config import TrainConfig
+    from text2sign_ros.training.train import Run
     from text2sign_ros.wire.recording import Message
 
     Writer = Callable[["_Signed", Path], None]
@@ -143,10 +145,32 @@ def _parser() -> argparse.ArgumentParser:
     vocabulary.add_argument("--json", action="store_true", help="print a JSON object per sign")
     vocabulary.set_defaults(run=_vocabulary)
 
-    corpus = commands.add_parser("corpus", help="make the recordings to train on")
-    prepare = corpus.add_subparsers(required=True, metavar="ACTION").add_parser(
-        "prepare", help="make a corpus's files from what its authors published"
+    corpus = commands.add_parser("corpus", help="look at recordings to train on, convert or make them")
+    actions = corpus.add_subparsers(required=True, metavar="ACTION")
+    inspect = actions.add_parser("inspect", help="say what a folder of recordings holds, and what is wrong with it")
+    inspect.add_argument(
+        "path", type=Path, metavar="PATH", help="the folder; its format is recognised (docs/corpora.md)"
     )
+    inspect.add_argument("--out", type=Path, metavar="PNG", help="write a picture of six sequences")
+    inspect.set_defaults(run=_inspect_corpus)
+    convert = actions.add_parser("convert", help="write recordings in another format")
+    convert.add_argument("path", type=Path, metavar="PATH", help="the folder; its format is recognised")
+    convert.add_argument("out", type=Path, metavar="OUT", help="folder to make")
+    convert.add_argument(
+        "--format", required=True, help="npz or pose: clips and sentences.csv; skels: Progressive Transformers' files"
+    )
+    convert.set_defaults(run=_convert_corpus)
+    for action in (inspect, convert):
+        action.add_argument(
+            "--lift", default="geometric", help="how depth is made where there is none: geometric (default) or flat"
+        )
+        action.add_argument(
+            "--fps",
+            type=float,
+            default=0.0,
+            help="frames per second, where the files do not say; 0: as the reader assumes",
+        )
+    prepare = actions.add_parser("prepare", help="make a corpus's files from what its authors published")
     corpora = prepare.add_subparsers(required=True, metavar="CORPUS")
     asl_cafe = corpora.add_parser(
         "asl_cafe", help="from clones of github.com/traduttore/traduttore-model and github.com/tamtridung/ASL_SignWish"
@@ -433,18 +457,41 @@ def _prepare_asl_cafe(options: argparse.Namespace) -> None:
     print(f"{options.out}: " + ", ".join(f"{name} {count} takes" for name, count in counts.items()))
 
 
+def _inspect_corpus(options: argparse.Namespace) -> None:
+    from text2sign_ros.corpora import inspection
+
+    if options.out and options.out.suffix != ".png":
+        raise UsageError(f"--out {options.out} must end in .png")
+    found = inspection.inspect(options.path, how=options.lift, fps=options.fps)
+    print("\n".join(inspection.lines(found)))
+    if options.out:
+        from text2sign_ros import drawing
+
+        clip, captions = inspection.together(found)
+        drawing.contact_sheet(clip, captions, options.out, notice=f"{found.about}, lift {options.lift}", columns=9)
+        print(f"{options.out}: {len(captions)} sequences")
+
+
+def _convert_corpus(options: argparse.Namespace) -> None:
+    from text2sign_ros.corpora.conversion import convert
+
+    counts = convert(options.path, options.out, options.format, how=options.lift, fps=options.fps)
+    print(f"{options.out}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
+
+
 def _train(options: argparse.Namespace) -> None:
     from text2sign_ros.training import config, train
 
-    train.Run(config.load(options.config), options.out, export_encoder=_export_encoder).train(
-        tuple(options.stage or train.STAGES)
-    )
+    _run(config.load(options.config), options.out).train(tuple(options.stage or train.STAGES))
 
 
-def _export_encoder(folder: Path) -> None:
+def _run(config: TrainConfig, folder: Path) -> Run:
+    """The training run of that folder, which gets the text encoder that the configuration names."""
     from text2sign_ros.export.text_encoder import export_text_encoder
+    from text2sign_ros.training.train import Run
 
-    export_text_encoder(None, folder)
+    source = Path(config.encoder) if config.encoder else None
+    return Run(config, folder, export_encoder=lambda out: export_text_encoder(source, out))
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -476,9 +523,9 @@ def _export(options: argparse.Namespace) -> None:
     from text2sign_ros.export.bundle import export_bundle
     from text2sign_ros.export.writing import check_target
     from text2sign_ros.inference.bundle import MAX_UNITS
-    from text2sign_ros.training import config, train
+    from text2sign_ros.training import config
 
-    run = train.Run(config.load(options.folder / "config.yaml"), options.folder, export_encoder=_export_encoder)
+    run = _run(config.load(options.folder / "config.yaml"), options.folder)
     check_target(options.out, options.folder)  # before what is missing is trained
     if options.max_units is not None and not 1 <= options.max_units <= MAX_UNITS:
         raise UsageError(f"--max-units is {options.max_units}; max_units must be from 1 to {MAX_UNITS}")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -196,14 +196,19 @@ def _to_pose(clip: SignClip):
     return Pose(header, NumPyPoseBody(clip.fps, data, confidence))
 
 
+def is_ours(header: Any) -> bool:
+    """Whether the header of a ``.pose`` file is that of ``SignClip.save``."""
+    components = {component.name: tuple(component.points) for component in header.components}
+    sides = (header.dimensions.width, header.dimensions.height, header.dimensions.depth)
+    return components == holistic.COMPONENTS and sides == (_POSE_SIDE,) * 3
+
+
 def _from_pose(path: Path) -> SignClip:
     from pose_format import Pose
 
     pose = Pose.read(path.read_bytes())
-    header, places = pose.header, _places()
-    components = {component.name: tuple(component.points) for component in header.components}
-    sides = (header.dimensions.width, header.dimensions.height, header.dimensions.depth)
-    if components != holistic.COMPONENTS or sides != (_POSE_SIDE,) * 3:
+    places = _places()
+    if not is_ours(pose.header):
         raise OtherLayoutError(
             f"{path} has other keypoints than the 79 of text2sign_ros.skeleton, or another scale: SignClip.save did "
             "not write it"

@@ -7,7 +7,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "cpu": ("onnxruntime",),
     "files": ("PIL", "av", "pose_format", "rosbags"),
     "train": (
-        *("accelerate", "all_minilm_l6_v2", "matplotlib", "onnx", "onnxscript", "rapidfuzz", "rouge_score"),
+        *("accelerate", "all_minilm_l6_v2", "fastdtw", "matplotlib", "onnx", "onnxscript", "rapidfuzz", "rouge_score"),
         *("sacrebleu", "scipy", "simplemma", "sklearn", "torch", "tqdm", "transformers"),
     ),
     "robot": ("fast_simplification", "mujoco"),

@@ -18,11 +18,12 @@ _CONTOURS = (
     *(321, 323, 324, 332, 334, 336, 338, 361, 365, 373, 374, 375, 377, 379, 380, 381, 382, 384, 385, 386, 387, 388),
     *(389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466),
 )
+_NOSE = (4, 2)
 # The vertex nearest to each keypoint of the face, in their order.
 _OUR_FACE = (
     *(127, 58, 149, 378, 288, 356),  # jaw
     *(63, 66, 296, 293),  # brows
-    *(4, 2),  # nose
+    *_NOSE,
     *(33, 133, 362, 263),  # eyes
     *(61, 39, 37, 0, 267, 269, 291, 314, 17, 84),  # mouth
 )
@@ -47,6 +48,9 @@ face these are the contours, as in the reduced files that pose-format's ``reduce
 
 :meta hide-value:
 """
+
+NOSE = tuple(map(str, _NOSE))
+"""Points of the face that are not on its contours."""
 
 GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "body": ("POSE_LANDMARKS", tuple(name.upper() for name in skeleton.KEYPOINTS[skeleton.GROUPS["body"]])),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
+from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.errors import Text2SignError
 from text2sign_ros.naming import named
@@ -99,6 +103,66 @@ class Example:
         return self.units[0] if self.units is not None and len(self.units) == 1 else None
 
 
+class Depth(str, Enum):
+    """What is known of how far keypoints are from the viewer."""
+
+    NONE = "none"  # two-dimensional: x is 0
+    HANDS = "hands"  # within each hand; that of the arms is too weak to be used (MediaPipe)
+    UNSIGNED = "unsigned"  # along every bone, but not whether it points toward the viewer or away
+    FULL = "full"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording as its corpus publishes it, with its keypoints in the places of the 79 and nothing else changed.
+
+    Attributes:
+        name: unique within the corpus.
+        text, gloss: what is signed, as written; the gloss is "" if there is none.
+        signer, block, split: as those of ``Example``.
+        points: (T, 79, 3) float32, axes as those of frame ``signer`` (x toward the viewer, y to the signer's left, z
+            up), origin and unit as the source has them; zero where the confidence is 0.
+        confidence: (T, 79) float32 in [0, 1]; 0 is a missing keypoint.
+        fps: frames per second.
+        depth: what x is worth.
+
+    Raises:
+        CorpusError: shapes differ, a number is not finite, a confidence is outside 0 to 1, or there are no frames.
+    """
+
+    name: str
+    text: str
+    gloss: str
+    signer: str
+    block: str
+    split: str
+    points: np.ndarray
+    confidence: np.ndarray
+    fps: float
+    depth: Depth
+
+    def __post_init__(self) -> None:
+        points = np.asarray(self.points, np.float32)
+        confidence = np.asarray(self.confidence, np.float32)
+        problem = ""
+        if points.ndim != 3 or points.shape[1:] != (skeleton.NUM_KEYPOINTS, 3) or not len(points):
+            problem = f"its keypoints have shape {points.shape}; (frames, {skeleton.NUM_KEYPOINTS}, 3) is needed"
+        elif confidence.shape != points.shape[:2]:
+            problem = f"its confidence has shape {confidence.shape}; {points.shape[:2]} is needed"
+        elif not np.isfinite(points).all() or not np.isfinite(confidence).all():
+            problem = "it holds numbers that are not finite"
+        elif confidence.min() < 0 or confidence.max() > 1:
+            problem = "a confidence is outside 0 to 1"
+        elif not (np.isfinite(self.fps) and self.fps > 0):
+            problem = f"its frame rate is {self.fps}"
+        if problem:
+            raise CorpusError(f"the recording {self.name!r} can't be used: {problem}")
+        object.__setattr__(self, "points", np.where(confidence[..., None] > 0, points, np.float32(0)))
+        object.__setattr__(self, "confidence", confidence)
+
+
 class Reader(Protocol):
     """Reads one format. A module with these two functions is a reader; ``registry.READERS`` lists all of them."""
 
@@ -111,6 +175,30 @@ class Reader(Protocol):
 
     def read(self, folder: Path, *, progress: bool = True) -> list[Example]:
         """All usable recordings, in an order that depends only on the content of the files.
+
+        Raises:
+            CorpusError: a file is missing or does not follow the format.
+        """
+
+
+class PublishedReader(Reader, Protocol):
+    """Reads a format in which corpora are published. ``registry.PUBLISHED`` lists all of them."""
+
+    ABOUT: str  # what the format is, for reports
+
+    def holds(self, folder: Path) -> bool:
+        """Whether a folder looks like this format; its files are not read further than that needs."""
+
+    def read(
+        self, folder: Path, *, progress: bool = True, lift: str = "geometric", fps: float = 0.0
+    ) -> list[Example]: ...
+
+    def recordings(self, folder: Path, *, fps: float = 0.0, notes: list[str] | None = None) -> Iterator[Recording]:
+        """The recordings one by one, in an order that depends only on the content of the files.
+
+        Args:
+            fps: frames per second of a corpus that does not say; 0 takes what the reader assumes.
+            notes: gets a line for everything that was left out or put right.
 
         Raises:
             CorpusError: a file is missing or does not follow the format.

@@ -94,8 +94,8 @@ def lift(
         confidence[~hand_seen, skeleton.GROUPS[f"{name}_hand"]] = 0.0
         elbow = _smooth(image[:, _ELBOWS[side]] - image[:, _SHOULDERS[side]], 0.7)
         forearm = _smooth(wrist - image[:, _ELBOWS[side]], 0.5)
-        directions[:, arm[skeleton.INDEX[f"{name}_elbow"]]] = _point_forward(elbow, skeleton.UPPER_ARM)
-        directions[:, arm[skeleton.INDEX[f"{name}_wrist"]]] = _point_forward(forearm, skeleton.FOREARM)
+        directions[:, arm[skeleton.INDEX[f"{name}_elbow"]]] = point_forward(elbow, skeleton.UPPER_ARM)
+        directions[:, arm[skeleton.INDEX[f"{name}_wrist"]]] = point_forward(forearm, skeleton.FOREARM)
     confidence[~seen] = 0.0
     return SignClip(kinematics.assemble(directions, positions), confidence, fps)
 
@@ -105,7 +105,7 @@ def _with_heights(points: np.ndarray, above: float) -> np.ndarray:
     return np.stack((points[..., 0], np.where(points[..., 1] > 0, above, 1.0) * points[..., 1]), axis=-1)
 
 
-def _point_forward(across: np.ndarray, length: float) -> np.ndarray:
+def point_forward(across: np.ndarray, length: float) -> np.ndarray:
     """(T, 2) metres in the image plane -> (T, 3) unit vectors of a bone of that length pointing toward the camera."""
     hidden = length**2 - np.square(across).sum(axis=-1)
     # Near full length the square root amplifies noise: smooth before taking it.

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from text2sign_ros.corpora import asl_cafe, clips, galt
-from text2sign_ros.corpora.base import CorpusError, Reader
+from text2sign_ros.corpora import asl_cafe, clips, galt, holistic, mska, openpose, skels
+from text2sign_ros.corpora.base import CorpusError, Example, PublishedReader, Reader
+from text2sign_ros.corpora.lifting import LIFTS
 
-READERS: dict[str, Reader] = {"asl_cafe": asl_cafe, "clips": clips, "galt": galt}
+PUBLISHED: dict[str, PublishedReader] = {"skels": skels, "mska": mska, "openpose": openpose, "holistic": holistic}
+"""Readers of formats in which corpora are published."""
+READERS: dict[str, Reader] = {"asl_cafe": asl_cafe, "clips": clips, "galt": galt, **PUBLISHED}
 
 
 def reader(name: str) -> Reader:
@@ -20,6 +23,24 @@ def reader(name: str) -> Reader:
     if name not in READERS:
         raise CorpusError(f"there is no reader {name!r}; known are {', '.join(READERS)}")
     return READERS[name]
+
+
+def read(name: str, folder: Path, *, lift: str = "", fps: float = 0.0, progress: bool = True) -> list[Example]:
+    """All examples of a corpus.
+
+    Args:
+        lift: one of ``lifting.LIFTS``; "" is the first.
+        fps: of a corpus whose files do not say; 0 takes what its reader assumes.
+
+    Raises:
+        CorpusError: no such reader; the corpus is missing or damaged; ``lift`` or ``fps`` is given to a reader that
+        knows both by itself.
+    """
+    if name in PUBLISHED:
+        return PUBLISHED[name].read(folder, progress=progress, lift=lift or LIFTS[0], fps=fps)
+    if lift or fps:
+        raise CorpusError(f"the reader {name} takes no lift and no fps; those of {', '.join(PUBLISHED)} do")
+    return reader(name).read(folder, progress=progress)
 
 
 def digest(name: str, folder: Path) -> str:

@@ -3,7 +3,7 @@
 The signer is seen from the front without perspective: the signer's left is on the right of the picture. Arms and hands
 have warm colours on the signer's left and cool ones on the right, each finger its own; a hand is filled light when the
 palm faces the viewer and dark when the back does. Nearer parts cover farther ones. A keypoint of confidence 0 is not
-drawn, nor is any line that ends in it.
+drawn, nor is any line that ends in it; a head without ears is only its nose.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def _strokes() -> tuple[_Stroke, ...]:
 
 
 _STROKES = _strokes()
+_NOSE = skeleton.INDEX["nose"]
 _ENDS = np.array([(s.a, s.b) for s in _STROKES])
 # Root, thumb cmc and the four mcp joints: the outline of a palm.
 _PALMS = {side: [hand.start + k for k in (0, 1, 5, 9, 13, 17)] for side, hand in skeleton.HAND.items()}
@@ -124,6 +125,9 @@ def render(
             _draw_head(draw, points, seen, large.scale)
         else:
             _draw_palm(draw, points[_PALMS[item]], item, faint=hand not in (None, item))
+    if not hand and seen[_NOSE] and not seen[skeleton.EARS].any():
+        (x, y), radius = points[_NOSE], 0.012 * large.scale
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), palette.FACE_INK)
     return image.reduce(supersample)
 
 

@@ -62,6 +62,31 @@ def dtw_mje(
     return 1000 * _dtw(_observed(reference, reference_confidence, _ALL), _observed(other, other_confidence, _ALL))
 
 
+def mean_joint_error(reference: np.ndarray, other: np.ndarray) -> float:
+    """Mean distance of joints along the best time warping, in the input's unit: as ``dtw_mje``, of any joints.
+
+    Args:
+        reference: (T, K, 3).
+        other: (U, K, 3).
+
+    Raises:
+        MetricError: a shape is wrong, or a position is not finite.
+    """
+    motions = [np.asarray(motion, float) for motion in (reference, other)]
+    for motion in motions:
+        if motion.ndim != 3 or not motion.size or motion.shape[1:] != (motions[0].shape[1], 3):
+            raise MetricError(f"positions have shape {motion.shape}; (frames, joints, 3) is needed, of the same joints")
+        if not np.isfinite(motion).all():
+            raise MetricError("positions must be finite")
+    a, b = ((motion, np.ones(motion.shape[:2])) for motion in motions)
+    return _dtw(a, b)
+
+
+def exact_dtw(cost: np.ndarray) -> float:
+    """Sum of the costs (T, U) of the frame pairs along the best warping: every frame is matched, in order."""
+    return float(cost.ravel()[_cheapest_path(cost)].sum())
+
+
 def ndtw_hands(
     reference: np.ndarray,
     other: np.ndarray,

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from text2sign_ros.corpora.registry import READERS
+from text2sign_ros.corpora.lifting import LIFTS
+from text2sign_ros.corpora.registry import PUBLISHED, READERS
 from text2sign_ros.inference.noise import MOST_SMOOTHING
 from text2sign_ros.networks.aligner import AlignerConfig
 from text2sign_ros.networks.pose_vae import SignVAEConfig
@@ -36,6 +37,8 @@ class CorpusConfig:
     folder: str
     share: float = 1.0  # how often its recorded sentences are drawn; of signs, how often all composed sentences are
     apart: bool = False  # its signs are others than those that corpora before it call the same
+    lift: str = ""  # of a published format: one of corpora.lifting.LIFTS; "" is the first
+    fps: float = 0.0  # of a published format whose files do not say; 0 takes what its reader assumes
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class TrainConfig:
     name: str = "asl_cafe"
     seed: int = 0
     threads: int = 2
+    encoder: str = ""  # folder of a sentence-transformers BERT; "": all-MiniLM-L6-v2, which knows English only
     data: DataConfig = field(default_factory=DataConfig)
     sign_vae: SignVAEConfig = field(default_factory=SignVAEConfig)
     aligner: AlignerConfig = field(default_factory=AlignerConfig)
@@ -172,6 +176,13 @@ def _corpora(corpora: tuple[CorpusConfig, ...]) -> Iterator[str]:
     for corpus in corpora:
         if corpus.reader not in READERS:
             yield f"data: corpora: there is no reader {corpus.reader!r}; known are {', '.join(READERS)}"
+        elif corpus.reader not in PUBLISHED and (corpus.lift or corpus.fps):
+            takers = ", ".join(PUBLISHED)
+            yield f"data: corpora: the reader {corpus.reader} takes no lift and no fps; those of {takers} do"
+        if corpus.lift not in ("", *LIFTS):
+            yield f"data: corpora: lift is {corpus.lift!r}; it must be one of {', '.join(LIFTS)}"
+        if not (np.isfinite(corpus.fps) and corpus.fps >= 0):
+            yield f"data: corpora: fps of {corpus.folder} is {corpus.fps}; it must be a number from 0"
         if not (np.isfinite(corpus.share) and corpus.share > 0):
             yield f"data: corpora: share of {corpus.folder} is {corpus.share}; it must be a number above 0"
 

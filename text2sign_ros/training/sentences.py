@@ -15,7 +15,19 @@ import numpy as np
 
 from text2sign_ros import clip, naming, skeleton
 from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora import base, composition, galt_labels, mediapipe, registry, resampling, sides, variation
+from text2sign_ros.corpora import (
+    base,
+    composition,
+    galt_labels,
+    lifting,
+    mediapipe,
+    registry,
+    resampling,
+    safe_pickle,
+    sides,
+    variation,
+    wholebody,
+)
 from text2sign_ros.corpora.base import SPLITS, CorpusError, Example, Kind
 from text2sign_ros.corpora.composition import Composed, Composer, whole
 from text2sign_ros.motion import kinematics, transition
@@ -95,7 +107,7 @@ def examples_of(corpus: CorpusConfig) -> list[Example]:
     Raises:
         CorpusError: it is missing or damaged.
     """
-    return registry.reader(corpus.reader).read(Path(corpus.folder))
+    return registry.read(corpus.reader, Path(corpus.folder), lift=corpus.lift, fps=corpus.fps)
 
 
 def recordings(
@@ -169,10 +181,9 @@ def _key(corpora: Sequence[CorpusConfig], *arguments: object) -> str:
     """Changes with the recordings, the arguments and the code, so that outdated sentences are never used."""
     readers: list[Any] = [registry.reader(corpus.reader) for corpus in corpora]
     names, motion = (naming, base, galt_labels), (clip, mediapipe, resampling, sides, kinematics, transition, skeleton)
-    modules = (*readers, composition, variation, *names, *motion)
-    content = [
-        f"{registry.digest(corpus.reader, Path(corpus.folder))} {corpus.share} {corpus.apart}" for corpus in corpora
-    ]
+    published = (lifting, wholebody, safe_pickle)
+    modules = (*readers, composition, variation, *published, *names, *motion)
+    content = [f"{registry.digest(c.reader, Path(c.folder))} {c.share} {c.apart} {c.lift} {c.fps}" for c in corpora]
     parts = [*content, *map(str, arguments), *map(inspect.getsource, modules)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
