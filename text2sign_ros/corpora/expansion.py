@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from text2sign_ros.corpora.base import CorpusError, Unit
+from text2sign_ros.corpora.base import SPLITS, CorpusError, Unit
 from text2sign_ros.corpora.grammar import (
     Choice,
     Filler,
@@ -35,7 +36,8 @@ _LOWER = 0.2
 _IN_FULL = 0.3
 """Share of contractions that are written in full."""
 
-_PRONOUNS = ("I", "you", "it", "they")
+_BINDING = ("I", "you", "it", "they", "been", "got")
+"""Words before which a contraction is not written in full: "don't you?", "it's been"."""
 
 Span = tuple[int, int] | None
 
@@ -60,16 +62,18 @@ class Pair:
     Attributes:
         text: English, as typed.
         meant: signs in the order of ASL.
-        markers: of head and brows, for each of ``meant``.
         patterns, wordings: names of those that it is made of, in order.
+        counts: how many of ``meant`` each of the patterns has.
+        faces: markers of head and brows of each of the patterns.
         unseen: one of ``UNSEEN``; "" if training may have read all of it.
     """
 
     text: str
     meant: tuple[Meant, ...]
-    markers: tuple[frozenset[str], ...]
     patterns: tuple[str, ...]
     wordings: tuple[str, ...]
+    counts: tuple[int, ...]
+    faces: tuple[frozenset[str], ...]
     unseen: str = ""
 
     @property
@@ -95,10 +99,13 @@ class Pair:
         return tuple(found)
 
     @property
-    def unit_markers(self) -> tuple[frozenset[str], ...]:
-        """Markers of each of ``units``."""
-        pairs = zip(self.meant, self.markers, strict=True)
-        return tuple(markers for meant, markers in pairs for _ in meant.sign.units)
+    def face_units(self) -> tuple[tuple[frozenset[str], int], ...]:
+        """Markers of each of the patterns, and how many of ``units`` it has."""
+        found, at = [], 0
+        for face, count in zip(self.faces, self.counts, strict=True):
+            found.append((face, sum(len(meant.sign.units) for meant in self.meant[at : at + count])))
+            at += count
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,7 @@ class Expansion:
             kinds = [kind for kind in ([unseen] if unseen else UNSEEN) if self._patterns(split, kind)]
             if split != "train" and not kinds:
                 raise CorpusError(
-                    f"the grammar holds out nothing for {split} by {unseen or 'any means'}: add wordings, or raise held_out"
+                    f"the grammar holds out no {unseen or 'words'} for {split}: add wordings, or raise held_out"
                 )
             yield self._text(split, "" if split == "train" else kinds[rng.integers(len(kinds))], rng)
 
@@ -144,12 +151,12 @@ class Expansion:
         return self._sentence(pattern, wording, split, "", rng)
 
     @cached_property
-    def _by_split(self) -> dict[tuple[str, str], list[tuple[Pattern, tuple[Wording, ...]]]]:
+    def _by_split(self) -> dict[tuple[str, str, str], list[tuple[Pattern, tuple[Wording, ...]]]]:
         return {}
 
-    def _patterns(self, split: str, unseen: str) -> list[tuple[Pattern, tuple[Wording, ...]]]:
-        """The patterns for sentences of a split, with the wordings that may be used."""
-        if (split, unseen) not in self._by_split:
+    def _patterns(self, split: str, unseen: str, place: str = "") -> list[tuple[Pattern, tuple[Wording, ...]]]:
+        """The patterns for sentences of a split, with the wordings that may be used; "" is any place."""
+        if (split, unseen, place) not in self._by_split:
             wanted = split if unseen in ("wording", "both") else "test" if unseen == "pattern" else "train"
             found = []
             for pattern in self.grammar.patterns:
@@ -157,10 +164,10 @@ class Expansion:
                 if unseen in ("synonym", "both"):
                     wordings = tuple(w for w in wordings if self._has(w.parts, split))
                 fits = split == "test" and pattern.held_out if unseen == "pattern" else not pattern.held_out
-                if wordings and fits:
+                if wordings and fits and place in ("", pattern.place):
                     found.append((pattern, wordings))
-            self._by_split[split, unseen] = found
-        return self._by_split[split, unseen]
+            self._by_split[split, unseen, place] = found
+        return self._by_split[split, unseen, place]
 
     def _has(self, sequence: Sequence[Part], split: str) -> bool:
         """Whether a signed slot that is always said has a synonym of the split."""
@@ -169,15 +176,13 @@ class Expansion:
 
     def _text(self, split: str, unseen: str, rng: np.random.Generator) -> Pair:
         patterns = self._patterns(split, unseen)
-        places: dict[str, list[tuple[Pattern, tuple[Wording, ...]]]] = defaultdict(list)
-        for entry in patterns:
-            places[entry[0].place].append(entry)
         if rng.random() < _ALONE:
             chosen = [patterns[rng.integers(len(patterns))]]
         else:
             order = ["open"] * (rng.random() < 0.5) + ["any"] * (1 + int(rng.random() < 0.4))
             order += ["close"] * (len(order) == 1 or rng.random() < 0.4)
-            chosen = [places[place][rng.integers(len(places[place]))] for place in order if places[place]]
+            places = [own for place in order if (own := self._patterns(split, unseen, place))]
+            chosen = [own[rng.integers(len(own))] for own in places]
             chosen = chosen or [patterns[rng.integers(len(patterns))]]
         pairs = [
             self._sentence(pattern, wordings[rng.integers(len(wordings))], split, unseen, rng)
@@ -205,10 +210,18 @@ class Expansion:
     def _filler(
         self, key: str, split: str, forced: bool, others: dict[str, Filler], rng: np.random.Generator
     ) -> Filler:
-        every = [f for f in self.grammar.slots[Slot(key).name] if _allowed(f, split, forced)]
+        place = (Slot(key).name, split, forced)
+        if place not in self._allowed:
+            self._allowed[place] = [f for f in self.grammar.slots[Slot(key).name] if _allowed(f, split, forced)]
+        every = self._allowed[place]
         taken = [other for name, other in others.items() if Slot(name).name == Slot(key).name]
         free = [filler for filler in every if filler not in taken] or every
         return free[rng.integers(len(free))]
+
+    @cached_property
+    def _allowed(self) -> dict[tuple[str, str, bool], list[Filler]]:
+        """What may stand in a slot, by its name, the split, and whether it must have a held-out synonym."""
+        return {}
 
     def _realised(
         self, sequence: Sequence[Part], fillers: dict[str, Filler], split: str, forced: str, rng: np.random.Generator
@@ -342,8 +355,8 @@ def _written(
     pieces = []
     for number, piece in enumerate(said):
         full = contractions.get(piece.text) if not piece.key else None
-        tag = piece.text.endswith("n't") and said[number + 1].text in _PRONOUNS  # "don't you?"
-        pieces.append(replace(piece, text=full) if full and not tag and rng.random() < _IN_FULL else piece)
+        bound = full and number + 1 < len(said) and said[number + 1].text in _BINDING
+        pieces.append(replace(piece, text=full) if full and not bound and rng.random() < _IN_FULL else piece)
     text = ""
     where: list[tuple[str, Span]] = []
     for number, piece in enumerate(pieces):
@@ -381,8 +394,7 @@ def _pair(
             meant.append(Meant(sign, (first + found.start(), first + found.end()) if found else None))
         else:
             meant += [Meant(own, spans.get(sign.key)) for own in fillers[sign.key].signs]
-    markers = (pattern.markers,) * len(meant)
-    return Pair(text, tuple(meant), markers, (pattern.name,), (wording.name,), unseen)
+    return Pair(text, tuple(meant), (pattern.name,), (wording.name,), (len(meant),), (pattern.markers,), unseen)
 
 
 def _joined(pairs: Sequence[Pair], rng: np.random.Generator) -> Pair:
@@ -412,9 +424,10 @@ def _together(text: str, pairs: Sequence[Pair], unseen: str) -> Pair:
     return Pair(
         text,
         tuple(meant for pair in pairs for meant in pair.meant),
-        tuple(markers for pair in pairs for markers in pair.markers),
         tuple(name for pair in pairs for name in pair.patterns),
         tuple(name for pair in pairs for name in pair.wordings),
+        tuple(count for pair in pairs for count in pair.counts),
+        tuple(face for pair in pairs for face in pair.faces),
         unseen,
     )
 
@@ -438,9 +451,29 @@ def _words(text: str, contracted: dict[str, list[str]]) -> list[tuple[str, int, 
     return found
 
 
-def lengths(pairs: Sequence[Pair]) -> dict[int, int]:
-    """How many of the texts have how many signs, a spelled word counted as one."""
-    found: dict[int, int] = defaultdict(int)
-    for pair in pairs:
-        found[len(pair.meant)] += 1
-    return dict(sorted(found.items()))
+def summary(expansion: Expansion, signs: Collection[str], *, sample: int, seed: int) -> dict[str, Any]:
+    """What a grammar holds, in numbers.
+
+    Args:
+        signs: names of all signs that there are.
+        sample: how many random texts of each split lengths are counted in (signs, a spelled word counted as one).
+    """
+    grammar = expansion.grammar
+    wordings = [wording for pattern in grammar.patterns for wording in pattern.wordings]
+    sayings = {(name, s.singular): s.split for name, own in grammar.slots.items() for f in own for s in f.sayings}
+    lengths = {}
+    for split in SPLITS:
+        counted = Counter(len(pair.meant) for pair in expansion.pairs(split, sample, seed))
+        lengths[split] = {length: counted[length] for length in sorted(counted)}
+    return {
+        "patterns": len(grammar.patterns),
+        "patterns_held_out": sum(pattern.held_out for pattern in grammar.patterns),
+        "patterns_by_topic": dict(Counter(pattern.topic for pattern in grammar.patterns)),
+        "wordings": len(wordings),
+        "wordings_by_split": dict(Counter(wording.split for wording in wordings)),
+        "words_by_split": dict(Counter(sayings.values())),
+        "sentences": expansion.count(),
+        "signs": len(grammar.signs),
+        "signs_unused": len(set(signs) - grammar.signs),
+        "lengths": lengths,
+    }

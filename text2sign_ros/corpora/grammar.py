@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -28,7 +28,7 @@ from text2sign_ros.naming import parts
 PLACES = ("any", "open", "close")
 """Where a pattern stands in a text of several sentences: wherever, at its beginning, or at its end."""
 FORMS = ("", "a", "any", "the", "s", "ing", "ed")
-"""How a slot can be written: <drink>, <a drink> (a coffee, some water), <any drink>, <s drink> (coffees), <ing action>."""
+"""How a slot can be written: <drink>, <a drink> (a coffee, some water), <any drink>, <s drink>, <ing action>, …"""
 NOTHING = "(nothing)"
 """Stands in a slot for words that are not signed, such as "um"."""
 ALSO = "(also)"
@@ -221,7 +221,7 @@ def article(words: str) -> str:
 
 def plain(text: str) -> str:
     """Lower case, without punctuation, one space between words: by this equal texts are recognised."""
-    return " ".join(re.findall(r"[a-z0-9$']+", text.lower()))
+    return " ".join(re.findall(r"[a-z0-9$'<>_]+", text.lower()))
 
 
 class _Line(str):
@@ -230,10 +230,8 @@ class _Line(str):
     line: int = 0
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # the latter takes 3 s
     """Every scalar is a text: NO is the sign, not false."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
 def _located(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> _Line:
@@ -252,6 +250,7 @@ def _unique(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     return found
 
 
+_Loader.yaml_implicit_resolvers = {}
 _Loader.add_constructor("tag:yaml.org,2002:str", _located)
 _Loader.add_constructor("tag:yaml.org,2002:map", _unique)
 
@@ -268,6 +267,7 @@ class _Reading:
     path: str
     known: frozenset[str]
     faults: list[str] = field(default_factory=list)
+    contractions: dict[str, str] = field(default_factory=dict)
 
     def fault(self, at: object, what: str) -> None:
         line = getattr(at, "line", 0)
@@ -278,7 +278,8 @@ class _Reading:
             raise GrammarError(f"{self.path} must be a mapping with the keys slots, patterns and held_out")
         for key in content.keys() - _KEYS:
             self.fault(key, f"unknown key {key!r}; known are {', '.join(sorted(_KEYS))}")
-        shares = self._shares(content["held_out"])
+        shares, contractions = self._shares(content["held_out"]), _texts(content, "contractions")
+        self.contractions = {plain(short): plain(full) for short, full in contractions.items()}
         rules = self._rules(content)
         slots: dict[str, tuple[Filler, ...]] = {}
         for name, value in self._items(content["slots"], "slots"):
@@ -294,7 +295,6 @@ class _Reading:
             more = len(self.faults) - _MOST_FAULTS
             shown = self.faults[:_MOST_FAULTS] + ([f"and {more} more"] if more > 0 else [])
             raise GrammarError(f"{self.path}:\n  " + "\n  ".join(shown))
-        contractions = _texts(content, "contractions")
         return Grammar(
             tuple(patterns), _held_out(slots, patterns, contractions, shares), contractions,
             _texts(content, "sources"), rules, _texts(content, "missing"),
@@ -414,12 +414,14 @@ class _Reading:
             self.fault(name, f"{where}: english must be a list of wordings")
             return []
         held_out = _share(f"pattern {name}") < shares["patterns"]
-        wordings, seen = [], set()
+        wordings: list[Wording] = []
+        seen: dict[str, str] = {}
         for number, text in enumerate(english):
-            if plain(str(text)) in seen:
-                self.fault(text, f"{where}: {text!r} occurs twice; remove one")
-            seen.add(plain(str(text)))
             found = self._wording(where, text, slots)
+            for run in _runs(found):
+                said = " ".join(self.contractions.get(word, word) for word in plain(run).split())
+                if seen.setdefault(said, text) is not text:
+                    self.fault(text, f"{where}: {text!r} can say the same as {seen[said]!r}; change or remove one")
             wanted = {sign.key for sign in signs if isinstance(sign, Slot)}
             for key in wanted - set(_keys(found, sure=True)):
                 self.fault(text, f"{where}: {text!r} lacks <{key}>, which is in asl; write it into the wording")
@@ -545,17 +547,19 @@ def _literals(pattern: Pattern) -> Iterator[str]:
     for wording in pattern.wordings:
         if wording.split != "test":
             for text in _runs(wording.parts):
-                yield from text.split("<>")
+                yield from re.split("<.*?>", text)
 
 
 def _runs(sequence: Sequence[Part]) -> list[str]:
-    """The texts of a sequence, with <> for its slots."""
+    """The texts of a sequence, with the slots as "<a_drink>"."""
     texts = [""]
     for part in sequence:
         if isinstance(part, Choice):
             texts = [f"{text} {more}" for text in texts for option in part.options for more in _runs(option)]
         else:
-            texts = [f"{text} {part.text if isinstance(part, Literal) else '<>'}" for text in texts]
+            texts = [
+                f"{text} {part.text if isinstance(part, Literal) else f'<{part.form}_{part.key}>'}" for text in texts
+            ]
     return texts
 
 
