@@ -1,6 +1,6 @@
 """Planner: what today's dictionary would sign for sentences of the grammar whose words it was not made for, in signs.
 
-The texts are those that the grammar holds out (``config/train/asl_grammar.yaml``). What they mean is its order of
+The texts are those that the grammar holds out (``config/grammar/asl.yaml``). What they mean is its order of
 signs, which nobody who signs has validated. The segmenter ``units`` of a bundle looks up every word or spells it. No
 motion is made: this is what a sentence model has to beat before a hand moves. A spelled word counts as one sign.
 
@@ -104,7 +104,7 @@ def table(found: dict[str, dict[str, float]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="experiments.planner", description=__doc__)
     parser.add_argument("--bundle", type=Path, default=default_bundle(), help="whose dictionary signs")
-    parser.add_argument("--grammar", type=Path, default=share() / "config" / "train" / "asl_grammar.yaml")
+    parser.add_argument("--grammar", type=Path, default=share() / "config" / "grammar" / "asl.yaml")
     parser.add_argument("--sentences", type=int, default=2000, help="of the test split")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--examples", type=int, default=10, help="sentences to print with what is signed")

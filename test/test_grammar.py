@@ -15,7 +15,7 @@ from text2sign_ros.corpora.expansion import UNSEEN, Expansion, Pair, summary
 from text2sign_ros.corpora.grammar import GrammarError, Saying, article, plain, read
 from text2sign_ros.inference.vocabulary import load
 
-FILE = ROOT / "config" / "train" / "asl_grammar.yaml"
+FILE = ROOT / "config" / "grammar" / "asl.yaml"
 SIGNS = frozenset(entry.name for entry in load(ROOT / "models" / "asl") if entry.kind == "sign")
 SMALL = """\
 held_out: {patterns: 0, test: 0.4, val: 0.2}

@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     corpus = commands.add_parser("corpus", help="make the recordings to train on, check the grammar of sentences")
     actions = corpus.add_subparsers(required=True, metavar="ACTION")
     grammar = actions.add_parser("grammar", help="check a grammar, count what it holds and show examples")
-    grammar.add_argument("--file", type=Path, help="default: config/train/asl_grammar.yaml")
+    grammar.add_argument("--file", type=Path, help="default: config/grammar/asl.yaml")
     grammar.add_argument("--bundle", type=Path, help="folder of the model whose signs there are; default: models/asl")
     grammar.add_argument("--split", default="train", help="whose examples are shown: train, val or test")
     grammar.add_argument("--examples", type=int, default=10, help="how many")
@@ -358,7 +358,7 @@ def _grammar(options: argparse.Namespace) -> None:
     if options.split not in SPLITS:
         raise UsageError(f"--split is {options.split!r}; it must be one of {', '.join(SPLITS)}")
     signs = [entry.name for entry in load(_bundle(options)) if entry.kind == "sign"]
-    expansion = Expansion(read(options.file or share() / "config" / "train" / "asl_grammar.yaml", signs))
+    expansion = Expansion(read(options.file or share() / "config" / "grammar" / "asl.yaml", signs))
     if options.text is not None:
         pair = expansion.meaning(options.text)
         if pair is None:

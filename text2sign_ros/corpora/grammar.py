@@ -1,6 +1,6 @@
 """The grammar of a corpus of meaning: English as people say it -> signs in the order of ASL, read from a YAML file.
 
-``config/train/asl_grammar.yaml`` explains how to write one. Its parts are *slots*, classes of signs with the English
+``config/grammar/asl.yaml`` explains how to write one. Its parts are *slots*, classes of signs with the English
 words for each, and *patterns*, each a sequence of signs with several *wordings*. ``expansion`` makes sentences of them.
 
 What is held out for testing is decided here, by a hash of the words themselves, so that it stays as it is when a line

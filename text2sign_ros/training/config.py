@@ -40,7 +40,7 @@ class CorpusConfig:
 
 @dataclass(frozen=True)
 class GrammarConfig:
-    file: str  # for example config/train/asl_grammar.yaml; see docs/grammar.md
+    file: str  # for example config/grammar/asl.yaml; see docs/grammar.md
     sentences: int = 4000  # for training, composed of the takes of their signs, with the English text as their text
     held_out_sentences: int = 300  # for validation: of wordings and synonyms that training never reads
     share: float = 1.0  # how often they are drawn, as of a corpus
