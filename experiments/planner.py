@@ -86,6 +86,16 @@ def rows(pairs: Sequence[Pair], reading: Reading) -> dict[str, dict[str, float]]
     return {name: errors(each for _, each in own) for name, own in groups.items() if own}
 
 
+def same_markers(pairs: Iterable[Pair], segmenter: Segmenter) -> float:
+    """Share of the texts of one sentence, with punctuation, that imply the markers of head and brows of the grammar."""
+    same = []
+    for pair in pairs:
+        if len(pair.patterns) == 1 and pair.text[-1] in ".!?":
+            segments = plan(pair.text, segmenter, max_characters=1000).segments
+            same.append(frozenset().union(*(segment.manner.markers for segment in segments)) == pair.faces[0])
+    return sum(same) / max(len(same), 1)
+
+
 def _unspelled(names: Iterable[str]) -> list[str]:
     return [name for name in names if not name.startswith("fs:")]
 
@@ -123,6 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     letters["dictionary"] = sum(
         len(name) - 3 for p in pairs for name in signed(p.text, segmenter) if name.startswith("fs:")
     )
+    print(f"head and brows as in the grammar: {same_markers(pairs, segmenter):.1%} of the texts of one sentence")
     print(f"letters spelled a sentence: {', '.join(f'{k} {n / len(pairs):.1f}' for k, n in letters.items())}")
     for pair in pairs[: options.examples]:
         print(f"{pair.text}\n  meant:  {' | '.join(pair.names)}\n  signed: {' | '.join(signed(pair.text, segmenter))}")

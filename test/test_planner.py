@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from conftest import ROOT
 
-from experiments.planner import errors, rows, signed, table
-from text2sign_ros.corpora.expansion import Expansion
-from text2sign_ros.corpora.grammar import read
+from experiments.planner import errors, rows, same_markers, signed, table
+from text2sign_ros.corpora.base import Kind, Unit
+from text2sign_ros.corpora.expansion import Expansion, Meant, Pair
+from text2sign_ros.corpora.grammar import Sign, read
 from text2sign_ros.inference.vocabulary import load
 from text2sign_ros.text import UnitSegmenter, Vocabulary
 
@@ -49,3 +50,14 @@ def test_what_is_signed_as_meant_has_no_errors() -> None:
     assert right["all"]["sign_error_rate"] == 0.0 and wrong["all"]["omitted"] == 1.0
     assert sum(right[f"unseen {kind}"]["sentences"] for kind in ("wording", "synonym", "both", "pattern")) == 60
     assert table(right).splitlines()[2].startswith("| all | 60 | 0.0 |")
+
+
+def test_markers_are_compared_with_those_that_the_text_implies() -> None:
+    segmenter = UnitSegmenter(Vocabulary(("hello",), LETTERS), 1, 256, 50, 40)
+    sign = Sign((Unit("hello", Kind.SIGN),))
+
+    def pair(text: str, *face: str) -> Pair:
+        return Pair(text, (Meant(sign),), ("a",), ("a/0",), (1,), (frozenset(face),))
+
+    texts = [pair("Hello?", "question"), pair("No hello.", "negation"), pair("Hello.", "affirmation"), pair("hello")]
+    assert same_markers(texts, segmenter) == 2 / 3

@@ -39,6 +39,9 @@ _IN_FULL = 0.3
 _BINDING = ("I", "you", "it", "they", "been", "got")
 """Words before which a contraction is not written in full: "don't you?", "it's been"."""
 
+_CAPITAL = re.compile(r"I\b|[A-Z]{2}|God\b|August\b")
+"""Words at the beginning of a wording with a capital anywhere; those of slots are as in the grammar."""
+
 Span = tuple[int, int] | None
 
 
@@ -145,10 +148,6 @@ class Expansion:
                     f"the grammar holds out no {unseen or 'words'} for {split}: add wordings, or raise held_out"
                 )
             yield self._text(split, "" if split == "train" else kinds[rng.integers(len(kinds))], rng)
-
-    def sentence(self, pattern: Pattern, wording: Wording, rng: np.random.Generator, split: str = "train") -> Pair:
-        """One sentence, as written, with synonyms that the split may read."""
-        return self._sentence(pattern, wording, split, "", rng)
 
     @cached_property
     def _by_split(self) -> dict[tuple[str, str, str], list[tuple[Pattern, tuple[Wording, ...]]]]:
@@ -351,7 +350,7 @@ def _sayings(filler: Filler, split: str, forced: bool) -> list[Saying]:
 def _written(
     said: Sequence[_Said], contractions: Mapping[str, str], rng: np.random.Generator
 ) -> tuple[str, list[tuple[str, Span]]]:
-    """The text, and (key, span) of each slot in it."""
+    """The text as it stands in the middle of a sentence, and (key, span) of each slot in it."""
     pieces = []
     for number, piece in enumerate(said):
         full = contractions.get(piece.text) if not piece.key else None
@@ -371,7 +370,9 @@ def _written(
             where.append((piece.key, (start, len(text))))
     if text and text[-1] not in ".!?":
         text += "."
-    return text[:1].upper() + text[1:], where
+    if not pieces[0].key and not _CAPITAL.match(text):
+        text = text[:1].lower() + text[1:]
+    return text, where
 
 
 def _pair(
@@ -405,10 +406,9 @@ def _joined(pairs: Sequence[Pair], rng: np.random.Generator) -> Pair:
         if text:
             if text[-1] == "." and rng.random() < 0.3 and len(pairs[number - 1].text) < 40:
                 text = text[:-1] + ","
-                keeps = re.match(r"I\b|[A-Z][a-z]*\b", own)
-                name = any(m.span == (0, keeps.end()) and m.sign.spelled for m in pair.meant) if keeps else False
-                own = own if (own.startswith("I") and not own[1:2].isalpha()) or name else own[:1].lower() + own[1:]
             text += " "
+        if not text.endswith(", "):
+            own = own[:1].upper() + own[1:]
         by = len(text)
         text += own
         moved.append(

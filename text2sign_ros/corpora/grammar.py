@@ -221,7 +221,12 @@ def article(words: str) -> str:
 
 def plain(text: str) -> str:
     """Lower case, without punctuation, one space between words: by this equal texts are recognised."""
-    return " ".join(re.findall(r"[a-z0-9$'<>_]+", text.lower()))
+    return " ".join(re.findall(r"[a-z0-9$']+", text.lower()))
+
+
+def _with_slots(wording: str) -> str:
+    """``plain``, with the slots in their brackets."""
+    return " ".join(re.findall(r"[a-z0-9$'<>_]+", wording.lower()))
 
 
 class _Line(str):
@@ -419,7 +424,7 @@ class _Reading:
         for number, text in enumerate(english):
             found = self._wording(where, text, slots)
             for run in _runs(found):
-                said = " ".join(self.contractions.get(word, word) for word in plain(run).split())
+                said = " ".join(self.contractions.get(word, word) for word in _with_slots(run).split())
                 if seen.setdefault(said, text) is not text:
                     self.fault(text, f"{where}: {text!r} can say the same as {seen[said]!r}; change or remove one")
             wanted = {sign.key for sign in signs if isinstance(sign, Slot)}
@@ -430,7 +435,7 @@ class _Reading:
                     self.fault(
                         text, f"{where}: {text!r} has <{key}>, which is not in asl; add it there or leave it out"
                     )
-            split = "test" if held_out else "train" if number == 0 else _split(f"{name} {plain(str(text))}", shares)
+            split = "test" if held_out else "train" if number == 0 else _split(f"{name} {_with_slots(text)}", shares)
             wordings.append(Wording(f"{name}/{number}", str(text), found, split))
         return [Pattern(str(name), str(topic), signs, tuple(wordings), face, place, own, held_out)]
 
