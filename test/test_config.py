@@ -105,6 +105,7 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
         ("data: {corpora: [{reader: clips, folder: y, share: .nan}]}\n", "share of y is nan"),
         ("data: {grammar: {file: a.yaml, sentences: 0}}\n", "data: grammar: sentences and held_out_sentences must be"),
         ("data: {grammar: {file: a.yaml, share: 0}}\n", "data: grammar: share is 0.0"),
+        ("data: {grammar: {file: a.yaml, pace: 0}}\n", "data: grammar: pace is 0.0"),
         ("data: {grammar: {sentences: 5}}\n", "data: grammar: file is missing"),
         ("data: {single_share: 1.5}\n", "data: single_share is 1.5; it must be at most 1"),
         ("threads: 0\n", "threads is 0"),

@@ -110,10 +110,26 @@ def test_units_come_with_the_characters_that_say_them(shipped: Expansion) -> Non
     assert pair.face_units == ((frozenset(), 6), (frozenset(), 2))
 
 
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("My name is Grace, I want water.", [("My name is Grace, I want water.", 8)]),
+        ("Hello, Grace! I want water. Bye!", [("Hello, Grace!", 6), ("I want water.", 2), ("Bye!", 1)]),
+        ("hello grace i want water", [("hello grace i want water", 8)]),
+    ],
+)
+def test_a_text_is_signed_sentence_by_sentence(shipped: Expansion, text: str, sentences: list[tuple[str, int]]) -> None:
+    pair = shipped.meaning(text)
+    assert pair is not None
+    assert [(pair.text[start:stop], count) for start, stop, count in pair.sentences] == sentences
+
+
 def test_spans_are_within_the_text_and_say_the_words_of_a_slot(drawn: dict[str, list[Pair]]) -> None:
     for pair in drawn["train"] + drawn["test"]:
         assert len(pair.spans) == len(pair.units) == sum(count for _, count in pair.face_units)
         assert sum(pair.counts) == len(pair.meant)
+        assert sum(count for *_, count in pair.sentences) == len(pair.units)
+        assert " ".join(pair.text[start:stop] for start, stop, _ in pair.sentences) == pair.text
         for meant in pair.meant:
             if meant.span:
                 words = pair.text[slice(*meant.span)]

@@ -57,7 +57,7 @@ def test_markers_are_compared_with_those_that_the_text_implies() -> None:
     sign = Sign((Unit("hello", Kind.SIGN),))
 
     def pair(text: str, *face: str) -> Pair:
-        return Pair(text, (Meant(sign),), ("a",), ("a/0",), (1,), (frozenset(face),))
+        return Pair(text, (Meant(sign),), ("a",), ("a/0",), (0,), (1,), (frozenset(face),))
 
     texts = [pair("Hello?", "question"), pair("No hello.", "negation"), pair("Hello.", "affirmation"), pair("hello")]
     assert same_markers(texts, segmenter) == 2 / 3

@@ -73,11 +73,13 @@ class Tempo:
 
     Attributes:
         pace: standard deviation of the logarithm of its pace.
+        faster: the mean of its pace; 1 is that of the takes, which were signed alone, and slower than in a sentence.
         hold: frames (from, to) by which its last sign comes to a standstill later: what ends a sentence is held
             (F. Grosjean, "A study of timing in a manual and a spoken language", 1979, for pauses at its end).
     """
 
     pace: float = 0.1
+    faster: float = 1.0
     hold: tuple[int, int] = (3, 8)
 
 
@@ -248,7 +250,10 @@ def _timed(
     parts: Sequence[tuple[np.ndarray, np.ndarray]], tempo: Tempo, rng: np.random.Generator
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """The recordings (positions, confidence) at another pace, the last one slowing down to a standstill."""
-    pace, hold = np.exp(rng.normal(scale=tempo.pace)), int(rng.integers(tempo.hold[0], tempo.hold[1] + 1))
+    pace, hold = (
+        tempo.faster * np.exp(rng.normal(scale=tempo.pace)),
+        int(rng.integers(tempo.hold[0], tempo.hold[1] + 1)),
+    )
     timed = []
     for number, (positions, confidence) in enumerate(parts):
         last = len(positions) - 1

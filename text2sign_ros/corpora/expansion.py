@@ -66,6 +66,7 @@ class Pair:
         text: English, as typed.
         meant: signs in the order of ASL.
         patterns, wordings: names of those that it is made of, in order.
+        starts: the character of the text at which each of them starts.
         counts: how many of ``meant`` each of the patterns has.
         faces: markers of head and brows of each of the patterns.
         unseen: one of ``UNSEEN``; "" if training may have read all of it.
@@ -75,6 +76,7 @@ class Pair:
     meant: tuple[Meant, ...]
     patterns: tuple[str, ...]
     wordings: tuple[str, ...]
+    starts: tuple[int, ...]
     counts: tuple[int, ...]
     faces: tuple[frozenset[str], ...]
     unseen: str = ""
@@ -108,6 +110,23 @@ class Pair:
         for face, count in zip(self.faces, self.counts, strict=True):
             found.append((face, sum(len(meant.sign.units) for meant in self.meant[at : at + count])))
             at += count
+        return tuple(found)
+
+    @property
+    def sentences(self) -> tuple[tuple[int, int, int], ...]:
+        """(start, stop) characters of each sentence, and how many of ``units`` it has: a model signs one at a time.
+
+        A sentence ends with a full stop, a question or an exclamation mark, as ``text.SentenceSegmenter`` has it.
+        """
+        found: list[tuple[int, int, int]] = []
+        for start, (_, count) in zip(self.starts, self.face_units, strict=True):
+            before = self.text[:start].rstrip()
+            if not found or before[-1:] in (".", "!", "?"):
+                found.append((start, len(self.text), count))
+                if len(found) > 1:
+                    found[-2] = (found[-2][0], len(before), found[-2][2])
+            else:
+                found[-1] = (found[-1][0], len(self.text), found[-1][2] + count)
         return tuple(found)
 
 
@@ -395,7 +414,9 @@ def _pair(
             meant.append(Meant(sign, (first + found.start(), first + found.end()) if found else None))
         else:
             meant += [Meant(own, spans.get(sign.key)) for own in fillers[sign.key].signs]
-    return Pair(text, tuple(meant), (pattern.name,), (wording.name,), (len(meant),), (pattern.markers,), unseen)
+    return Pair(
+        text, tuple(meant), (pattern.name,), (wording.name,), (first,), (len(meant),), (pattern.markers,), unseen
+    )
 
 
 def _joined(pairs: Sequence[Pair], rng: np.random.Generator) -> Pair:
@@ -414,6 +435,7 @@ def _joined(pairs: Sequence[Pair], rng: np.random.Generator) -> Pair:
         moved.append(
             replace(
                 pair,
+                starts=(by,),
                 meant=tuple(replace(m, span=m.span and (m.span[0] + by, m.span[1] + by)) for m in pair.meant),
             )
         )
@@ -426,6 +448,7 @@ def _together(text: str, pairs: Sequence[Pair], unseen: str) -> Pair:
         tuple(meant for pair in pairs for meant in pair.meant),
         tuple(name for pair in pairs for name in pair.patterns),
         tuple(name for pair in pairs for name in pair.wordings),
+        tuple(start for pair in pairs for start in pair.starts),
         tuple(count for pair in pairs for count in pair.counts),
         tuple(face for pair in pairs for face in pair.faces),
         unseen,
@@ -437,7 +460,8 @@ def _lower(pair: Pair) -> Pair:
     kept = [at for at, char in enumerate(pair.text) if char not in ",.!?;:"]
     place = np.searchsorted(kept, np.arange(len(pair.text) + 1))
     meant = tuple(replace(m, span=m.span and (int(place[m.span[0]]), int(place[m.span[1]]))) for m in pair.meant)
-    return replace(pair, text="".join(pair.text[at] for at in kept).lower(), meant=meant)
+    starts = tuple(int(place[start]) for start in pair.starts)
+    return replace(pair, text="".join(pair.text[at] for at in kept).lower(), meant=meant, starts=starts)
 
 
 def _words(text: str, contracted: dict[str, list[str]]) -> list[tuple[str, int, int]]:

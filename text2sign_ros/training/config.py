@@ -44,6 +44,7 @@ class GrammarConfig:
     sentences: int = 4000  # for training, composed of the takes of their signs, with the English text as their text
     held_out_sentences: int = 300  # for validation: of wordings and synonyms that training never reads
     share: float = 1.0  # how often they are drawn, as of a corpus
+    pace: float = 1.0  # of their signs, which were recorded alone and slower than in a sentence
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,9 @@ def _out_of_range(config: TrainConfig) -> Iterator[str]:
     if grammar := config.data.grammar:
         if min(grammar.sentences, grammar.held_out_sentences) < 1:
             yield "data: grammar: sentences and held_out_sentences must be at least 1"
-        if not (np.isfinite(grammar.share) and grammar.share > 0):
-            yield f"data: grammar: share is {grammar.share}; it must be a number above 0"
+        for key, value in (("share", grammar.share), ("pace", grammar.pace)):
+            if not (np.isfinite(value) and value > 0):
+                yield f"data: grammar: {key} is {value}; it must be a number above 0"
     if not config.unet.channels or min(config.unet.channels) < 1:
         yield f"unet: channels is {list(config.unet.channels)}; it must have a number of at least 1 for each level"
     if config.sign_vae.stride not in (1, 2, 4):

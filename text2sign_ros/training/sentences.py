@@ -51,12 +51,12 @@ class Sentences:
         kinds: (units,) the ``Kind`` of each, as a string.
         chance: (sentences,) how often each sentence is drawn in training; sums to 1.
         takes: (takes, 6) name, kind, corpus, licence, signer and source of each recording of a sign or letter.
-        signs: (signs,) the names of the signs and letters within the sentences of a grammar, in order; those sentences
-            are one unit each, of kind "sentence", whose label is the English text.
-        sign_sentence: (signs,) the sentence of each.
+        signs: (signs,) the names of the signs and letters within the sentences of a grammar, in order; each of those
+            sentences is a unit of kind "sentence", whose label is its English text, and one to four make up a text.
+        sign_unit: (signs,) the unit of each.
         sign_starts, sign_stops: (signs,) frames of ``positions``, as ``unit_starts`` and ``unit_stops``.
-        sign_text: (signs, 2) the first character of the sentence's text that says the sign, and the one after the last;
-            -1 where it is said by no words in particular.
+        sign_text: (signs, 2) the first character of the unit's label that says the sign, and the one after the last; -1
+            where it is said by no words in particular.
     """
 
     positions: np.ndarray
@@ -70,7 +70,7 @@ class Sentences:
     chance: np.ndarray
     takes: np.ndarray = field(default_factory=lambda: np.zeros((0, 6), str))
     signs: np.ndarray = field(default_factory=lambda: np.zeros(0, str))
-    sign_sentence: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    sign_unit: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     sign_starts: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     sign_stops: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     sign_text: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), int))
@@ -192,7 +192,7 @@ def _parts(
 
 
 def of_grammar(config: GrammarConfig, corpora: Sequence[CorpusConfig], split: str, seed: int) -> Sentences:
-    """Sentences of a grammar, each a unit of kind "sentence" with its signs (``Sentences.signs``) inside.
+    """Texts of a grammar; each sentence is a unit of kind "sentence" with its signs (``Sentences.signs``) inside.
 
     Signs without a take in the split have that of training, performed differently.
 
@@ -206,26 +206,37 @@ def of_grammar(config: GrammarConfig, corpora: Sequence[CorpusConfig], split: st
     rng = np.random.default_rng((seed, SPLITS.index(split)))
     pairs = list(expansion.pairs(split, count, seed))
     inside = [
-        composer.compose([unit.name for unit in pair.units], rng, Tempo())
+        composer.compose([unit.name for unit in pair.units], rng, Tempo(faster=config.pace))
         for pair in progress_bar(pairs, desc=f"grammar {split}")
     ]
-    laid = _laid(
-        Composed(one.clip, (pair.text,), (Kind.SENTENCE,), ((one.spans[0][0], one.spans[-1][1]),))
-        for pair, one in zip(pairs, inside, strict=True)
-    )
+    laid = _laid(_by_sentence(pair, one) for pair, one in zip(pairs, inside, strict=True))
     return replace(laid, **_within(pairs, inside, laid.starts))
+
+
+def _by_sentence(pair: Pair, inside: Composed) -> Composed:
+    """The motion of a text with its sentences as labels instead of their signs."""
+    texts, spans, first = [], [], 0
+    for start, stop, count in pair.sentences:
+        texts.append(pair.text[start:stop])
+        spans.append((inside.spans[first][0], inside.spans[first + count - 1][1]))
+        first += count
+    return Composed(inside.clip, tuple(texts), (Kind.SENTENCE,) * len(texts), tuple(spans))
 
 
 def _within(pairs: Sequence[Pair], inside: Sequence[Composed], starts: np.ndarray) -> dict[str, np.ndarray]:
     """The arrays of ``Sentences`` about the signs of composed sentences, which start at the frames ``starts``."""
     first = [start + REST_FRAMES for start in starts[:-1]]
     stops = [[at + stop for _, stop in one.spans] for at, one in zip(first, inside, strict=True)]
+    sentences = [sentence for pair in pairs for sentence in pair.sentences]
+    begins = [start for pair in pairs for start, _, count in pair.sentences for _ in range(count)]
+    spans = [span for pair in pairs for span in pair.spans]
+    within = [(span[0] - by, span[1] - by) if span else (-1, -1) for span, by in zip(spans, begins, strict=True)]
     return {
         "signs": np.array([label for one in inside for label in one.labels]),
-        "sign_sentence": np.repeat(np.arange(len(inside)), [len(one.labels) for one in inside]),
+        "sign_unit": np.repeat(np.arange(len(sentences)), [count for *_, count in sentences]),
         "sign_starts": np.array([frame for at, own in zip(first, stops, strict=True) for frame in (at, *own[:-1])]),
         "sign_stops": np.array([frame for own in stops for frame in own]),
-        "sign_text": np.array([span or (-1, -1) for pair in pairs for span in pair.spans]),
+        "sign_text": np.array(within),
     }
 
 
@@ -237,7 +248,7 @@ def _grammar_key(config: GrammarConfig | None) -> tuple[str, ...]:
         text = Path(config.file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{config.file} can't be read: {error}; data: grammar: file names a grammar") from error
-    counts = (config.sentences, config.held_out_sentences, config.share)
+    counts = (config.sentences, config.held_out_sentences, config.share, config.pace)
     return (text, str(counts), *map(inspect.getsource, (grammar, expansion)))
 
 
@@ -294,7 +305,8 @@ def _together(parts: Sequence[tuple[float, Sentences]]) -> Sentences:
     for name in ("unit_starts", "unit_stops", "sign_starts", "sign_stops"):
         arrays[name] = [array + first for array, first in zip(arrays[name], frames, strict=False)]
     arrays["starts"] = [a[:-1] + first for a, first in zip(arrays["starts"], frames, strict=False)] + [frames[-1:]]
-    for name in ("unit_sentence", "sign_sentence"):
-        arrays[name] = [array + first for array, first in zip(arrays[name], numbers, strict=False)]
+    arrays["unit_sentence"] = [a + first for a, first in zip(arrays["unit_sentence"], numbers, strict=False)]
+    units = np.cumsum([0, *(len(part.labels) for _, part in parts)])
+    arrays["sign_unit"] = [a + first for a, first in zip(arrays["sign_unit"], units, strict=False)]
     arrays["chance"] = [array * share / total for array, (share, _) in zip(arrays["chance"], parts, strict=True)]
     return Sentences(**{name: np.concatenate(values) for name, values in arrays.items()})
