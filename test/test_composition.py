@@ -9,9 +9,9 @@ import pytest
 
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import CorpusError, Example, Kind, Unit
-from text2sign_ros.corpora.composition import Composed, Composer
+from text2sign_ros.corpora.composition import Composed, Composer, Tempo, expressed, takes_for
 from text2sign_ros.motion import kinematics
-from text2sign_ros.skeleton import REST_POSE
+from text2sign_ros.skeleton import BROWS, HAND, HEAD, INDEX, REST_POSE
 
 LABELS = ("hello", "thank you", "you", "coffee", "i love you", "good job", *string.ascii_lowercase)
 
@@ -133,3 +133,51 @@ def test_splits_are_not_mixed() -> None:
 def test_a_label_without_a_take_is_refused(composer: Composer) -> None:
     with pytest.raises(KeyError, match="zebra"):
         _compose(composer, ["zebra"])
+
+
+def test_a_sentence_keeps_its_signs_at_another_pace_and_holds_the_last(composer: Composer) -> None:
+    labels = ["hello", "thank you", "g", "coffee"]
+    plain = _compose(composer, labels)
+    lengths = set()
+    for seed in range(8):
+        timed = composer.compose(labels, np.random.default_rng(seed), Tempo())
+        assert timed.labels == plain.labels and timed.kinds == plain.kinds
+        lengths.add(timed.spans[0][1] - timed.spans[0][0])
+        start, stop = timed.spans[-1]
+        steps = np.linalg.norm(np.diff(timed.clip.positions[start:stop], axis=0), axis=-1).mean(axis=1)
+        assert steps[-1] < 0.3 * steps[:-12].mean(), seed  # it comes to a standstill
+        np.testing.assert_array_equal(timed.clip.positions[[0, -1]], np.stack((REST_POSE, REST_POSE)))
+        bones = kinematics.bone_lengths(timed.clip.positions[:: max(1, len(timed.clip) // 9)])
+        assert np.isfinite(bones).all()
+    assert len(lengths) > 3 and max(lengths) < 30 * 1.5 and min(lengths) > 30 / 1.5
+
+
+def test_without_tempo_variation_only_the_end_differs(composer: Composer) -> None:
+    plain = _compose(composer, ["hello", "coffee"])
+    # The generator draws the takes first, so they are the same ones.
+    held = composer.compose(["hello", "coffee"], np.random.default_rng(0), Tempo(pace=0.0, hold=(4, 4)))
+    start, stop = plain.spans[-1]
+    np.testing.assert_array_equal(held.clip.positions[: stop - 4], plain.clip.positions[: stop - 4])
+    assert held.spans == (plain.spans[0], (start, stop + 4))
+    np.testing.assert_allclose(held.clip.positions[stop + 3], plain.clip.positions[stop - 1], atol=1e-6)
+
+
+def test_signs_without_a_take_of_a_split_have_that_of_training() -> None:
+    takes = [_take("hello"), _take("hello", "val", 1), _take("coffee"), _take("coffee", seed=1), _take("you", "test")]
+    found = takes_for(takes, "val")
+    assert [take.text for take in found] == ["hello", "coffee", "coffee"] and {take.split for take in found} == {"val"}
+    assert found[0].clip is takes[1].clip
+    assert [take.text for take in takes_for(takes, "train")] == ["hello", "coffee", "coffee"]
+    assert Composer(found).words == ("coffee", "hello")
+
+
+def test_head_and_brows_move_with_the_markers_and_hands_do_not(composer: Composer) -> None:
+    plain = _compose(composer, ["hello", "coffee", "you"])
+    shown = expressed(plain, [(frozenset(), 1), (frozenset({"question"}), 2)])
+    moved = np.linalg.norm(shown.clip.positions - plain.clip.positions, axis=-1)
+    assert not moved[: plain.spans[0][1]].any()
+    middle = sum(plain.spans[2]) // 2
+    assert (moved[middle, BROWS] > 0.005).all() and (moved[middle, HEAD] > 0).all()
+    assert not moved[:, [*range(HAND["left"].start, HAND["right"].stop), INDEX["left_wrist"]]].any()
+    np.testing.assert_array_equal(shown.clip.positions[-1], REST_POSE)
+    assert shown.spans == plain.spans and shown.labels == plain.labels

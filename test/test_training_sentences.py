@@ -13,7 +13,7 @@ from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora import clips
 from text2sign_ros.corpora.base import CorpusError, Kind, Unit
 from text2sign_ros.skeleton import INDEX, REST_POSE
-from text2sign_ros.training.config import REST_FRAMES, CorpusConfig
+from text2sign_ros.training.config import REST_FRAMES, CorpusConfig, GrammarConfig
 from text2sign_ros.training.sentences import Sentences, compose
 
 
@@ -157,3 +157,65 @@ def test_signs_of_a_corpus_apart_are_alternatives_of_those_of_the_same_name(tmp_
         corpora = [CorpusConfig("clips", str(one)), CorpusConfig("clips", str(other), apart=apart)]
         names.append(set(compose(corpora, "train", 60, 0, tmp_path).labels.tolist()))
     assert names == [{"hello", "tea", "tea (other clips)", "milk", "a", "b"}, {"hello", "tea", "milk", "a", "b"}]
+
+
+GRAMMAR = """\
+held_out: {patterns: 0, test: 0.3, val: 0.3}
+slots:
+  drink: {TEA: "tea, cuppa, brew", COFFEE: "coffee, java, joe"}
+  name: [Bab, Abba, Baa]
+patterns:
+  all:
+    want:
+      asl: <drink> PLEASE
+      english: ["I'd like <a drink>.", "Give me <a drink>.", "I want <a drink>.", "Could I have <a drink>?"]
+    hello:
+      asl: HELLO <name>
+      english: ["Hello, <name>!", "<name>, hi!", "Hey, <name>!", "Good day, <name>!", "Oh, hello, <name>."]
+"""
+OWN = [(word, "sign", split) for word in ("tea", "coffee", "please", "hello") for split in ("train",)]
+OWN += [("tea", "sign", "val"), ("a", "letter", "train"), ("b", "letter", "train"), ("b", "letter", "val")]
+
+
+def test_sentences_of_a_grammar_are_whole_and_know_their_signs(tmp_path: Path) -> None:
+    corpora = [CorpusConfig("clips", str(_save(tmp_path / "signs", OWN)), 3.0)]
+    (tmp_path / "own.yaml").write_text(GRAMMAR)
+    config = GrammarConfig(str(tmp_path / "own.yaml"), sentences=12, held_out_sentences=6, share=1.0)
+    plain = compose(corpora, "train", 5, 0, tmp_path)
+    both = compose(corpora, "train", 5, 0, tmp_path, config)
+    count, units = len(plain.starts) - 1, len(plain.labels)
+    texts = both.labels[units:].tolist()
+    # What was there without a grammar is as it was.
+    for name in ("positions", "labels", "kinds", "unit_sentence", "unit_starts", "unit_stops"):
+        own = getattr(plain, name)
+        np.testing.assert_array_equal(getattr(both, name)[: len(own)], own)
+    assert len(both.starts) == count + 12 + 1
+    np.testing.assert_allclose(both.chance, [0.75 / 5] * 5 + [0.25 / 12] * 12)
+    assert set(both.kinds[units:].tolist()) == {"sentence"} and not len(plain.signs)
+    assert len(texts) > 12 and both.unit_sentence[-1] == count + 11  # some texts are of several sentences
+    assert both.positions.dtype == np.float16 and both.positions.shape == (both.starts[-1], 79, 3)
+    for number, text in enumerate(texts):
+        assert text == text.strip() and not set(text[:-1]) & set(".!?")
+        own = np.flatnonzero(both.sign_unit == units + number)
+        signs = both.signs[own].tolist()
+        assert set(signs) <= {"tea", "coffee", "please", "hello", "a", "b"}
+        first, last = both.unit_starts[units + number], both.unit_stops[units + number]
+        assert both.sign_starts[own[0]] == first and both.sign_stops[own[-1]] == last
+        np.testing.assert_array_equal(both.sign_starts[own][1:], both.sign_stops[own][:-1])
+        assert (both.sign_stops[own] > both.sign_starts[own]).all()
+        for sign, (start, stop) in zip(signs, both.sign_text[own].tolist(), strict=True):
+            if sign in ("a", "b"):
+                assert text[start:stop].lower() == sign
+            elif sign in ("tea", "coffee"):
+                assert 0 <= start < stop <= len(text)
+    held_out = compose(corpora, "val", 5, 0, tmp_path, config)
+    assert not set(texts) & set(held_out.labels[held_out.of(Kind.SENTENCE)].tolist())
+
+
+def test_a_grammar_needs_signs_that_the_corpora_have(tmp_path: Path) -> None:
+    corpora = [CorpusConfig("clips", str(_save(tmp_path / "signs", OWN)))]
+    (tmp_path / "own.yaml").write_text(GRAMMAR.replace("TEA", "MILK"))
+    with pytest.raises(CorpusError, match="slot drink: MILK: there is no such sign"):
+        compose(corpora, "train", 5, 0, tmp_path, GrammarConfig(str(tmp_path / "own.yaml")))
+    with pytest.raises(CorpusError, match=r"none\.yaml can't be read.*names a grammar"):
+        compose(corpora, "train", 5, 0, tmp_path, GrammarConfig(str(tmp_path / "none.yaml")))

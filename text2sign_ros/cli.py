@@ -145,7 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     vocabulary.add_argument("--json", action="store_true", help="print a JSON object per sign")
     vocabulary.set_defaults(run=_vocabulary)
 
-    corpus = commands.add_parser("corpus", help="look at recordings to train on, convert or make them")
+    corpus = commands.add_parser(
+        "corpus", help="look at recordings to train on, convert or make them; check the grammar of sentences"
+    )
     actions = corpus.add_subparsers(required=True, metavar="ACTION")
     inspect = actions.add_parser("inspect", help="say what a folder of recordings holds, and what is wrong with it")
     inspect.add_argument(
@@ -170,6 +172,14 @@ def _parser() -> argparse.ArgumentParser:
             default=0.0,
             help="frames per second, where the files do not say; 0: as the reader assumes",
         )
+    grammar = actions.add_parser("grammar", help="check a grammar, count what it holds and show examples")
+    grammar.add_argument("--file", type=Path, help="default: config/grammar/asl.yaml")
+    grammar.add_argument("--bundle", type=Path, help="folder of the model whose signs there are; default: models/asl")
+    grammar.add_argument("--split", default="train", help="whose examples are shown: train, val or test")
+    grammar.add_argument("--examples", type=int, default=10, help="how many")
+    grammar.add_argument("--text", help="show what this text means instead")
+    grammar.add_argument("--seed", type=int, default=0)
+    grammar.set_defaults(run=_grammar)
     prepare = actions.add_parser("prepare", help="make a corpus's files from what its authors published")
     corpora = prepare.add_subparsers(required=True, metavar="CORPUS")
     asl_cafe = corpora.add_parser(
@@ -448,6 +458,29 @@ def _vocabulary(options: argparse.Namespace) -> None:
             shown["alternative"] = f"{row['number']} {row['alternative']}"
         cells = (str(shown[name]).ljust(width - 1) + " " for name, width in columns.items())
         print(f"{''.join(cells)}{row['licence']}")
+
+
+def _grammar(options: argparse.Namespace) -> None:
+    from text2sign_ros.corpora.base import SPLITS
+    from text2sign_ros.corpora.expansion import Expansion, summary
+    from text2sign_ros.corpora.grammar import read
+    from text2sign_ros.inference.vocabulary import load
+    from text2sign_ros.resources import share
+
+    if options.split not in SPLITS:
+        raise UsageError(f"--split is {options.split!r}; it must be one of {', '.join(SPLITS)}")
+    signs = [entry.name for entry in load(_bundle(options)) if entry.kind == "sign"]
+    expansion = Expansion(read(options.file or share() / "config" / "grammar" / "asl.yaml", signs))
+    if options.text is not None:
+        pair = expansion.meaning(options.text)
+        if pair is None:
+            raise UsageError(f"the grammar has no wording for {options.text!r}")
+        print(f"{pair.text} -> {' | '.join(pair.names)} ({', '.join(pair.wordings)})")
+        return
+    for name, value in summary(expansion, signs, sample=1000, seed=options.seed).items():
+        print(f"{name.replace('_', ' ')}: {json.dumps(value) if isinstance(value, dict) else value}")
+    for pair in expansion.pairs(options.split, options.examples, options.seed):
+        print(f"{pair.text} -> {' | '.join(pair.names)}" + (f" (unseen {pair.unseen})" if pair.unseen else ""))
 
 
 def _prepare_asl_cafe(options: argparse.Namespace) -> None:

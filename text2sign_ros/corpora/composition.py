@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from text2sign_ros import skeleton
 from text2sign_ros.clip import SignClip
 from text2sign_ros.corpora.base import FPS, CorpusError, Example, Kind
+from text2sign_ros.corpora.resampling import interpolate
 from text2sign_ros.corpora.variation import varied
+from text2sign_ros.motion.nonmanual import Passage, express
 from text2sign_ros.motion.transition import frames_between, transition
 
 _MOVING_LETTERS = ("j", "z")
@@ -63,6 +65,53 @@ class Composed:
     labels: tuple[str, ...]
     kinds: tuple[Kind, ...]
     spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """How a sentence is timed, as one person signs it; drawn anew for each.
+
+    Attributes:
+        pace: standard deviation of the logarithm of its pace.
+        faster: the mean of its pace; 1 is that of the takes, which were signed alone, and slower than in a sentence.
+        hold: frames (from, to) by which its last sign comes to a standstill later: what ends a sentence is held
+            (F. Grosjean, "A study of timing in a manual and a spoken language", 1979, for pauses at its end).
+    """
+
+    pace: float = 0.1
+    faster: float = 1.0
+    hold: tuple[int, int] = (3, 8)
+
+
+def takes_for(examples: Iterable[Example], split: str) -> list[Example]:
+    """The signs and letters of a split, and the training takes of those of which it has none.
+
+    Most signs have one recording, which is for training: sentences of such signs are held out by their words and their
+    order, not by their motion.
+    """
+    units = [example for example in examples if example.unit]
+    own = [example for example in units if example.split == split]
+    known = {example.unit for example in own}
+    others = (example for example in units if example.split == "train" and example.unit not in known)
+    return own + [replace(example, split=split) for example in others]
+
+
+def expressed(composed: Composed, faces: Iterable[tuple[frozenset[str], int]]) -> Composed:
+    """The sentence with head and brows as the non-manual layer moves them when it is signed.
+
+    For pictures and comparisons: motion to train on has none, since the layer is added to what a model generates.
+
+    Args:
+        faces: markers, and for how many of the sentence's units, in order (``expansion.Pair.face_units``).
+    """
+    passages, unit, start = [], 0, 0
+    for markers, count in faces:
+        if count:
+            unit += count
+            passages.append(Passage(composed.spans[unit - 1][1] - start, markers, ends=True))
+            start = composed.spans[unit - 1][1]
+    (positions,) = express([composed.clip.positions], passages, composed.clip.fps)
+    return replace(composed, clip=SignClip(positions, composed.clip.confidence, composed.clip.fps))
 
 
 def whole(example: Example) -> Composed:
@@ -116,8 +165,11 @@ class Composer:
                 return False
         return True
 
-    def compose(self, labels: Sequence[str], rng: np.random.Generator) -> Composed:
+    def compose(self, labels: Sequence[str], rng: np.random.Generator, tempo: Tempo | None = None) -> Composed:
         """Compose one random take per label, from rest and back to rest.
+
+        Args:
+            tempo: how the sentence is timed; None: each take as it was recorded.
 
         Raises:
             KeyError: a label has no take.
@@ -130,6 +182,8 @@ class Composer:
             if self._vary and len(takes) < _ENOUGH:
                 take = varied(take, rng)
             parts.append(_trim(label, kind, take, rng))
+        if tempo:
+            parts = _timed(parts, tempo, rng)
         clip, spans = _joined(parts)
         return Composed(clip, tuple(labels), kinds, spans)
 
@@ -190,6 +244,31 @@ def _trim(label: str, kind: Kind, clip: SignClip, rng: np.random.Generator) -> t
     length = int(rng.integers(_LETTER_FRAMES[0], _LETTER_FRAMES[1] + 1))
     start = int(rng.integers(0, max(1, len(clip) - length)))
     return clip.positions[start : start + length], clip.confidence[start : start + length]
+
+
+def _timed(
+    parts: Sequence[tuple[np.ndarray, np.ndarray]], tempo: Tempo, rng: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The recordings (positions, confidence) at another pace, the last one slowing down to a standstill."""
+    pace, hold = (
+        tempo.faster * np.exp(rng.normal(scale=tempo.pace)),
+        int(rng.integers(tempo.hold[0], tempo.hold[1] + 1)),
+    )
+    timed = []
+    for number, (positions, confidence) in enumerate(parts):
+        last = len(positions) - 1
+        at = np.linspace(0, last, max(2, 1 + round(last / pace)))
+        if number == len(parts) - 1:
+            at = _slowed(at, min(hold, len(at) - 1))
+        seen = np.minimum(confidence[np.floor(at).astype(int)], confidence[np.ceil(at).astype(int)])
+        timed.append((interpolate(positions, at), seen))
+    return timed
+
+
+def _slowed(at: np.ndarray, steps: int) -> np.ndarray:
+    """The times, the last ``steps`` of equal steps taken in twice as many that shrink to nothing."""
+    left = 1.0 - np.arange(1, 2 * steps + 1) / (2 * steps) if steps else np.zeros(0)
+    return np.concatenate((at[: len(at) - steps], at[-1] - (at[-1] - at[-1 - steps]) * left**2))
 
 
 def _joined(recordings: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[SignClip, tuple[tuple[int, int], ...]]:

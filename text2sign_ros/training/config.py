@@ -42,12 +42,22 @@ class CorpusConfig:
 
 
 @dataclass(frozen=True)
+class GrammarConfig:
+    file: str  # for example config/grammar/asl.yaml; see docs/grammar.md
+    sentences: int = 4000  # for training, composed of the takes of their signs, with the English text as their text
+    held_out_sentences: int = 300  # for validation: of wordings and synonyms that training never reads
+    share: float = 1.0  # how often they are drawn, as of a corpus
+    pace: float = 1.0  # of their signs, which were recorded alone and slower than in a sentence
+
+
+@dataclass(frozen=True)
 class DataConfig:
     corpora: tuple[CorpusConfig, ...] = (CorpusConfig("asl_cafe", "data/asl_cafe"),)
     sentences: int = 4000  # composed for training from the signs and letters of each corpus that has any
     held_out_sentences: int = 300  # likewise, from the recordings of the validation split
     max_segment_units: int = 6  # signs and letters in the longest training segment
     single_share: float = 0.65  # share of these examples that are one sign, as signing generates them
+    grammar: GrammarConfig | None = None  # sentences of meaning, beside those that the corpora make
 
 
 @dataclass(frozen=True)
@@ -153,6 +163,12 @@ def _out_of_range(config: TrainConfig) -> Iterator[str]:
             if key == "ema" and value == 1:
                 yield f"{name} is 1; it must be below 1, or the average would never change"
     yield from _corpora(config.data.corpora)
+    if grammar := config.data.grammar:
+        if min(grammar.sentences, grammar.held_out_sentences) < 1:
+            yield "data: grammar: sentences and held_out_sentences must be at least 1"
+        for key, value in (("share", grammar.share), ("pace", grammar.pace)):
+            if not (np.isfinite(value) and value > 0):
+                yield f"data: grammar: {key} is {value}; it must be a number above 0"
     if not config.unet.channels or min(config.unet.channels) < 1:
         yield f"unet: channels is {list(config.unet.channels)}; it must have a number of at least 1 for each level"
     if config.sign_vae.stride not in (1, 2, 4):

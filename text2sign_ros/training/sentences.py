@@ -18,7 +18,9 @@ from text2sign_ros.clip import write_whole
 from text2sign_ros.corpora import (
     base,
     composition,
+    expansion,
     galt_labels,
+    grammar,
     lifting,
     mediapipe,
     registry,
@@ -29,11 +31,12 @@ from text2sign_ros.corpora import (
     wholebody,
 )
 from text2sign_ros.corpora.base import SPLITS, CorpusError, Example, Kind
-from text2sign_ros.corpora.composition import Composed, Composer, whole
+from text2sign_ros.corpora.composition import Composed, Composer, Tempo, takes_for, whole
+from text2sign_ros.corpora.expansion import Expansion, Pair
 from text2sign_ros.motion import kinematics, transition
 from text2sign_ros.naming import named
 from text2sign_ros.progress import progress_bar
-from text2sign_ros.training.config import REST_FRAMES, CorpusConfig
+from text2sign_ros.training.config import REST_FRAMES, CorpusConfig, GrammarConfig
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,12 @@ class Sentences:
         kinds: (units,) the ``Kind`` of each, as a string.
         chance: (sentences,) how often each sentence is drawn in training; sums to 1.
         takes: (takes, 6) name, kind, corpus, licence, signer and source of each recording of a sign or letter.
+        signs: (signs,) the names of the signs and letters within the sentences of a grammar, in order; each of those
+            sentences is a unit of kind "sentence", whose label is its English text, and one to four make up a text.
+        sign_unit: (signs,) the unit of each.
+        sign_starts, sign_stops: (signs,) frames of ``positions``, as ``unit_starts`` and ``unit_stops``.
+        sign_text: (signs, 2) the first character of the unit's label that says the sign, and the one after the last; -1
+            where it is said by no words in particular.
     """
 
     positions: np.ndarray
@@ -63,6 +72,11 @@ class Sentences:
     kinds: np.ndarray
     chance: np.ndarray
     takes: np.ndarray = field(default_factory=lambda: np.zeros((0, 6), str))
+    signs: np.ndarray = field(default_factory=lambda: np.zeros(0, str))
+    sign_unit: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    sign_starts: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    sign_stops: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    sign_text: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), int))
 
     @property
     def said(self) -> list[tuple[str, ...]]:
@@ -75,7 +89,14 @@ class Sentences:
         return self.kinds == kind
 
 
-def compose(corpora: Sequence[CorpusConfig], split: str, count: int, seed: int, folder: Path) -> Sentences:
+def compose(
+    corpora: Sequence[CorpusConfig],
+    split: str,
+    count: int,
+    seed: int,
+    folder: Path,
+    grammar: GrammarConfig | None = None,
+) -> Sentences:
     """The sentences of a split of all corpora, loaded from ``folder`` if they are cached there.
 
     From the signs and letters of all corpora together ``count`` random sentences are composed, in which signs of one
@@ -83,15 +104,17 @@ def compose(corpora: Sequence[CorpusConfig], split: str, count: int, seed: int, 
     sentences of a corpus are sampled according to its share, and the composed ones according to the shares of all
     corpora that have signs or letters. The signs of a corpus that is ``apart`` are alternatives of signs of the same
     name in the corpora before it, not takes of them. A corpus without recordings of the split is left out. Each
-    alternative of a sign is a sign of its own name.
+    alternative of a sign is a sign of its own name. Sentences of a grammar come last; without one, all is as it was.
 
     Raises:
         CorpusError: a corpus is missing or damaged, or none has anything in the split; a name is that of a sign in one
-            recording and of a letter in another.
+            recording and of a letter in another; the grammar has a fault, or a sign that no corpus has.
     """
-    path = folder / f"sentences.{split}.{_key(corpora, split, count, seed)}.npz"
+    path = folder / f"sentences.{split}.{_key(corpora, split, count, seed, *_grammar_key(grammar))}.npz"
     if not path.exists():
         parts = list(_parts(corpora, split, count, np.random.default_rng((seed, SPLITS.index(split)))))
+        if grammar:
+            parts.append((grammar.share, of_grammar(grammar, corpora, split, seed)))
         if not parts:
             folders = ", ".join(str(corpus.folder) for corpus in corpora)
             raise CorpusError(f"{folders} has no recordings of split {split!r}; add some")
@@ -171,6 +194,67 @@ def _parts(
         yield share, _laid(progress_bar(map(whole, recorded), desc=f"{split} sentences", total=len(recorded)))
 
 
+def of_grammar(config: GrammarConfig, corpora: Sequence[CorpusConfig], split: str, seed: int) -> Sentences:
+    """Texts of a grammar; each sentence is a unit of kind "sentence" with its signs (``Sentences.signs``) inside.
+
+    Signs without a take in the split have that of training, performed differently.
+
+    Raises:
+        CorpusError: see ``compose``.
+    """
+    takes = takes_for([example for _, every in recordings(corpora) for example in every], split)
+    composer = Composer(takes, vary=True)
+    expansion = Expansion(grammar.read(config.file, composer.words))
+    count = config.sentences if split == "train" else config.held_out_sentences
+    rng = np.random.default_rng((seed, SPLITS.index(split)))
+    pairs = list(expansion.pairs(split, count, seed))
+    inside = [
+        composer.compose([unit.name for unit in pair.units], rng, Tempo(faster=config.pace))
+        for pair in progress_bar(pairs, desc=f"grammar {split}")
+    ]
+    laid = _laid(_by_sentence(pair, one) for pair, one in zip(pairs, inside, strict=True))
+    return replace(laid, **_within(pairs, inside, laid.starts))
+
+
+def _by_sentence(pair: Pair, inside: Composed) -> Composed:
+    """The motion of a text with its sentences as labels instead of their signs."""
+    texts, spans, first = [], [], 0
+    for start, stop, count in pair.sentences:
+        texts.append(pair.text[start:stop])
+        spans.append((inside.spans[first][0], inside.spans[first + count - 1][1]))
+        first += count
+    return Composed(inside.clip, tuple(texts), (Kind.SENTENCE,) * len(texts), tuple(spans))
+
+
+def _within(pairs: Sequence[Pair], inside: Sequence[Composed], starts: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays of ``Sentences`` about the signs of composed sentences, which start at the frames ``starts``."""
+    first = [start + REST_FRAMES for start in starts[:-1]]
+    stops = [[at + stop for _, stop in one.spans] for at, one in zip(first, inside, strict=True)]
+    sentences = [sentence for pair in pairs for sentence in pair.sentences]
+    begins = [start for pair in pairs for start, _, count in pair.sentences for _ in range(count)]
+    spans = [span for pair in pairs for span in pair.spans]
+    within = [(span[0] - by, span[1] - by) if span else (-1, -1) for span, by in zip(spans, begins, strict=True)]
+    return {
+        "signs": np.array([label for one in inside for label in one.labels]),
+        "sign_unit": np.repeat(np.arange(len(sentences)), [count for *_, count in sentences]),
+        "sign_starts": np.array([frame for at, own in zip(first, stops, strict=True) for frame in (at, *own[:-1])]),
+        "sign_stops": np.array([frame for own in stops for frame in own]),
+        "sign_text": np.array(within),
+    }
+
+
+def _grammar_key(config: GrammarConfig | None) -> tuple[str, ...]:
+    """What sentences of a grammar depend on beside the recordings."""
+    if config is None:
+        return ()
+    try:
+        text = Path(config.file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{config.file} can't be read: {error}; data: grammar: file names a grammar") from error
+    counts = (config.sentences, config.held_out_sentences, config.share, config.pace)
+    return (text, str(counts), *map(inspect.getsource, (grammar, expansion)))
+
+
 def _take(example: Example, corpus: str) -> tuple[str, ...]:
     """A row of ``Sentences.takes``."""
     assert example.unit is not None
@@ -220,9 +304,11 @@ def _together(parts: Sequence[tuple[float, Sentences]]) -> Sentences:
     arrays: dict[str, list[np.ndarray]] = {name: [getattr(s, name) for _, s in parts] for name in vars(parts[0][1])}
     frames = np.cumsum([0, *(part.starts[-1] for _, part in parts)])
     numbers = np.cumsum([0, *(len(part.starts) - 1 for _, part in parts)])
-    for name in ("unit_starts", "unit_stops"):
+    for name in ("unit_starts", "unit_stops", "sign_starts", "sign_stops"):
         arrays[name] = [array + first for array, first in zip(arrays[name], frames, strict=False)]
     arrays["starts"] = [a[:-1] + first for a, first in zip(arrays["starts"], frames, strict=False)] + [frames[-1:]]
     arrays["unit_sentence"] = [a + first for a, first in zip(arrays["unit_sentence"], numbers, strict=False)]
+    units = np.cumsum([0, *(len(part.labels) for _, part in parts)])
+    arrays["sign_unit"] = [a + first for a, first in zip(arrays["sign_unit"], units, strict=False)]
     arrays["chance"] = [array * share / total for array, (share, _) in zip(arrays["chance"], parts, strict=True)]
     return Sentences(**{name: np.concatenate(values) for name, values in arrays.items()})

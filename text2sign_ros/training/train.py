@@ -113,7 +113,7 @@ class Run:
             ConfigError: the recordings have changed since the run was started.
             CorpusError: the recordings are missing or damaged.
         """
-        data, kept = self.config.data, self.folder / "recordings.yaml"
+        data, kept, seed = self.config.data, self.folder / "recordings.yaml", self.config.seed
         counts = {"train": data.sentences, "val": data.held_out_sentences}
         with PartialState().main_process_first():
             text = yaml.safe_dump([registry.digest(corpus.reader, Path(corpus.folder)) for corpus in data.corpora])
@@ -125,7 +125,7 @@ class Run:
                     f"the recordings have changed since the run in {self.folder} was started (its {kept.name}); choose "
                     "another --out, or bring the recordings back"
                 )
-            return {s: compose(data.corpora, s, count, self.config.seed, self.folder) for s, count in counts.items()}
+            return {s: compose(data.corpora, s, n, seed, self.folder, data.grammar) for s, n in counts.items()}
 
     @cached_property
     def encoder(self) -> SentenceEncoder:
