@@ -306,6 +306,14 @@ def test_a_missing_extra_is_named_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("lacked", [{"rclpy"}, {"rclpy", "action_msgs", "std_msgs"}])
+def test_playing_without_ros_is_one_line(lacked: set[str], tmp_path: Path) -> None:
+    SignClip(skeleton.REST_POSE[None].repeat(5, axis=0), np.ones((5, 79)), 25).save(tmp_path / "rest.npz")
+    result = _lacking(lacked, "play", str(tmp_path / "rest.npz"))
+    assert result.stderr.startswith("text2sign: play needs ROS 2: source its setup file") and not result.stdout
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+
+
 def test_what_is_always_required_is_named_too(tmp_path: Path) -> None:
     result = _lacking({"tokenizers"}, "sign", "hello", "--out", str(tmp_path / "a.npz"))
     assert result.stderr == "text2sign: sign needs tokenizers, which is not installed: pip install text2sign_ros\n"

@@ -15,7 +15,6 @@ from action_msgs.msg import GoalStatusArray
 from conftest import Companion, Process
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
-from test_mediapipe import _landmarks, _signer
 from test_player_node import positions, stamp_ns
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 from visualization_msgs.msg import MarkerArray
@@ -199,6 +198,7 @@ def lifted(folder: Path) -> tuple[Path, np.ndarray]:
     from pose_format import Pose
     from pose_format.numpy import NumPyPoseBody
     from pose_format.pose_header import PoseHeader, PoseHeaderComponent, PoseHeaderDimensions
+    from test_mediapipe import _landmarks, _signer
 
     names, width, height = holistic.COMPONENTS, 640, 480
     components = [PoseHeaderComponent(name, list(points), [], [(0, 0, 0)], "XYZC") for name, points in names.items()]

@@ -405,7 +405,7 @@ def _play(options: argparse.Namespace) -> int:
     try:
         from text2sign_ros.ros import play_node
     except ModuleNotFoundError as error:
-        if error.name != "rclpy":
+        if error.name != "rclpy" and not str(error.name).endswith("_msgs"):
             raise
         raise UsageError("play needs ROS 2: source its setup file, or install its wheels (README.md)") from error
     print(f"{path}: {seconds:.1f} s")
