@@ -183,16 +183,19 @@ SIMULATED_ROBOT = (
 )
 
 RETARGET = (
-    Setting("robot", "gr3", "Its description: a file, or the name of one in config/robots.", when="start"),
-    Setting("topic", "", "Topic of the trajectories; empty: the controller's, by the description.", when="start"),
-    Setting("rate", 100.0, "Points of a trajectory a second.", (25, 250), when="start"),
-    Setting("every", 4, "Points after which a trajectory is sent.", (1, 20), when="start"),
+    Setting("autostart", True, "Configure and activate without a lifecycle manager.", when="start"),
+    Setting("robot", "gr3", "Its description: a file, or the name of one in config/robots.", when="unconfigured"),
+    Setting(
+        "topic", "", "Topic of the trajectories; empty: the controller's, by the description.", when="unconfigured"
+    ),
+    Setting("rate", 100.0, "Points of a trajectory a second.", (25, 250), when="unconfigured"),
+    Setting("every", 4, "Points after which a trajectory is sent.", (1, 20), when="unconfigured"),
     Setting(
         "horizon",
         0.1,
         "Seconds ahead of which points no longer change, so that they arrive in time.",
         (0.02, 1),
-        when="start",
+        when="unconfigured",
     ),
     Setting(
         "delay",
@@ -200,7 +203,7 @@ RETARGET = (
         "Seconds by which the joints are later than the keypoints. The more is known ahead, the less the motion must "
         "be slowed: the signer's lead_time and this add up.",
         (0, 10),
-        when="start",
+        when="unconfigured",
     ),
 )
 
