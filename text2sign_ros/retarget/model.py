@@ -269,8 +269,8 @@ def _find_meshes(tree: ElementTree.Element, folder: Path, where: str, from_elsew
     bare: dict[str, None] = {}
     for link in tree.iter("link"):
         shapes = {kind: link.findall(kind) for kind in ("collision", "visual")}
-        for kind, found in shapes.items():
-            for shape, mesh in ((shape, mesh) for shape in found for mesh in shape.iter("mesh")):
+        for kind, shape in ((kind, shape) for kind, found in shapes.items() for shape in found):
+            for mesh in shape.iter("mesh"):
                 name = mesh.get("filename", "")
                 try:
                     path = _mesh_path(name, where)

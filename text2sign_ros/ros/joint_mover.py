@@ -151,7 +151,8 @@ class JointMover:
         if self._turns % self._every == 0 and (commands := stream.trajectory()):
             self._publish(commands)
         if self._retiring and stream.standing and now >= self._quiet_from:
-            if stream.stopped or not stream.started or self._input.playback.at_rest(now):
+            figure_rests = self._input.playback.at_rest(now)
+            if figure_rests or stream.stopped or not stream.started:
                 self.rested.set()
 
     def _begin(self, now: int) -> None:
