@@ -21,6 +21,8 @@ LOST = 5_000_000_000
 """Nanoseconds after which a clock that went on without us has jumped; what is shorter is caught up with."""
 _SETTLED = 2e-3
 """rad from one frame to the next below which the joints have come to the pose in which the figure stands."""
+_LONGEST = 5_000_000_000
+"""Nanoseconds after which they stay where they are then: after a motion that was taken back they may have far to go."""
 _BATCH = 4
 """Frames that are paced together, where as many are known."""
 
@@ -181,7 +183,7 @@ class JointStream:
             self.solved += 1
             if playback.ends and time >= playback.known:  # the figure stands, and the joints may need a little longer
                 change = np.inf if self._solved is None else float(np.abs(joints - self._solved).max())
-                last = change < _SETTLED or time > playback.known + GAP * 5
+                last = change < _SETTLED or time > playback.known + _LONGEST
             self._solved = joints
             self._batch.append((time + self._delay, joints))
         self._last, self._next = time, None if last else time + FRAME
