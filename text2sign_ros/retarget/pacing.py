@@ -201,8 +201,7 @@ class Pacer:
         if self._tick is None:
             return
         self._waiting.clear()
-        if plan := self._soonest_stop():
-            self._plan = plan
+        self._brake()
         if len(self._plan):
             end = self._plan.points[-1]
             self._plan.places[:] = _standing(len(self._plan.points))
@@ -311,11 +310,10 @@ class Pacer:
 
     def _take_back(self, times: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Make room on the path for frames that come earlier than its last; returns those of them that still can."""
+        self._brake()
         if not len(self._plan) and times[0] <= self._path.times[0] and self._place[0] <= self._path.hold:
             self._stand(self._plan, self._done[-1])  # nothing of it was shown
             return times, frames
-        if plan := self._soonest_stop():
-            self._plan = plan
         place = self._planned_end()
         if not self._path.can_cut(place):
             return times, frames  # all of it has been shown, or nearly
@@ -384,17 +382,19 @@ class Pacer:
         path.forget(place)
         release = float(path.stamp(np.array([path.hold]))[0])
         early = (release - self._tick) / 1e9 - 2 * self._seconds  # until it may leave `hold` with the next point
-        if place <= path.hold and early >= 0.0:
+        waits = place == path.hold and self._stands
+        if place < path.hold and early >= 0.0:
             goal, stands = path.hold, True
         else:
             goal = path.ease(place, self._tick + self._period)
             stands = path.ended and goal >= path.end
         if goal <= end:
             return
-        first = min(self._seconds, -early) if place == path.hold and not len(self._plan) else self._seconds
+        wait = max(int(np.ceil(early / self._seconds)), 0) if waits else 0  # periods
+        first = min(self._seconds, wait * self._seconds - early) if waits else self._seconds
         plan = self._found(goal, stands, first)
         if plan is not None:
-            self._plan = plan
+            self._plan = _later(plan, wait, self._done[-1], place)
         else:
             self._retry = _RETRY
 
@@ -436,6 +436,18 @@ class Pacer:
                 else:
                     break
         return None
+
+    @property
+    def _stands(self) -> bool:
+        """Whether the joints stand, and so may go on standing."""
+        return not np.ptp(self._done, axis=0).any()
+
+    def _brake(self) -> None:
+        """Plan to come to rest as soon as the limits allow."""
+        if self._stands:
+            self._plan = _Plan(self._plan.points[:0], self._plan.places[:, :0])
+        elif plan := self._soonest_stop():
+            self._plan = plan
 
     def _soonest_stop(self) -> _Plan | None:
         """The shortest plan found to a standstill on the path; None if the present one is as good.
@@ -573,6 +585,13 @@ class Pacer:
 def _standing(count: int) -> np.ndarray:
     """Places of a plan that is not on the path, which begins where it ends."""
     return np.repeat([[1.0], [0.0], [0.0]], count, axis=1)
+
+
+def _later(plan: _Plan, wait: int, point: np.ndarray, place: float) -> _Plan:
+    """A plan that begins so many periods later, and until then stands at a point."""
+    standing = np.repeat([[place], [0.0], [0.0]], wait, axis=1)
+    points = np.concatenate((np.repeat(point[None], wait, axis=0), plan.points))
+    return _Plan(points, np.concatenate((standing, plan.places), axis=1))
 
 
 def _through(

@@ -31,6 +31,7 @@ SILENCE = 0.5
 _STILL = 0.3  # rad/s: a slower joint stands; sensors are noisy
 _SAME = np.radians(3.0)  # rad between where joints were sent and where they are, that gravity and friction explain
 _BLINK = 0.05  # seconds at most that one turn of the timer counts for silence: when we were frozen, messages wait
+_FROZEN = 0.1  # seconds: a turn of the timer that comes so late is left out
 _WARNING_PERIOD = 5.0  # seconds between warnings of one kind
 
 
@@ -74,10 +75,11 @@ class JointMover:
         self._trajectories, self._lags = trajectories, lags
         stream.forget()
         self._states = JointStates(joints)
-        self._turned = time.monotonic()
+        self._turned, self._frozen = time.monotonic(), False
         self._moves = self._unfit = ""
         self._quiet_from = 0  # time from which what was sent has come to rest, ns
         self._turns = self._sent = 0
+        self._streaming = False  # whether the last trajectory that was due was sent
         self._seen_refused = stream.refused
         self._jumped_at = self._refused_at = -float("inf")
         self._lock, self._closed, self._retiring = threading.Lock(), False, False
@@ -115,8 +117,11 @@ class JointMover:
                 self._advance()
 
     def _advance(self) -> None:
-        now, _ = self._input.sample()
         turned, self._turned = self._turned, time.monotonic()
+        self._frozen = not self._frozen and self._turned - turned > _FROZEN
+        if self._frozen:
+            return  # what came meanwhile, the time among it, is heard first
+        now, _ = self._input.sample()
         stream, states = self._stream, self._states
         if self._retiring and not stream.started:
             self.rested.set()
@@ -148,8 +153,11 @@ class JointMover:
                 f"a frame was refused: {stream.refusal}", throttle_duration_sec=_WARNING_PERIOD
             )
         self._turns += 1
-        if self._turns % self._every == 0 and (commands := stream.trajectory()):
-            self._publish(commands)
+        if self._turns % self._every == 0 or not self._streaming:
+            commands = stream.trajectory()
+            self._streaming = commands is not None
+            if commands is not None:
+                self._publish(commands)
         if self._retiring and stream.standing and now >= self._quiet_from:
             figure_rests = self._input.playback.at_rest(now)
             if figure_rests or stream.stopped or not stream.started:
@@ -173,6 +181,10 @@ class JointMover:
     def _publish(self, commands: Sequence[Command]) -> None:
         message = JointTrajectory(joint_names=list(self._joints))
         begin = commands[0].time - self._period
+        # Where the joints stand at first is left to the controller, which holds them a little elsewhere than they are:
+        # it leads from there into the last of these points instead of leaping to the first.
+        moving = (i for i, c in enumerate(commands) if c.velocities.any() or c.accelerations.any())
+        commands = commands[max(next(moving, len(commands)) - 1, 0) :]
         message.header.stamp = Time(nanoseconds=begin).to_msg()
         points = []
         for command in commands:

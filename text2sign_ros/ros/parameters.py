@@ -160,6 +160,21 @@ SIMULATED_ROBOT = (
         "processor can't keep up.",
         when="start",
     ),
+    Setting(
+        "clock_speed",
+        1.0,
+        "Seconds of that time in a second at most: fewer where other nodes are to have enough of the processor.",
+        (0.01, 1),
+        when="start",
+    ),
+    Setting(
+        "clock_patience",
+        0.0,
+        "Seconds for which that time may stand still, while the robot moves, until a sender that streams trajectories "
+        "has sent one of the last 0.15 s of it.",
+        (0, 600),
+        when="start",
+    ),
     Setting("record", "", "Folder in which joints.npz is written at the end; empty: none is.", when="start"),
     Setting(
         "allow_partial_joints_goal",

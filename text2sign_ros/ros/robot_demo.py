@@ -30,6 +30,10 @@ LEAD = 0.6
 """Seconds that the signer sends ahead: with the delay of retargeting, enough to move at the joints' full pace."""
 HORIZON = 0.25
 """Seconds within which the demo's trajectories must arrive: more than the node's own, for a machine that also draws."""
+SPEED = 0.5
+"""Of the clock: with half the time a second, a machine that has other things to do keeps up too."""
+PATIENCE = 60.0
+"""Seconds for which the clock waits for a late trajectory."""
 _SLOW = 20.0  # how much slower than its clock the physics may be before we give up
 _PATIENCE = 240.0  # seconds in which three nodes start
 
@@ -107,7 +111,8 @@ def run(text: str, out: Path, robot: str = "gr3", bundle: Path | None = None) ->
     out.mkdir(parents=True, exist_ok=True)
     (out / "joints.npz").unlink(missing_ok=True)  # the robot writes it at the end
     with contextlib.ExitStack() as stack:
-        body = stack.enter_context(start_node("simulated_robot", robot=robot, clock=True, record=str(out.resolve())))
+        record: dict[str, float | str] = {"clock": True, "clock_speed": SPEED, "clock_patience": PATIENCE, "record": str(out.resolve())}
+        body = stack.enter_context(start_node("simulated_robot", robot=robot, **record))
         mover = stack.enter_context(start_node("retarget", robot=robot, use_sim_time=True, horizon=HORIZON))
         signer = stack.enter_context(start_signer(bundle, use_sim_time=True, lead_time=LEAD))
         children = (signer, mover, body)

@@ -1,0 +1,98 @@
+"""The way of a robot's joints from one pose to the next, past what is in the way."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from text2sign_ros.retarget.body import Body
+from text2sign_ros.retarget.clearance import Clearance
+from text2sign_ros.retarget.model import RobotModel
+from text2sign_ros.retarget.pose import Pose
+
+_FIXED_GAP, _HAND_GAP = 0.01, 0.0005
+"""Metres to keep from what no joint moves, such as legs, beside which the arms hang, and between fingers of one hand:
+more than where frames are solved, since pacing rounds the way off."""
+_AHEAD = 0.012
+"""Metres more within which parts are looked at: more than any moves in a step."""
+_STEP, _MOST_STEPS = 0.15, 16
+"""rad that a joint moves in a step, and steps to a frame; where it is too far for so many, they are longer."""
+_YIELD = 0.002
+"""Metres nearer than allowed that weigh as much as a radian off the way."""
+_PASSES = 3
+"""How often it is looked which parts a step brings too near."""
+_BESIDE, _DEEPER = 0.02, 0.001
+"""rad off the straight way, and metres deeper on it, from which on the steps are told."""
+
+
+class Passage:
+    """Follows poses as nearly as parts of the robot let each other pass.
+
+    Each frame that is solved has its parts apart, as nearly as may be; the way from one to the next need not: a thumb
+    that is before a finger, and behind it in the next frame, would go through it. So a pose is approached in small
+    steps. Each is the one nearest to the straight way that keeps parts apart, to first order, and joints in their
+    ranges. What can't be reached so is waited before, and followed again when it can. Physics would do the same to a
+    robot that is sent through itself, with force.
+
+    Args:
+        body: the robot.
+    """
+
+    def __init__(self, body: Body) -> None:
+        self._model: RobotModel = body.model
+        self._pose = Pose(body.model, body.bodies, body.local)
+        self._clearance = Clearance(
+            body, self._pose, fixed=_FIXED_GAP, within_hand=_HAND_GAP, ahead=_AHEAD, ahead_in_hand=_AHEAD
+        )
+        self.joints = body.model.rest
+        n = len(body.model.joints)
+        self._factor, self._free = np.zeros((n, n + 7)), np.zeros(n, np.int32)
+
+    def go(self, goal: np.ndarray) -> list[tuple[float, np.ndarray]]:
+        """Go on from ``joints`` to a pose, or as near to it as possible.
+
+        Args:
+            goal: (n,) rad within the joints' ranges.
+
+        Returns:
+            The pose that was reached, (n,) rad, which is ``joints`` from now on; if the straight way to it leads
+            through something, those on the way before it. With each goes the part of the way, up to 1.
+        """
+        begin = here = self.joints
+        count = min(max(int(np.ceil(np.abs(goal - begin).max() / _STEP)), 1), _MOST_STEPS)
+        way = []
+        for left in range(count, 0, -1):
+            here = self._step(here, (goal - here) / left)
+            way.append(here)
+        self.joints = here
+        parts = np.arange(1, count + 1) / count
+        straight = [begin + part * (here - begin) for part in parts]
+        beside = [i for i in range(count - 1) if np.abs(straight[i] - way[i]).max() > _BESIDE]
+        if any(self._depth(straight[i]) > max(self._depth(way[i]), 0.0) + _DEEPER for i in beside):
+            return [*zip(parts.tolist(), way, strict=True)]
+        return [(1.0, here)]
+
+    def _step(self, joints: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """The pose nearest to ``joints + wanted`` that keeps parts apart: min |x - wanted|² + |lacking / yield|²."""
+        model = self._model
+        self._pose.move(joints)
+        missing, apart = self._clearance.rows()
+        hessian, gradient, step = np.eye(len(joints)), -wanted, wanted.copy()
+        counted = np.zeros(len(missing), bool)
+        for _ in range(_PASSES):
+            near = (missing + apart @ step > 0) & ~counted
+            if not near.any():
+                break
+            counted |= near
+            rows = apart[near] / _YIELD
+            hessian, gradient = hessian + rows.T @ rows, gradient + rows.T @ (missing[near] / _YIELD)
+            lower, upper = model.lower - joints, model.upper - joints
+            rank = mujoco.mju_boxQP(step, self._factor, self._free, hessian, gradient, lower, upper)
+            assert rank >= 0, "an identity matrix and squares are positive definite"
+        return np.clip(joints + step, model.lower, model.upper)
+
+    def _depth(self, joints: np.ndarray) -> float:
+        """Metres that parts are nearer than they may."""
+        self._pose.move(joints)
+        missing, _ = self._clearance.rows()
+        return float(missing.max(initial=0.0))
