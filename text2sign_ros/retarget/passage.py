@@ -94,5 +94,4 @@ class Passage:
     def _depth(self, joints: np.ndarray) -> float:
         """Metres that parts are nearer than they may."""
         self._pose.move(joints)
-        missing, _ = self._clearance.rows()
-        return float(missing.max(initial=0.0))
+        return float(self._clearance.missing().max(initial=0.0))
