@@ -7,21 +7,29 @@ import numpy as np
 
 from text2sign_ros.retarget.body import Body
 from text2sign_ros.retarget.clearance import Clearance
+from text2sign_ros.retarget.description import SIDES
 from text2sign_ros.retarget.model import RobotModel
 from text2sign_ros.retarget.pose import Pose
 
 _FIXED_GAP, _HAND_GAP = 0.01, 0.0005
 """Metres to keep from what no joint moves, such as legs, beside which the arms hang, and between fingers of one hand:
 more than where frames are solved, since pacing rounds the way off."""
-_AHEAD = 0.012
-"""Metres more within which parts are looked at: more than any moves in a step."""
-_STEP, _MOST_STEPS = 0.15, 16
-"""rad that a joint moves in a step, and steps to a frame; where it is too far for so many, they are longer."""
+_AHEAD, _AHEAD_IN_HAND = 0.03, 0.012
+"""Metres more within which parts are looked at: as much as they move in a step."""
+_STEP, _STEP_IN_HAND, _MOST_STEPS = 0.06, 0.15, 16
+"""rad that a joint moves in a step, that one of a hand does, and steps to a frame; where it is too far for so many, they
+are longer."""
+_NEAR_MISS = 0.002
+_MOST_TOLD = 6
+"""Poses on the way that are told: each takes pacing some time."""
+_LONGEST, _PUSH = 0.2, 0.004
+"""rad that a joint moves in a step at most beyond the straight way, and metres that a step moves parts away from each
+other: where these are deep in each other, what is true to first order is not true farther on."""
 _YIELD = 0.002
 """Metres nearer than allowed that weigh as much as a radian off the way."""
 _PASSES = 3
 """How often it is looked which parts a step brings too near."""
-_BESIDE, _DEEPER = 0.02, 0.001
+_BESIDE, _DEEPER = 0.02, 0.002
 """rad off the straight way, and metres deeper on it, from which on the steps are told."""
 
 
@@ -42,10 +50,14 @@ class Passage:
         self._model: RobotModel = body.model
         self._pose = Pose(body.model, body.bodies, body.local)
         self._clearance = Clearance(
-            body, self._pose, fixed=_FIXED_GAP, within_hand=_HAND_GAP, ahead=_AHEAD, ahead_in_hand=_AHEAD
+            body, self._pose, fixed=_FIXED_GAP, within_hand=_HAND_GAP, ahead=_AHEAD, ahead_in_hand=_AHEAD_IN_HAND
         )
+        self._touching = Clearance(body, self._pose, fixed=_NEAR_MISS, ahead=0.0, ahead_in_hand=0.0)
         self.joints = body.model.rest
         n = len(body.model.joints)
+        self._long = np.full(n, _STEP)
+        for side in SIDES:
+            self._long[body.hands[side].columns] = _STEP_IN_HAND
         self._factor, self._free = np.zeros((n, n + 7)), np.zeros(n, np.int32)
 
     def go(self, goal: np.ndarray) -> list[tuple[float, np.ndarray]]:
@@ -59,7 +71,7 @@ class Passage:
             through something, those on the way before it. With each goes the part of the way, up to 1.
         """
         begin = here = self.joints
-        count = min(max(int(np.ceil(np.abs(goal - begin).max() / _STEP)), 1), _MOST_STEPS)
+        count = min(max(int(np.ceil((np.abs(goal - begin) / self._long).max())), 1), _MOST_STEPS)
         way = []
         for left in range(count, 0, -1):
             here = self._step(here, (goal - here) / left)
@@ -69,7 +81,8 @@ class Passage:
         straight = [begin + part * (here - begin) for part in parts]
         beside = [i for i in range(count - 1) if np.abs(straight[i] - way[i]).max() > _BESIDE]
         if any(self._depth(straight[i]) > max(self._depth(way[i]), 0.0) + _DEEPER for i in beside):
-            return [*zip(parts.tolist(), way, strict=True)]
+            told = slice((count - 1) % (every := -(-count // _MOST_TOLD)), None, every)
+            return [*zip(parts[told].tolist(), way[told], strict=True)]
         return [(1.0, here)]
 
     def _step(self, joints: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -77,6 +90,7 @@ class Passage:
         model = self._model
         self._pose.move(joints)
         missing, apart = self._clearance.rows()
+        missing = np.minimum(missing, _PUSH)
         hessian, gradient, step = np.eye(len(joints)), -wanted, wanted.copy()
         counted = np.zeros(len(missing), bool)
         for _ in range(_PASSES):
@@ -86,7 +100,8 @@ class Passage:
             counted |= near
             rows = apart[near] / _YIELD
             hessian, gradient = hessian + rows.T @ rows, gradient + rows.T @ (missing[near] / _YIELD)
-            lower, upper = model.lower - joints, model.upper - joints
+            lower = np.maximum(model.lower - joints, np.minimum(wanted, 0.0) - _LONGEST)
+            upper = np.minimum(model.upper - joints, np.maximum(wanted, 0.0) + _LONGEST)
             rank = mujoco.mju_boxQP(step, self._factor, self._free, hessian, gradient, lower, upper)
             assert rank >= 0, "an identity matrix and squares are positive definite"
         return np.clip(joints + step, model.lower, model.upper)
@@ -94,4 +109,4 @@ class Passage:
     def _depth(self, joints: np.ndarray) -> float:
         """Metres that parts are nearer than they may."""
         self._pose.move(joints)
-        return float(self._clearance.missing().max(initial=0.0))
+        return float(self._touching.missing().max(initial=0.0))

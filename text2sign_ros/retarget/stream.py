@@ -173,8 +173,8 @@ class JointStream:
             self._next = now
         self._fresh = False
         if changed is not None:
-            begins = self._next is None and (self._last is None or changed > self._last + GAP)
-            if begins or (self._last is not None and changed <= self._last):
+            # While frames before it are still to be solved, they come first.
+            if self._last is None or changed <= self._last or (self._next is None and changed > self._last + GAP):
                 self._batch = [frame for frame in self._batch if frame[0] < changed + self._delay]
                 while self._passed and self._passed[-1][0] >= changed:
                     _, self._passage.joints = self._passed.pop()
