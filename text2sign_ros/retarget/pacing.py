@@ -111,6 +111,7 @@ class Pacer:
         period: ns between two commands.
         tolerance: rad, see ``JointPath``.
         catch_up: how much faster than it was sent a motion that is late may be, at least 1.
+        spacing: seconds between frames, as a rule; none: the least between the first ones of each motion.
 
     Raises:
         PacingError: ``period``, ``tolerance`` or ``catch_up`` is out of range.
@@ -123,6 +124,7 @@ class Pacer:
         period: int = PERIOD,
         tolerance: float = TOLERANCE,
         catch_up: float = CATCH_UP,
+        spacing: float | None = None,
     ) -> None:
         if not 0 < period <= GAP or not 0 <= tolerance < 1 or not 1 <= catch_up <= 2:
             raise PacingError(
@@ -130,6 +132,7 @@ class Pacer:
                 f"up to {GAP} ns, below 1 rad, from 1 to 2"
             )
         self._limits, self._period, self._seconds = limits, period, period / 1e9
+        self._spacing = spacing
         self._ways = (limits, tolerance, self._seconds, catch_up)
         self._tick: int | None = None  # time of the next command
         self._waiting: deque[_Motion] = deque()
@@ -334,7 +337,7 @@ class Pacer:
         """Make a path of it, from where the joints stand."""
         if self._history and motion.times[0] <= self._history[-1][0]:
             self._history.clear()
-        spacing = float(np.diff(motion.times).min() / 1e9) if len(motion.times) > 1 else 0.04
+        spacing = self._spacing or (float(np.diff(motion.times).min() / 1e9) if len(motion.times) > 1 else 0.04)
         self._path = JointPath(*self._ways, self._done[-1], motion.times, motion.frames, spacing)
         self._place = np.array((1.0, 0.0, 0.0))
         if motion.ended:

@@ -26,8 +26,6 @@ _LONGEST = 5_000_000_000
 """Nanoseconds after which they stay where they are then: after a motion that was taken back they may have far to go."""
 _BATCH = 4
 """Frames that are paced together, where as many are known."""
-_FIRST = 5
-"""Frames that are solved at once where a motion begins: as many as it takes to plan anything of it."""
 _MEMORY = 512
 """Frames for which it is known where the joints were: more than a change may come late."""
 
@@ -61,8 +59,8 @@ class JointStream:
         self._passage = Passage(self._retargeter.body)
         self._passed: deque[tuple[int, np.ndarray]] = deque(maxlen=_MEMORY)  # time of a frame, joints before it
         self._limits = limits_of(model)
-        self._pacer = Pacer(self._limits, period=period)
         self._period, self._horizon, self._delay = period, horizon, delay
+        self._pacer = self._new_pacer()
         self._sent: deque[Command] = deque()  # decided, and still to come
         self._last: int | None = None  # time of the frame that was solved last
         self._next: int | None = None  # and of the next one
@@ -114,7 +112,7 @@ class JointStream:
 
     def forget(self) -> None:
         """Command nothing until the next ``start``: the robot's pose is no longer known."""
-        self._pacer = Pacer(self._limits, period=self._period)
+        self._pacer = self._new_pacer()
 
     def stop(self) -> None:
         """Come to rest as soon as the limits allow; what comes is ignored until the next ``start``."""
@@ -128,7 +126,7 @@ class JointStream:
         return time is not None and not -LOST <= time - self._horizon - now <= GAP
 
     def advance(self, playback: Playback, now: int) -> None:
-        """Decide what is due, and solve a frame of the motion to come; of one that begins the first few.
+        """Decide what is due, and solve at most one frame of the motion to come.
 
         Args:
             playback: the motion; its pose at ``now`` has been asked for.
@@ -149,12 +147,10 @@ class JointStream:
         if self._stopped:
             return
         self._choose(playback, changed, now)
-        if self._pacer.standing:
-            for _ in range(_FIRST):
-                self._solve(playback)
+        begins = self._pacer.standing
+        self._solve(playback)
+        if begins:  # without waiting for more
             self._flush(last=False)
-        else:
-            self._solve(playback)
 
     def trajectory(self) -> Sequence[Command] | None:
         """All commands that are known from now on, at rest in the last one; None if they are as sent and it stands."""
@@ -166,6 +162,9 @@ class JointStream:
             return None
         self._moved = moves
         return commands
+
+    def _new_pacer(self) -> Pacer:
+        return Pacer(self._limits, period=self._period, spacing=FRAME * 1e-9)
 
     def _choose(self, playback: Playback, changed: int | None, now: int) -> None:
         """Which frame is next."""
