@@ -1,4 +1,4 @@
-"""From a text to the first command of a robot's joints that moves for it, over DDS; and the share of a core that it takes.
+"""From a text to the first command of a robot's joints that moves for it, over DDS; and the share of a core it takes.
 
 Signer, `retarget` and `simulated_robot` run as processes of their own on the machine's clock. Each text is sent to an
 idle system; what is timed ends when the trajectory is received in this process.

@@ -17,9 +17,10 @@ more than where frames are solved, since pacing rounds the way off."""
 _AHEAD, _AHEAD_IN_HAND = 0.03, 0.012
 """Metres more within which parts are looked at: as much as they move in a step."""
 _STEP, _STEP_IN_HAND, _MOST_STEPS = 0.06, 0.15, 16
-"""rad that a joint moves in a step, that one of a hand does, and steps to a frame; where it is too far for so many, they
-are longer."""
+"""rad that a joint moves in a step, that one of a hand does, and steps to a frame; they are longer where it is too far
+for so many."""
 _NEAR_MISS = 0.002
+"""Metres from what no joint moves that the straight way must keep to be told alone."""
 _MOST_TOLD = 6
 """Poses on the way that are told: each takes pacing some time."""
 _LONGEST, _PUSH = 0.2, 0.004

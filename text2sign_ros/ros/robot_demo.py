@@ -28,7 +28,7 @@ from text2sign_ros.wire.textlog import quote
 
 LEAD = 0.6
 """Seconds that the signer sends ahead: with the delay of retargeting, enough to move at the joints' full pace."""
-HORIZON = 0.25
+HORIZON = 0.4
 """Seconds within which the demo's trajectories must arrive: more than the node's own, for a machine that also draws."""
 SPEED = 0.5
 """Of the clock: with half the time a second, a machine that has other things to do keeps up too."""
@@ -111,7 +111,12 @@ def run(text: str, out: Path, robot: str = "gr3", bundle: Path | None = None) ->
     out.mkdir(parents=True, exist_ok=True)
     (out / "joints.npz").unlink(missing_ok=True)  # the robot writes it at the end
     with contextlib.ExitStack() as stack:
-        record: dict[str, float | str] = {"clock": True, "clock_speed": SPEED, "clock_patience": PATIENCE, "record": str(out.resolve())}
+        record: dict[str, float | str] = {
+            "clock": True,
+            "clock_speed": SPEED,
+            "clock_patience": PATIENCE,
+            "record": str(out.resolve()),
+        }
         body = stack.enter_context(start_node("simulated_robot", robot=robot, **record))
         mover = stack.enter_context(start_node("retarget", robot=robot, use_sim_time=True, horizon=HORIZON))
         signer = stack.enter_context(start_signer(bundle, use_sim_time=True, lead_time=LEAD))
