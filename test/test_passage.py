@@ -51,15 +51,3 @@ def test_fingers_and_thumb_do_not_pass_through_each_other() -> None:
     assert all((pose >= model.lower).all() and (pose <= model.upper).all() for pose in gone)
     assert any(len(way) > 1 for way in parts), "what leads round something is told"
     assert all(way[-1] == 1.0 and way[0] > 0 and (np.diff(way) > 0).all() for way in parts)
-
-
-def test_hands_that_are_sent_through_each_other_stop() -> None:
-    model = robots.robot("gr3")
-    passage = Passage(Body(model))
-    passage.joints = robots.signing(model, np.random.default_rng(0), 0.0)
-    goal = passage.joints.copy()
-    for side, turn in (("left", -1.4), ("right", 1.4)):
-        goal[model.joints.index(f"{side}_shoulder_yaw_joint")] += turn
-    for _ in range(4):
-        passage.go(goal)
-    assert depth(model, [goal, goal]) > 0.005 and depth(model, [passage.joints, passage.joints]) < 0.002

@@ -11,16 +11,15 @@ from text2sign_ros.retarget.description import SIDES
 from text2sign_ros.retarget.model import RobotModel
 from text2sign_ros.retarget.pose import Pose
 
-_FIXED_GAP, _HAND_GAP = 0.01, 0.0005
-"""Metres to keep from what no joint moves, such as legs, beside which the arms hang, and between fingers of one hand:
-more than where frames are solved, since pacing rounds the way off."""
+_FIXED, _HAND_GAP = -1.0, 0.0005
+"""Metres to keep from what no joint moves, such as legs: that is left to where frames are solved, since arms that hang
+beside legs stay behind there for seconds, and signs are not seen. And between fingers of one hand: more than where
+frames are solved, since pacing rounds the way off."""
 _AHEAD, _AHEAD_IN_HAND = 0.03, 0.012
 """Metres more within which parts are looked at: as much as they move in a step."""
 _STEP, _STEP_IN_HAND, _MOST_STEPS = 0.06, 0.15, 16
 """rad that a joint moves in a step, that one of a hand does, and steps to a frame; they are longer where it is too far
 for so many."""
-_NEAR_MISS = 0.002
-"""Metres from what no joint moves that the straight way must keep to be told alone."""
 _MOST_TOLD = 6
 """Poses on the way that are told: each takes pacing some time."""
 _LONGEST, _PUSH = 0.2, 0.004
@@ -51,9 +50,9 @@ class Passage:
         self._model: RobotModel = body.model
         self._pose = Pose(body.model, body.bodies, body.local)
         self._clearance = Clearance(
-            body, self._pose, fixed=_FIXED_GAP, within_hand=_HAND_GAP, ahead=_AHEAD, ahead_in_hand=_AHEAD_IN_HAND
+            body, self._pose, fixed=_FIXED, within_hand=_HAND_GAP, ahead=_AHEAD, ahead_in_hand=_AHEAD_IN_HAND
         )
-        self._touching = Clearance(body, self._pose, fixed=_NEAR_MISS, ahead=0.0, ahead_in_hand=0.0)
+        self._touching = Clearance(body, self._pose, fixed=_FIXED, ahead=0.0, ahead_in_hand=0.0)
         self.joints = body.model.rest
         n = len(body.model.joints)
         self._long = np.full(n, _STEP)
