@@ -121,7 +121,9 @@ def test_every_assessment_of_the_simulated_robot_is_explained(change: dict) -> N
 
 
 def test_topics_of_retarget(local_node: Callable) -> None:
-    for name in _own(local_node(RetargetNode)):
+    node = local_node(RetargetNode)
+    assert node.start(), node.failure
+    for name in _own(node):
         assert f"`{name}`" in PAGES["retarget_node"], f"docs/retarget_node.md says nothing of {name}"
 
 

@@ -260,3 +260,10 @@ def test_a_moving_end_where_it_is_allowed_is_held() -> None:
     following.accept(Command(JOINTS, [Point(100 * MS, np.ones(3), np.ones(3))]), NOW)
     same(following.sample(NOW + 100 * MS - 1).velocities, np.ones(3), 1e-4)
     same(following.sample(NOW + 100 * MS), [np.ones(3), np.zeros(3), np.zeros(3)])
+
+
+def test_whether_the_joints_stand() -> None:
+    following = follower()
+    assert following.stands(NOW)
+    following.accept(Command(JOINTS, [Point(100 * MS, np.ones(3)), Point(200 * MS, np.ones(3))]), NOW)
+    assert [following.stands(NOW + at * MS) for at in (-50, 0, 99, 101, 300)] == [False, False, False, True, True]

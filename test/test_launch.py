@@ -39,8 +39,32 @@ def test_arguments() -> None:
     declared = {argument.name for argument in _description("player").get_launch_arguments()}
     assert declared == {"trajectory", "frame", "rviz"} | common
     declared = {argument.name for argument in _description("text2sign").get_launch_arguments()}
-    files = {"signer_params_file", "player_params_file"}
-    assert declared == {"bundle", "backend", "autostart", "frame", "viewer"} | files | common - {"params_file"}
+    files = {f"{name}_params_file" for name in ("signer", "player", "retarget", "simulated_robot")}
+    of_nodes = {"bundle", "backend", "autostart", "frame", "viewer", "robot", "simulate"}
+    assert declared == of_nodes | files | common - {"params_file"}
+    declared = {argument.name for argument in _description("robot").get_launch_arguments()}
+    files = {"retarget_params_file", "simulated_robot_params_file"}
+    assert declared == {"robot", "simulate", "autostart"} | files | common - {"params_file"}
+
+
+@pytest.mark.parametrize("simulate", [True, False])
+@pytest.mark.parametrize("sim_time", [True, False])
+def test_robot(simulate: bool, sim_time: bool) -> None:
+    from launch_ros.utilities import evaluate_parameters
+
+    files = {f"{name}_params_file": str(ROOT / "config" / f"{name}.yaml") for name in ("retarget", "simulated_robot")}
+    given = {"robot": "gr1t2", "simulate": str(simulate).lower(), "use_sim_time": str(sim_time).lower()}
+    nodes, context = _nodes("robot", **given, **files, autostart="false", namespace="left", log_level="debug")
+    found = {}
+    for node in nodes:
+        node._perform_substitutions(context)
+        file, values = evaluate_parameters(context, node._Node__parameters)
+        assert str(file) == str(ROOT / "config" / f"{node.node_name.removeprefix('/left/')}.yaml")
+        found[node.node_name] = values
+    expected = {"/left/retarget": {"robot": "gr1t2", "use_sim_time": sim_time, "autostart": False}}
+    if simulate:
+        expected["/left/simulated_robot"] = {"robot": "gr1t2", "clock": sim_time}
+    assert found == expected
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from audience import SIGNED, Audience
 from conftest import ROOT, Process
 from lifecycle_msgs.srv import GetState
+from sensor_msgs.msg import JointState
 
 pytest.importorskip("launch_ros", reason="launch files need an installed ROS 2: launch and launch_ros have no wheels")
 
@@ -26,7 +28,7 @@ def launch_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     noted = ["import pathlib, signal, sys", "signal.signal(signal.SIGINT, lambda *_: sys.exit())"]
     noted += ["given = [pathlib.Path(word).read_text() for word in sys.argv if 'launch_params_' in word]"]
     noted += [f"pathlib.Path('{tmp_path / 'called'}').write_text(repr(sys.argv + given))", "signal.pause()"]
-    programs = {"signer": ("text2sign_ros", lines), "player": ("text2sign_ros", lines)}
+    programs = {name: ("text2sign_ros", lines) for name in ("signer", "player", "retarget", "simulated_robot")}
     programs |= {name: (name, noted) for name in ("rviz2", "foxglove_bridge")}
     programs["static_transform_publisher"] = ("tf2_ros", noted)
     for name, (package, program) in programs.items():
@@ -93,6 +95,61 @@ def test_all_of_it(launch_files: Path, launch: Callable[..., Process], audience:
     audience.until(lambda: audience.frames[""] == {"robot"}, "markers")
     assert len(audience.chunks[""][0].positions) == 16
     stop(launched, 2)
+
+
+@pytest.mark.parametrize("sim_time", ["true", "false"])
+def test_a_robot_signs(launch_files: Path, launch: Callable[..., Process], audience: Audience, sim_time: str) -> None:
+    states: list[JointState] = []
+    audience.node.create_subscription(JointState, "/joint_states", states.append, 1000)
+    given = ("robot:=gr3", "simulate:=true", f"use_sim_time:={sim_time}", "backend:=cpu")
+    launched = launch(launch_files / "text2sign.launch.py", *given)
+    audience.attend("")
+    ready = [launched.wait_for("ready: ", timeout=60.0) for _ in range(4)]
+    assert sum("gr3, 43 joints" in line for line in ready) == 2, ready
+    audience.until(lambda: states, "joint states")
+    rest = np.array(states[-1].position)
+    audience.submit("", "hello")
+    audience.until(lambda: audience.goals[""] == [SIGNED], "the text to be signed", timeout=120.0)
+    away = max(np.abs(np.array(state.position) - rest).max() for state in states)
+    assert away > 0.5, "an arm was raised"
+    assert (states[-1].header.stamp.sec < 10_000) == (sim_time == "true"), "whose time it is"
+    stop(launched, 4)
+
+
+def test_a_robot_waits_for_its_manager(launch_files: Path, launch: Callable[..., Process], audience: Audience) -> None:
+    launched = launch(launch_files / "robot.launch.py", "robot:=gr3", "autostart:=false", "namespace:=left")
+    launched.wait_for("unconfigured: call the transition configure, then activate", timeout=60.0)
+    stop(launched, 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments", "words"),
+    [
+        ("text2sign", ["robot:=gr9"], "there is no robot 'gr9'; known are gr1t2, gr3"),
+        ("robot", ["robot:=/nowhere.yaml"], "/nowhere.yaml"),
+        ("text2sign", ["simulate:=true"], "simulate:=true needs to know which robot: add robot:=gr3"),
+        ("text2sign", ["robot:=gr3", "simulate:=maybe"], "simulate.*maybe"),
+        ("robot", ["robot:=gr3", "autostart:=maybe"], "maybe"),
+    ],
+)
+def test_a_wrong_robot_starts_nothing(
+    launch_files: Path, launch: Callable[..., Process], file: str, arguments: list[str], words: str
+) -> None:
+    launched = launch(launch_files / f"{file}.launch.py", *arguments)
+    launched.wait_for(words)
+    assert launched.wait(30.0) == 1
+    assert not [line for line in launched.log if "process started" in line]
+
+
+def test_a_robot_whose_model_is_missing_stops_all_of_it(
+    launch_files: Path, launch: Callable[..., Process], tmp_path: Path
+) -> None:
+    text = (ROOT / "config" / "robots" / "gr3.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text.replace("package: fourier_robot_descriptions", "package: no_such_robot"))
+    launched = launch(launch_files / "text2sign.launch.py", f"robot:={tmp_path / 'mine.yaml'}")
+    launched.wait_for("FATAL.*the Python package no_such_robot is not installed", timeout=60.0)
+    launched.wait(30.0)
+    assert any("signer" in line and "process has finished cleanly" in line for line in launched.log), launched.log
 
 
 def test_two_signers(launch_files: Path, launch: Callable[..., Process], audience: Audience, bundle: Path) -> None:

@@ -65,6 +65,12 @@ class Watcher(Companion):
     def values(self) -> dict[str, str]:
         return {pair.key: pair.value for pair in self.said[-1].values}
 
+    def until_it_stands(self, after: int = 0) -> None:
+        """By diagnostics of later than ``after``, ns, and later than now."""
+        self.until(lambda: time.time_ns() > after, "the end", timeout=60.0)
+        count = len(self.said)
+        self.until(lambda: len(self.said) > count + 1 and self.values()["joints"] == "standing", "rest")
+
     def connect(self, process: Process) -> None:
         process.wait_for("ready: ")
         self.until(lambda: self.chunks.get_subscription_count() and self.said, "the node")
@@ -133,7 +139,7 @@ def test_the_simulated_robot_follows(run_node: Callable[..., Process], watcher: 
     origin = time.time_ns() + SECOND
     watcher.send(motion(), origin)
     end = origin + 41 * FRAME
-    watcher.until(lambda: time.time_ns() > end + SECOND and watcher.values()["joints"] == "standing", "the end")
+    watcher.until_it_stands(end + SECOND)
     time.sleep(0.5)
     check_limits(watcher)
     path = np.array([state.position for state in watcher.states])
@@ -213,13 +219,13 @@ def test_a_motion_that_is_taken_back(run_node: Callable[..., Process], watcher: 
     watcher.send(parts, origin)
     watcher.until(lambda: watcher.sent, "a trajectory")
     watcher.send(back, origin)
-    watcher.until(lambda: time.time_ns() > origin + 3 * SECOND and watcher.values()["joints"] == "standing", "rest")
+    watcher.until_it_stands(origin + 3 * SECOND)
     time.sleep(0.2)
     check_limits(watcher)
     assert watcher.values()["chunks refused"] == "0", watcher.values()
     taken_back = raised(watcher)
-    watcher.send(parts, time.time_ns() + SECOND)
     frames = int(watcher.values()["frames solved"])
+    watcher.send(parts, time.time_ns() + SECOND)
     watcher.until(lambda: int(watcher.values()["frames solved"]) > frames + 40, "the whole motion")
     watcher.until(lambda: watcher.values()["joints"] == "standing", "rest")
     assert raised(watcher) > taken_back + 0.1

@@ -221,6 +221,20 @@ def test_the_clock_of_its_own(run_robot: Callable[..., Process], sender: Sender)
     assert {*map(stamp_of, sender.states)} & {*shown}, "both show one time"
 
 
+def test_its_clock_waits_for_a_sender_that_is_late(run_robot: Callable[..., Process], sender: Sender) -> None:
+    process = run_robot(clock=True, clock_patience=60.0)
+    sender.connect(process)
+    begin = stamp_of(sender.states[-1]) + SECOND // 10
+    sender.out.publish(trajectory(pose(-1.5), seconds=1.0, stamp=begin))
+    sender.until(lambda: stamp_of(sender.states[-1]) >= begin + 140_000_000, "the motion")
+    time.sleep(0.5)
+    count = len(sender.states)
+    sender.until(lambda: len(sender.states) > count, "joint states of the time that stands still")
+    assert stamp_of(sender.states[-1]) <= begin + 170_000_000
+    sender.out.publish(trajectory(pose(-1.5), seconds=0.7, stamp=begin + 300_000_000))
+    sender.until(lambda: stamp_of(sender.states[-1]) > begin + 400_000_000, "the time to go on")
+
+
 def test_simulated_time_of_others(run_robot: Callable[..., Process], sender: Sender) -> None:
     process = run_robot(use_sim_time=True)
     process.wait_for("ready: ")

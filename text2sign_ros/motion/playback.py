@@ -192,6 +192,14 @@ class Playback:
             self._join(times, knots, now)
         self._broken_off = False
 
+    def leave(self, now: int) -> None:
+        """Play no more of what was received: the figure returns to rest from where it is at ``now``."""
+        knot = self.knot(now)
+        if not self._homeward:
+            self._cut(now)
+            self._extend([now], knot[None])
+            self._go_home()
+
     def interrupts(self, piece: Piece, now: int) -> bool:
         """Whether ``piece`` would replace a motion in progress: it is from another signer, or starts a new motion."""
         if self._continues(piece) or now >= self._received:

@@ -16,7 +16,7 @@ CLEARANCE = 0.004
 touch."""
 _AHEAD, _AHEAD_IN_HAND = 0.012, 0.0005
 """Metres more than that within which parts are looked at, since the next step may bring them too near; of one hand,
-where fingers lie side by side, fewer."""
+where fingers lie side by side, fewer. Both unless told otherwise."""
 
 
 class Clearance:
@@ -25,34 +25,53 @@ class Clearance:
     Args:
         body: the robot.
         pose: where it is.
+        fixed: metres to keep from what no joint moves.
+        within_hand: metres that fingers of one hand keep from each other.
+        ahead, ahead_in_hand: metres more than these within which parts are looked at.
     """
 
-    def __init__(self, body: Body, pose: Pose) -> None:
+    def __init__(
+        self,
+        body: Body,
+        pose: Pose,
+        *,
+        fixed: float = CLEARANCE,
+        within_hand: float = 0.0,
+        ahead: float = _AHEAD,
+        ahead_in_hand: float = _AHEAD_IN_HAND,
+    ) -> None:
         self._pose = pose
+        self._fixed_gap, self._hand_gap = fixed, within_hand
+        self._ahead, self._ahead_in_hand = ahead, ahead_in_hand
         self._mj = mj = copy.copy(pose.model.mj)
-        mj.geom_margin[pose.model.colliding] = CLEARANCE + _AHEAD
+        mj.geom_margin[pose.model.colliding] = max(CLEARANCE, fixed) + ahead
         hand = np.zeros(mj.nbody, int)
         for number, side in enumerate(SIDES):
             hand[body.bodies[body.hands[side].wrist]] = number + 1
         for i in range(1, mj.nbody):
             hand[i] = hand[i] or hand[mj.body_parentid[i]]
         self._hand = hand[mj.geom_bodyid]
+        self._fixed = mj.body_weldid[mj.geom_bodyid] == 0
 
-    def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of parts that are near each other, how much distance is missing, and its derivatives.
-
-        Returns:
-            (k,) metres, negative where there is more than enough, and (k, n) by the joints to move.
-        """
+    def missing(self) -> np.ndarray:
+        """(k,) metres that parts near each other lack, negative where there is more than enough."""
         mj, data = self._mj, self._pose.data
         mujoco.mj_collision(mj, data)
         count, contact = data.ncon, data.contact
         geoms = contact.geom[:count]
         hand = self._hand[geoms]
         within = (hand[:, 0] == hand[:, 1]) & (hand[:, 0] > 0)
-        missing = np.where(within, 0.0, CLEARANCE) - contact.dist[:count]
-        near = np.flatnonzero(missing > np.where(within, -_AHEAD_IN_HAND, -_AHEAD))
-        first, second = mj.geom_bodyid[geoms[near]].T
-        at, normal = contact.pos[near], contact.frame[near, :3]
-        moved = self._pose.jacobian_at(second, at) - self._pose.jacobian_at(first, at)
-        return missing[near], -np.einsum("ikn,ki->kn", moved, normal)
+        gap = np.where(within, self._hand_gap, np.where(self._fixed[geoms].any(axis=1), self._fixed_gap, CLEARANCE))
+        missing = gap - contact.dist[:count]
+        near = np.flatnonzero(missing > np.where(within, -self._ahead_in_hand, -self._ahead))
+        self._near = mj.geom_bodyid[geoms[near]], contact.pos[near], contact.frame[near, :3]
+        return missing[near]
+
+    def derivatives(self) -> np.ndarray:
+        """(k, n) by the joints to move, of what ``missing`` returned last; the pose must be the same."""
+        bodies, at, normal = self._near
+        return -np.einsum("ikn,ki->kn", self._pose.parting(bodies[:, 0], bodies[:, 1], at), normal)
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """``missing`` and ``derivatives``."""
+        return self.missing(), self.derivatives()

@@ -21,6 +21,7 @@ _MOST_POINTS = 10_000
 _LARGEST = 1e6  # rad, rad/s or rad/s²: what no joint has, and whose powers are still finite
 _FARTHEST = 86_400 * 10**9  # nanoseconds ahead
 _STANDING = float(np.finfo(np.float32).eps)  # rad/s or m/s; the controller's own bound for a last velocity of zero
+_EXACT = 1e-9  # rad/s and so on: what rounding leaves of nothing
 # comb(i, k) at (k, i): a polynomial's coefficients seen from a later time.
 _BINOMIAL = np.array([[comb(i, k) for i in range(_DEGREE + 1)] for k in range(_DEGREE + 1)], float)
 
@@ -111,6 +112,10 @@ class TrajectoryFollower:
     def end(self) -> int:
         """Time of the last point, nanoseconds; 0 before there is one."""
         return int(self._path.breaks[-1])
+
+    def stands(self, time: int) -> bool:
+        """Whether the joints should stand from a time on, nanoseconds."""
+        return self._path.stands(time)
 
     def sample(self, time: int) -> State:
         """Where the joints should be at a time in nanoseconds."""
@@ -266,6 +271,10 @@ class _Path:
         return State(
             powers @ c, powers[:-1] @ (k[1:, None] * c[1:]), powers[:-2] @ ((k[2:] * k[1:-1])[:, None] * c[2:])
         )
+
+    def stands(self, time: int) -> bool:
+        first = max(int(np.searchsorted(self.breaks, time, side="right")) - 1, 0)
+        return not (np.abs(self.coefficients[first:, 1:]) > _EXACT).any()
 
     def on(self, times: np.ndarray) -> np.ndarray:
         """Coefficients (N, 6, J) as seen from each of ``times`` (N,), which are right until the next break."""

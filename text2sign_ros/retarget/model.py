@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 import mujoco
@@ -21,6 +22,8 @@ from text2sign_ros.settings import ConfigError
 
 _VISUAL_GROUP = 1  # of geoms, in MuJoCo's models of URDFs
 _END = "text2sign/"  # before the names of the sites at the parts of the robot
+_MESHES = (".stl", ".obj", ".msh")  # files that MuJoCo reads
+_LONGEST = 10_000_000  # characters of a URDF
 _NEAR = 3  # links whose bodies are at most so many joints apart may overlap where they meet
 
 
@@ -43,10 +46,17 @@ class RobotModel:
         ends: number of the site at each part of the robot: ``head``, ``left_shoulder``, ``left_elbow``,
             ``left_wrist``, ``left_thumb_0`` (its first part) and so on; what the robot has not is left out.
         colliding: numbers of the geoms that take part in collisions.
+        bare: links whose collision shapes are missing, since their meshes are: nothing keeps these apart.
     """
 
-    def __init__(self, description: RobotDescription, spec: mujoco.MjSpec, velocities: dict[str, float]) -> None:
-        self.description = description
+    def __init__(
+        self,
+        description: RobotDescription,
+        spec: mujoco.MjSpec,
+        velocities: dict[str, float],
+        bare: tuple[str, ...] = (),
+    ) -> None:
+        self.description, self.bare = description, bare
         self.spec = spec
         self.mj: mujoco.MjModel = spec.compile()
         self.joints = description.controlled
@@ -131,6 +141,10 @@ def build(
     joints of a URDF) stay coupled, by equality constraints. Links that meet do not collide with each other; fingers
     collide as capsules, other meshes as their convex hulls.
 
+    A model from a topic may come from another machine: shapes whose meshes are not here are left out, and the links
+    named (``bare``). Joints are moved without them, but collisions with them are not seen, nor is the model fit for
+    physics.
+
     Args:
         urdf_text: the model, where the description's source is a topic.
         visual: keep the meshes that are only for drawing, with fewer faces.
@@ -139,7 +153,7 @@ def build(
     Raises:
         ConfigError: there is no such model, or it lacks what the description names; the message says which key.
     """
-    spec, folder, velocities = _source(description, urdf_text)
+    spec, folder, velocities, bare = _source(description, urdf_text)
     controlled = set(description.controlled)
     _check_names(description, spec)
     followers = {e.name1 for e in spec.equalities if e.type == mujoco.mjtEq.mjEQ_JOINT and e.name2 in controlled}
@@ -158,21 +172,29 @@ def build(
     try:
         meshes.decimate(spec, folder)
         _exclude(description, spec)
-    except (OSError, ValueError) as error:  # MuJoCo's messages name the part
+        if prepare is not None:
+            prepare(spec)
+        return RobotModel(description, spec, velocities, bare)
+    except (OSError, ValueError, mujoco.FatalError) as error:  # MuJoCo's messages name the part
         raise ConfigError(f"{description.name}: source: the model can't be built: {error}") from error
-    if prepare is not None:
-        prepare(spec)
-    return RobotModel(description, spec, velocities)
 
 
-def _source(description: RobotDescription, urdf_text: str | None) -> tuple[mujoco.MjSpec, Path, dict[str, float]]:
-    """The model as it comes, the folder of its files, and the velocity limits of its joints."""
+class _Source(NamedTuple):
+    """A model as it comes, the folder of its files, the velocity limits of its joints, and links without shapes."""
+
+    spec: mujoco.MjSpec
+    folder: Path
+    velocities: dict[str, float]
+    bare: tuple[str, ...] = ()
+
+
+def _source(description: RobotDescription, urdf_text: str | None) -> _Source:
     source = description.source
     where = f"{description.name}: source"
     if source.topic:
         if urdf_text is None:
             raise ConfigError(f"{where}: the model is on the topic {source.topic}; give its text, or a file instead")
-        return _urdf(urdf_text, Path(), f"{where}: topic")
+        return _urdf(urdf_text, Path(), where, from_elsewhere=True)
     if source.package:
         path = _package_folder(source.package, where) / str(source.file)
     else:
@@ -186,14 +208,14 @@ def _source(description: RobotDescription, urdf_text: str | None) -> tuple[mujoc
     try:
         spec = mujoco.MjSpec.from_file(str(path))
         if not source.pair_of:
-            return spec, path.parent, {}
+            return _Source(spec, path.parent, {})
         hand = spec.compile()
     except ValueError as error:
         raise ConfigError(f"{where}: {path} is not a model: {error}") from error
     bodies = {body.name for body in spec.bodies}
     if source.pair_of not in bodies:
         raise ConfigError(_unknown(description, "source: pair_of", source.pair_of, bodies, "body"))
-    return pair(hand, source.pair_of, "left" if source.is_left else "right"), path.parent, {}
+    return _Source(pair(hand, source.pair_of, "left" if source.is_left else "right"), path.parent, {})
 
 
 def _package_folder(package: str, where: str) -> Path:
@@ -206,27 +228,64 @@ def _package_folder(package: str, where: str) -> Path:
     return Path(next(iter(found.submodule_search_locations)))
 
 
-def _urdf(text: str, folder: Path, where: str) -> tuple[mujoco.MjSpec, Path, dict[str, float]]:
+def _urdf(text: str, folder: Path, where: str, *, from_elsewhere: bool = False) -> _Source:
+    """From a URDF's text; ``from_elsewhere``: anyone may have written it, and its meshes need not be here."""
+    if len(text) > _LONGEST:
+        raise ConfigError(f"{where}: the URDF has {len(text):,} characters; more than {_LONGEST:,} are no robot")
+    if "<!DOCTYPE" in text:  # which could define entities without end
+        raise ConfigError(f"{where}: the URDF has a DOCTYPE, which no robot needs; leave it out")
     try:
         tree = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError) as error:  # the latter: letters that are none
         raise ConfigError(f"{where}: the URDF is not XML: {error}") from error
     velocities = {}
     for joint in tree.iter("joint"):
         limit = joint.find("limit")
         if limit is not None:
-            velocities[joint.get("name", "")] = float(limit.get("velocity", 0))
+            given = limit.get("velocity", "0")
+            try:
+                velocities[joint.get("name", "")] = float(given)
+            except ValueError:
+                raise ConfigError(f"{where}: {joint.get('name')} has the velocity {given!r} as its limit") from None
+    bare = _find_meshes(tree, folder, where, from_elsewhere)
     # MuJoCo drops the folders of meshes, what is only drawn, and links without joints, unless it is told not to.
-    for mesh in tree.iter("mesh"):
-        mesh.set("filename", _mesh_path(mesh.get("filename", ""), where))
+    for told in tree.findall("mujoco"):  # what it says to MuJoCo itself
+        tree.remove(told)
     told = ElementTree.SubElement(tree, "mujoco")
     settings = {"strippath": "false", "meshdir": str(folder), "discardvisual": "false", "fusestatic": "false"}
+    if bare:  # shapes may be all that a link has its mass from, and MuJoCo wants one
+        settings |= {"boundmass": "0.001", "boundinertia": "0.000001"}
     ElementTree.SubElement(told, "compiler", settings)
     _unique_names(tree)
     try:
-        return mujoco.MjSpec.from_string(ElementTree.tostring(tree, encoding="unicode")), folder, velocities
-    except ValueError as error:
+        spec = mujoco.MjSpec.from_string(ElementTree.tostring(tree, encoding="unicode"))
+    except (ValueError, RecursionError, mujoco.FatalError) as error:
         raise ConfigError(f"{where}: the URDF is not a model: {error}") from error
+    return _Source(spec, folder, velocities, bare)
+
+
+def _find_meshes(tree: ElementTree.Element, folder: Path, where: str, from_elsewhere: bool) -> tuple[str, ...]:
+    """Name the files of all meshes; returns the links that lose shapes, because these are not here or not readable."""
+    bare: dict[str, None] = {}
+    for link in tree.iter("link"):
+        shapes = {kind: link.findall(kind) for kind in ("collision", "visual")}
+        for kind, shape in ((kind, shape) for kind, found in shapes.items() for shape in found):
+            for mesh in shape.iter("mesh"):
+                name = mesh.get("filename", "")
+                try:
+                    path = _mesh_path(name, where)
+                except ConfigError:
+                    if not from_elsewhere:
+                        raise
+                    path = ""
+                mesh.set("filename", path)
+                is_here = Path(path).suffix.lower() in _MESHES and (folder / path).is_file()
+                if from_elsewhere and not is_here:
+                    if shape in link:
+                        link.remove(shape)
+                    if kind == "collision" or not shapes["collision"]:
+                        bare[link.get("name", "")] = None
+    return tuple(bare)
 
 
 def _unique_names(tree: ElementTree.Element) -> None:

@@ -111,6 +111,7 @@ class Pacer:
         period: ns between two commands.
         tolerance: rad, see ``JointPath``.
         catch_up: how much faster than it was sent a motion that is late may be, at least 1.
+        spacing: seconds between frames, as a rule; none: the least between the first ones of each motion.
 
     Raises:
         PacingError: ``period``, ``tolerance`` or ``catch_up`` is out of range.
@@ -123,6 +124,7 @@ class Pacer:
         period: int = PERIOD,
         tolerance: float = TOLERANCE,
         catch_up: float = CATCH_UP,
+        spacing: float | None = None,
     ) -> None:
         if not 0 < period <= GAP or not 0 <= tolerance < 1 or not 1 <= catch_up <= 2:
             raise PacingError(
@@ -130,6 +132,7 @@ class Pacer:
                 f"up to {GAP} ns, below 1 rad, from 1 to 2"
             )
         self._limits, self._period, self._seconds = limits, period, period / 1e9
+        self._spacing = spacing
         self._ways = (limits, tolerance, self._seconds, catch_up)
         self._tick: int | None = None  # time of the next command
         self._waiting: deque[_Motion] = deque()
@@ -201,8 +204,7 @@ class Pacer:
         if self._tick is None:
             return
         self._waiting.clear()
-        if plan := self._soonest_stop():
-            self._plan = plan
+        self._brake()
         if len(self._plan):
             end = self._plan.points[-1]
             self._plan.places[:] = _standing(len(self._plan.points))
@@ -311,11 +313,10 @@ class Pacer:
 
     def _take_back(self, times: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Make room on the path for frames that come earlier than its last; returns those of them that still can."""
+        self._brake()
         if not len(self._plan) and times[0] <= self._path.times[0] and self._place[0] <= self._path.hold:
             self._stand(self._plan, self._done[-1])  # nothing of it was shown
             return times, frames
-        if plan := self._soonest_stop():
-            self._plan = plan
         place = self._planned_end()
         if not self._path.can_cut(place):
             return times, frames  # all of it has been shown, or nearly
@@ -336,7 +337,7 @@ class Pacer:
         """Make a path of it, from where the joints stand."""
         if self._history and motion.times[0] <= self._history[-1][0]:
             self._history.clear()
-        spacing = float(np.diff(motion.times).min() / 1e9) if len(motion.times) > 1 else 0.04
+        spacing = self._spacing or (float(np.diff(motion.times).min() / 1e9) if len(motion.times) > 1 else 0.04)
         self._path = JointPath(*self._ways, self._done[-1], motion.times, motion.frames, spacing)
         self._place = np.array((1.0, 0.0, 0.0))
         if motion.ended:
@@ -384,17 +385,19 @@ class Pacer:
         path.forget(place)
         release = float(path.stamp(np.array([path.hold]))[0])
         early = (release - self._tick) / 1e9 - 2 * self._seconds  # until it may leave `hold` with the next point
-        if place <= path.hold and early >= 0.0:
+        waits = place == path.hold and self._stands
+        if place < path.hold and early >= 0.0:
             goal, stands = path.hold, True
         else:
             goal = path.ease(place, self._tick + self._period)
             stands = path.ended and goal >= path.end
         if goal <= end:
             return
-        first = min(self._seconds, -early) if place == path.hold and not len(self._plan) else self._seconds
+        wait = max(int(np.ceil(early / self._seconds)), 0) if waits else 0  # periods
+        first = min(self._seconds, wait * self._seconds - early) if waits else self._seconds
         plan = self._found(goal, stands, first)
         if plan is not None:
-            self._plan = plan
+            self._plan = _later(plan, wait, self._done[-1], place)
         else:
             self._retry = _RETRY
 
@@ -436,6 +439,18 @@ class Pacer:
                 else:
                     break
         return None
+
+    @property
+    def _stands(self) -> bool:
+        """Whether the joints stand, and so may go on standing."""
+        return not np.ptp(self._done, axis=0).any()
+
+    def _brake(self) -> None:
+        """Plan to come to rest as soon as the limits allow."""
+        if self._stands:
+            self._plan = _Plan(self._plan.points[:0], self._plan.places[:, :0])
+        elif plan := self._soonest_stop():
+            self._plan = plan
 
     def _soonest_stop(self) -> _Plan | None:
         """The shortest plan found to a standstill on the path; None if the present one is as good.
@@ -573,6 +588,13 @@ class Pacer:
 def _standing(count: int) -> np.ndarray:
     """Places of a plan that is not on the path, which begins where it ends."""
     return np.repeat([[1.0], [0.0], [0.0]], count, axis=1)
+
+
+def _later(plan: _Plan, wait: int, point: np.ndarray, place: float) -> _Plan:
+    """A plan that begins so many periods later, and until then stands at a point."""
+    standing = np.repeat([[place], [0.0], [0.0]], wait, axis=1)
+    points = np.concatenate((np.repeat(point[None], wait, axis=0), plan.points))
+    return _Plan(points, np.concatenate((standing, plan.places), axis=1))
 
 
 def _through(

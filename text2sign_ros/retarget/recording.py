@@ -10,7 +10,12 @@ import numpy as np
 
 from text2sign_ros.clip import write_whole
 from text2sign_ros.errors import Text2SignError
+from text2sign_ros.retarget.joint_path import JointLimits
 
+_ROUNDING = {"position": 1e-5, "velocity": 1e-3, "acceleration": 0.02, "jerk": 2.0}
+"""What float32 adds at 100 Hz, rad/s^k."""
+_APART, _GAP = 9_000_000, 60_000_000
+"""Nanoseconds between rows: the least at which differences mean something, and the most within one run of time."""
 _LAGS = np.arange(0.0, 0.2005, 0.001)  # seconds, that are tried
 
 
@@ -108,6 +113,34 @@ class JointLog:
         """All rows so far."""
         rows = np.array(self._rows, np.float32).reshape(len(self), 2, len(self.joints))
         return Recording(self.joints, np.array(self._stamps, np.int64), rows[:, 0], rows[:, 1])
+
+
+def violations(recording: Recording, limits: JointLimits) -> dict[str, int]:
+    """At how many rows what was wanted exceeds limits of position, velocity, acceleration or jerk.
+
+    By divided differences, which are means of the derivatives: what they exceed, the motion exceeds. Rows need not be
+    even; those less than 9 ms apart are thinned out, and where the time jumps, by more than 60 ms or back, another run
+    of rows begins.
+    """
+    wanted = recording.wanted.astype(float)
+    beyond = np.maximum(wanted - limits.upper, limits.lower - wanted)
+    found = {"position": int((beyond > _ROUNDING["position"]).any(axis=1).sum())}
+    found |= dict.fromkeys(("velocity", "acceleration", "jerk"), 0)
+    steps = np.diff(recording.stamps)
+    for run in np.split(np.arange(len(recording)), np.flatnonzero((steps > _GAP) | (steps <= 0)) + 1):
+        rows: list[int] = []
+        for row in run:
+            if not rows or recording.stamps[row] - recording.stamps[rows[-1]] >= _APART:
+                rows.append(int(row))
+        if not rows:
+            continue
+        seconds, rates = (recording.stamps[rows] - recording.stamps[rows[0]]) * 1e-9, wanted[rows]
+        for order, kind in enumerate(("velocity", "acceleration", "jerk"), 1):
+            if len(seconds) <= order:
+                break
+            rates = order * np.diff(rates, axis=0) / (seconds[order:] - seconds[:-order])[:, None]
+            found[kind] += int((np.abs(rates) > getattr(limits, kind) + _ROUNDING[kind]).any(axis=1).sum())
+    return found
 
 
 def tracking(joints: Sequence[str], seconds: np.ndarray, achieved: np.ndarray, wanted: np.ndarray) -> Tracking:

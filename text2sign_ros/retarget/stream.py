@@ -11,6 +11,7 @@ from text2sign_ros.motion.playback import Playback
 from text2sign_ros.retarget.joint_path import JointLimits, PacingError
 from text2sign_ros.retarget.model import RobotModel
 from text2sign_ros.retarget.pacing import GAP, Command, Pacer
+from text2sign_ros.retarget.passage import Passage
 from text2sign_ros.retarget.solver import FPS, Retargeter
 from text2sign_ros.retarget.target import KeypointError
 from text2sign_ros.skeleton import REST_POSE
@@ -21,8 +22,12 @@ LOST = 5_000_000_000
 """Nanoseconds after which a clock that went on without us has jumped; what is shorter is caught up with."""
 _SETTLED = 2e-3
 """rad from one frame to the next below which the joints have come to the pose in which the figure stands."""
+_LONGEST = 5_000_000_000
+"""Nanoseconds after which they stay where they are then: after a motion that was taken back they may have far to go."""
 _BATCH = 4
 """Frames that are paced together, where as many are known."""
+_MEMORY = 512
+"""Frames for which it is known where the joints were: more than a change may come late."""
 
 
 def limits_of(model: RobotModel) -> JointLimits:
@@ -51,15 +56,18 @@ class JointStream:
     def __init__(self, model: RobotModel, *, period: int, horizon: int, delay: int) -> None:
         self._retargeter = Retargeter(model)
         self._retargeter.solve(REST_POSE)  # the first one looks from several starts, which takes a while
+        self._passage = Passage(self._retargeter.body)
+        self._passed: deque[tuple[int, np.ndarray]] = deque(maxlen=_MEMORY)  # time of a frame, joints before it
         self._limits = limits_of(model)
-        self._pacer = Pacer(self._limits, period=period)
         self._period, self._horizon, self._delay = period, horizon, delay
+        self._pacer = self._new_pacer()
         self._sent: deque[Command] = deque()  # decided, and still to come
         self._last: int | None = None  # time of the frame that was solved last
         self._next: int | None = None  # and of the next one
         self._solved: np.ndarray | None = None  # its joints
         self._batch: list[tuple[int, np.ndarray]] = []
         self._moved = self._stopped = self._fresh = False
+        self._late = delay * 1e-9
         self.refusal, self.refused, self.solved = "", 0, 0
 
     @property
@@ -79,8 +87,8 @@ class JointStream:
 
     @property
     def lag(self) -> float:
-        """Seconds by which the joints are later than the keypoints."""
-        return self._delay * 1e-9 + (self._pacer.lag if self.started else 0.0)
+        """Seconds by which the joints are commanded later than the keypoints, at the time of the last ``advance``."""
+        return self._late
 
     @property
     def pose(self) -> np.ndarray | None:
@@ -97,12 +105,14 @@ class JointStream:
         self._sent.clear()
         self._batch.clear()
         self._last = self._next = None
+        self._passage.joints, self._late = self._pacer.coming()[0].positions, self._delay * 1e-9
+        self._passed.clear()
         self._stopped = self._moved = False
         self._fresh = True
 
     def forget(self) -> None:
         """Command nothing until the next ``start``: the robot's pose is no longer known."""
-        self._pacer = Pacer(self._limits, period=self._period)
+        self._pacer = self._new_pacer()
 
     def stop(self) -> None:
         """Come to rest as soon as the limits allow; what comes is ignored until the next ``start``."""
@@ -126,16 +136,21 @@ class JointStream:
         if time is None:
             return
         while time <= now + self._horizon:
-            # What the robot should have had by now, it has from the last trajectory.
-            self._sent.append(self._pacer.step(extend=time > now))
+            # After a delay of ours the robot follows what it has, until what changes can be there in time.
+            self._sent.append(self._pacer.step(extend=time + self._period > now + self._horizon))
             time += self._period
         while self._sent and self._sent[0].time <= now:
-            self._sent.popleft()
+            shown = self._sent.popleft()
+            if shown.source is not None:
+                self._late = max(shown.time - shown.source + self._delay, 0) * 1e-9
         changed = playback.changed()
         if self._stopped:
             return
         self._choose(playback, changed, now)
+        begins = self._pacer.standing
         self._solve(playback)
+        if begins:  # without waiting for more
+            self._flush(last=False)
 
     def trajectory(self) -> Sequence[Command] | None:
         """All commands that are known from now on, at rest in the last one; None if they are as sent and it stands."""
@@ -148,14 +163,20 @@ class JointStream:
         self._moved = moves
         return commands
 
+    def _new_pacer(self) -> Pacer:
+        return Pacer(self._limits, period=self._period, spacing=FRAME * 1e-9)
+
     def _choose(self, playback: Playback, changed: int | None, now: int) -> None:
         """Which frame is next."""
         if self._fresh and playback.known > now:  # what came before the start
             self._next = now
         self._fresh = False
         if changed is not None:
-            if self._last is None or changed <= self._last or changed > self._last + GAP:
+            # While frames before it are still to be solved, they come first.
+            if self._last is None or changed <= self._last or (self._next is None and changed > self._last + GAP):
                 self._batch = [frame for frame in self._batch if frame[0] < changed + self._delay]
+                while self._passed and self._passed[-1][0] >= changed:
+                    _, self._passage.joints = self._passed.pop()
                 self._flush(last=False)
                 self._next = changed
             elif self._next is None:
@@ -181,12 +202,21 @@ class JointStream:
             self.solved += 1
             if playback.ends and time >= playback.known:  # the figure stands, and the joints may need a little longer
                 change = np.inf if self._solved is None else float(np.abs(joints - self._solved).max())
-                last = change < _SETTLED or time > playback.known + GAP * 5
+                last = change < _SETTLED or time > playback.known + _LONGEST
             self._solved = joints
-            self._batch.append((time + self._delay, joints))
+            self._go(time, joints)
         self._last, self._next = time, None if last else time + FRAME
         if last or len(self._batch) >= _BATCH:
             self._flush(last=last)
+
+    def _go(self, time: int, joints: np.ndarray) -> None:
+        """Have the joints get from the frame before to this one, past what is in the way."""
+        span = FRAME
+        if self._passed and time - self._passed[-1][0] <= GAP:
+            span = min(FRAME, time - self._passed[-1][0])
+        self._passed.append((time, self._passage.joints))
+        for part, pose in self._passage.go(joints):
+            self._batch.append((time + self._delay - round((1 - part) * span), pose))
 
     def _flush(self, *, last: bool) -> None:
         """Pace the frames that were solved."""

@@ -24,13 +24,15 @@ class TrajectoryInput:
     """Feeds a ``Listener`` with the chunks that a node receives, in the thread that spins the node.
 
     It subscribes to ``TOPIC``, warns on ``/rosout`` about chunks that are not played and motions that break off, and
-    publishes ``/diagnostics`` once a second, as ``<node>: <doing>``.
+    publishes ``/diagnostics`` once a second, as ``<node>: <doing>``; or leaves that to the node, which then asks it for
+    ``assess`` and ``values``.
 
     Args:
         node: that consumes the chunks.
         doing: what the node does with a motion.
         values: further values of the node, for ``/diagnostics``.
         concern: what the node itself has to say in ``/diagnostics``, before how the input is; None: nothing.
+        diagnose: whether to publish ``/diagnostics``.
 
     Raises:
         QosError: a QoS override is invalid.
@@ -43,15 +45,30 @@ class TrajectoryInput:
         doing: str = "playing",
         values: Callable[[], Mapping[str, str]] = dict,
         concern: Callable[[], Assessment | None] = lambda: None,
+        diagnose: bool = True,
     ) -> None:
         self._node, self._doing, self._values, self._concern = node, doing, values, concern
-        subscription = qos.subscription(node, MultiDOFJointTrajectory, TOPIC, self._on_chunk, qos.TRAJECTORY, raw=True)
-        self.topic: str = subscription.topic_name
+        self._chunks = qos.subscription(node, MultiDOFJointTrajectory, TOPIC, self._on_chunk, qos.TRAJECTORY, raw=True)
+        self.topic: str = self._chunks.topic_name
         """The topic's full name."""
         self._listener = Listener(self.topic, doing=doing)
+        if not diagnose:
+            return
         self._diagnostics = qos.publisher(node, DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         # On a steady clock: the clock of the poses may be stopped.
         node.create_timer(_PERIOD, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def close(self) -> None:
+        """Receive no more chunks."""
+        self._node.destroy_subscription(self._chunks)
+
+    def assess(self) -> Assessment:
+        """Whether the motion is played, and if not why."""
+        return self._listener.assess(self.time, self._node.count_publishers(self.topic))
+
+    def values(self) -> dict[str, str]:
+        """Diagnostic values by name, formatted for people."""
+        return self._listener.values(self.time, self._node.count_publishers(self.topic))
 
     @property
     def playback(self) -> Playback:
@@ -79,8 +96,6 @@ class TrajectoryInput:
             self._node.get_logger().warning(f"not played: {refusal}", throttle_duration_sec=_WARNING_PERIOD)
 
     def _diagnose(self) -> None:
-        now, publishers = self.time, self._node.count_publishers(self.topic)
-        values = {**self._listener.values(now, publishers), **self._values()}
         name = f"{self._node.get_fully_qualified_name().lstrip('/')}: {self._doing}"
-        assessment = self._concern() or self._listener.assess(now, publishers)
-        self._diagnostics.publish(diagnostics.array(name, now, assessment, values))
+        assessment = self._concern() or self.assess()
+        self._diagnostics.publish(diagnostics.array(name, self.time, assessment, {**self.values(), **self._values()}))

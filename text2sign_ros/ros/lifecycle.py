@@ -14,6 +14,10 @@ from rclpy.node import Node
 from text2sign_ros.errors import Text2SignError
 
 
+class StartError(Text2SignError):
+    """The node can't be configured or activated."""
+
+
 class ManagedNode(LifecycleNodeMixin, Node, ABC):
     """``configure`` and ``activate`` of a subclass create resources, and return an ExitStack that releases them.
 
@@ -70,6 +74,17 @@ class ManagedNode(LifecycleNodeMixin, Node, ABC):
             return self.trigger_configure() == success and self.trigger_activate() == success
         finally:
             self._starting = False
+
+    def autostart(self) -> None:
+        """Configure and activate, if the parameter ``autostart`` says so.
+
+        Raises:
+            StartError: that failed; the message is the reason.
+        """
+        if not self.get_parameter("autostart").value:
+            self.settled()
+        elif not self.start():
+            raise StartError(self.failure)
 
     def release(self) -> None:
         """Release everything, in the middle of work if need be."""

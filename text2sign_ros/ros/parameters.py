@@ -171,6 +171,21 @@ SIMULATED_ROBOT = (
         "processor can't keep up.",
         when="start",
     ),
+    Setting(
+        "clock_speed",
+        1.0,
+        "Seconds of that time in a second at most: fewer where other nodes are to have enough of the processor.",
+        (0.01, 1),
+        when="start",
+    ),
+    Setting(
+        "clock_patience",
+        0.0,
+        "Seconds for which that time may stand still, while the robot moves, until a sender that streams trajectories "
+        "has sent one of the last 0.15 s of it.",
+        (0, 600),
+        when="start",
+    ),
     Setting("record", "", "Folder in which joints.npz is written at the end; empty: none is.", when="start"),
     Setting(
         "allow_partial_joints_goal",
@@ -194,16 +209,19 @@ SIMULATED_ROBOT = (
 )
 
 RETARGET = (
-    Setting("robot", "gr3", "Its description: a file, or the name of one in config/robots.", when="start"),
-    Setting("topic", "", "Topic of the trajectories; empty: the controller's, by the description.", when="start"),
-    Setting("rate", 100.0, "Points of a trajectory a second.", (25, 250), when="start"),
-    Setting("every", 4, "Points after which a trajectory is sent.", (1, 20), when="start"),
+    Setting("autostart", True, "Configure and activate without a lifecycle manager.", when="start"),
+    Setting("robot", "gr3", "Its description: a file, or the name of one in config/robots.", when="unconfigured"),
+    Setting(
+        "topic", "", "Topic of the trajectories; empty: the controller's, by the description.", when="unconfigured"
+    ),
+    Setting("rate", 100.0, "Points of a trajectory a second.", (25, 250), when="unconfigured"),
+    Setting("every", 4, "Points after which a trajectory is sent.", (1, 20), when="unconfigured"),
     Setting(
         "horizon",
         0.1,
         "Seconds ahead of which points no longer change, so that they arrive in time.",
         (0.02, 1),
-        when="start",
+        when="unconfigured",
     ),
     Setting(
         "delay",
@@ -211,7 +229,7 @@ RETARGET = (
         "Seconds by which the joints are later than the keypoints. The more is known ahead, the less the motion must "
         "be slowed: the signer's lead_time and this add up.",
         (0, 10),
-        when="start",
+        when="unconfigured",
     ),
 )
 

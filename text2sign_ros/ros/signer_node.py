@@ -19,7 +19,6 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from text2sign_ros.errors import Text2SignError
 from text2sign_ros.inference.engine import SigningEngine
 from text2sign_ros.inference.signer import Signer
 from text2sign_ros.motion.limits import Limits, LimitsError
@@ -44,10 +43,6 @@ from text2sign_ros.wire.schedule import Schedule
 from text2sign_ros.wire.sender import Sender, edge
 from text2sign_ros.wire.statistics import Statistics
 from text2sign_ros.wire.textlog import TextLog, count
-
-
-class StartError(Text2SignError):
-    """The node can't be configured or activated."""
 
 
 class SignerNode(ManagedNode):
@@ -330,10 +325,7 @@ def _make(stack: ExitStack) -> SignerNode:
     stack.callback(node.destroy_node)
     stack.callback(node.stop)
     stack.enter_context(capture_logs(forward(node.get_logger()), logging.DEBUG))
-    if not node.get_parameter("autostart").value:
-        node.settled()
-    elif not node.start():
-        raise StartError(node.failure)
+    node.autostart()
     return node
 
 

@@ -34,6 +34,7 @@ from text2sign_ros.wire.robot_health import Health, assess
 _BEGIN = 10**9  # nanoseconds that a clock of our own shows first: 0 would mean that it has not started
 _JUMP = 5 * 10**9  # nanoseconds: a clock that is farther ahead has jumped, another is caught up with
 _CATCH_UP = 50_000_000  # nanoseconds in one go, so that messages that have waited as long are heard in between
+_STALE = 150_000_000  # nanoseconds: a stream of trajectories brings one in each
 _LEAP = 0.01  # rad: a smaller one is not worth a warning
 _PERIOD = 1.0  # seconds between diagnostics
 _WARNING_PERIOD = 5.0  # seconds between warnings of one kind
@@ -64,6 +65,8 @@ class SimulatedRobotNode(Node):
         robot = description.load(values["robot"])
         self._simulation = Simulation(robot, time=_BEGIN if self._owns_clock else 0)
         self._shown = self._simulation.time  # what a clock of its own should show
+        self._patience = values["clock_patience"] if self._owns_clock else 0.0
+        self._stamp, self._waited_from = 0, time.monotonic()  # of the last trajectory; since when it is missed
         self._joints = self._simulation.robot.joints
         self._follower_options = {
             "partial": values["allow_partial_joints_goal"],
@@ -89,7 +92,8 @@ class SimulatedRobotNode(Node):
         self._message = JointState(name=list(self._joints))
         self._period = round(1e9 / values["rate"])
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # the ROS clock may be stopped, or wait for this node
-        self.create_timer(self._period * 1e-9, self._tick, clock=steady)
+        pause = self._period * 1e-9 / (values["clock_speed"] if self._owns_clock else 1.0)
+        self.create_timer(pause, self._tick, clock=steady)
         self.create_timer(_PERIOD, self._diagnose, clock=steady)
         self.get_logger().info(
             f"ready: {robot.name}, {len(self._joints)} joints, follows {self._input.topic_name} and publishes "
@@ -118,6 +122,9 @@ class SimulatedRobotNode(Node):
     def _tick(self) -> None:
         """Catch up with the clock, and tell where the joints are."""
         simulation = self._simulation
+        if self._waits():
+            self._states.publish(self._message)  # it lives
+            return
         if self._owns_clock:
             until = self._shown = self._shown + self._period
         else:
@@ -133,6 +140,14 @@ class SimulatedRobotNode(Node):
         simulation.advance(self._follower.sample, until)
         if simulation.steps > steps:
             self._tell()
+
+    def _waits(self) -> bool:
+        """Whether a clock of its own stands still until a trajectory comes that is late."""
+        at, now = self._simulation.time, time.monotonic()
+        if at - self._stamp <= _STALE or self._follower.stands(at):
+            self._waited_from = now
+            return False
+        return now - self._waited_from < self._patience
 
     def _jump(self, now: int) -> None:
         """Hold: what is known of the path belongs to another time."""
@@ -165,13 +180,14 @@ class SimulatedRobotNode(Node):
 
     def _on_message(self, data: bytes) -> None:
         try:
-            leap = self._follower.accept(_command(data), self._started())
+            command, now = _command(data), self._started()
+            leap = self._follower.accept(command, now)
         except TrajectoryRefused as error:
             self._refused += 1
             self._happened("refusal", str(error))
             self.get_logger().warning(f"not followed: {error}", throttle_duration_sec=_WARNING_PERIOD)
             return
-        self._followed += 1
+        self._followed, self._stamp = self._followed + 1, command.stamp or now
         if leap > _LEAP:
             self._happened("leap", leap)
             self.get_logger().warning(

@@ -65,6 +65,25 @@ class Condition:
     busy: bool = False
 
 
+def lifecycle(state: str, failure: str = "", progress: str = "") -> Assessment | None:
+    """What the lifecycle of a node says, with the transition that leads on; None: it is active, and nothing failed.
+
+    Args:
+        state, failure, progress: as in ``Condition``.
+    """
+    if failure:
+        return Assessment(Level.ERROR, f"{state}: {failure}")
+    if state == "unconfigured":
+        return Assessment(Level.STALE, "unconfigured: call the transition configure, then activate")
+    if state == "configuring":
+        return Assessment(Level.WARN, f"configuring: {progress}")
+    if state == "inactive":
+        return Assessment(Level.WARN, "inactive: call the transition activate")
+    if state == "finalized":
+        return Assessment(Level.STALE, "finalized: the node was shut down; start it again")
+    return None if state == "active" else Assessment(Level.WARN, f"{state}: wait")
+
+
 def assess(condition: Condition) -> Assessment:
     """Level and one sentence: why the robot is not signing and what to do about it, or that it is ready.
 
@@ -72,18 +91,8 @@ def assess(condition: Condition) -> Assessment:
     on purpose. STALE: the node is not configured. OK: it is signing, or would.
     """
     c = condition
-    if c.failure:
-        return Assessment(Level.ERROR, f"{c.state}: {c.failure}")
-    if c.state == "unconfigured":
-        return Assessment(Level.STALE, "unconfigured: call the transition configure, then activate")
-    if c.state == "configuring":
-        return Assessment(Level.WARN, f"configuring: {c.progress}")
-    if c.state == "inactive":
-        return Assessment(Level.WARN, "inactive: call the transition activate")
-    if c.state == "finalized":
-        return Assessment(Level.STALE, "finalized: the node was shut down; start it again")
-    if c.state != "active":
-        return Assessment(Level.WARN, f"{c.state}: wait")
+    if (said := lifecycle(c.state, c.failure, c.progress)) is not None:
+        return said
     if c.time == 0:
         return Assessment(Level.WARN, NO_TIME)
     if c.clock_stopped:

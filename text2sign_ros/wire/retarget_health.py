@@ -1,10 +1,50 @@
-"""Health of retargeting: what keeps a robot from moving, as a level and one sentence."""
+"""Health of retargeting: what keeps a robot from moving, or from moving safely, as a level and one sentence."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from text2sign_ros.wire.diagnosis import Assessment, Level
+from text2sign_ros.wire.diagnosis import Assessment, Level, is_recent
+
+
+@dataclass(frozen=True)
+class ModelHealth:
+    """What is known of the robot's model.
+
+    Attributes:
+        topic: where it comes from; empty: from a file.
+        came: whether it has come.
+        faulty: why the one that came is not usable; empty if it is.
+        replaced_at: when another one came (``time.monotonic``), which is not taken.
+        bare: links whose shapes are missing.
+    """
+
+    topic: str = ""
+    came: bool = True
+    faulty: str = ""
+    replaced_at: float = -float("inf")
+    bare: tuple[str, ...] = ()
+
+
+def assess_model(model: ModelHealth) -> Assessment | None:
+    """Why there is no model to move the robot by, or not the newest; None: there is."""
+    if model.faulty:
+        return Assessment(Level.ERROR, f"the model on {model.topic} is not usable: {model.faulty}")
+    if not model.came:
+        reason = f"no robot model on {model.topic}: start robot_state_publisher, or compare names and namespaces"
+        return Assessment(Level.WARN, reason)
+    if is_recent(model.replaced_at):
+        reason = f"another robot model came on {model.topic}: clean the node up and configure it to take it"
+        return Assessment(Level.WARN, reason)
+    return None
+
+
+def with_bare(said: Assessment, model: ModelHealth) -> Assessment:
+    """``said``, with a warning if shapes are missing and nothing else is wrong."""
+    if said.level is not Level.OK or not model.bare:
+        return said
+    count = f"{len(model.bare)} link{'s' * (len(model.bare) > 1)}"
+    return Assessment(Level.WARN, f"no shapes of {count}, whose collisions are not avoided; {said.message}")
 
 
 @dataclass(frozen=True)
@@ -15,6 +55,7 @@ class Health:
         states: topic of the joint states.
         topic: of the trajectories.
         came: whether joint states have come yet.
+        unusable: what is wrong with those that come instead of usable ones; empty if nothing is.
         lacking: joints that they lack.
         silent: whether they have stopped coming.
         moves: the joint that moves, where the robot must stand first; empty if it stands.
@@ -27,6 +68,7 @@ class Health:
     states: str
     topic: str
     came: bool = True
+    unusable: str = ""
     lacking: tuple[str, ...] = ()
     silent: bool = False
     moves: str = ""
@@ -42,6 +84,8 @@ def assess(health: Health) -> Assessment | None:
     reason = ""
     if not h.came:
         reason = f"no joint states on {h.states}: start joint_state_broadcaster, or compare names and namespaces"
+    elif h.unusable:
+        reason = f"joint states are not usable: {h.unusable}; mend what publishes {h.states}"
     elif h.lacking:
         reason = (
             f"joint states lack {', '.join(h.lacking[:3])}{', …' if len(h.lacking) > 3 else ''}: is this the robot?"
