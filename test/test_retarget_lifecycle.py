@@ -21,6 +21,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from test_playback import motion
 from test_retarget_node import ELBOW, GR3, SECOND, Watcher, check_limits
+from trajectory_msgs.msg import JointTrajectory
 
 from text2sign_ros.retarget.body import Body
 from text2sign_ros.retarget.forward import Forward
@@ -295,9 +296,30 @@ def test_joint_states_that_are_not_usable(run_node: Callable[..., Process], watc
         wrong = state()
         spoil(wrong)
         keep_telling(wrong, Level.WARN, f"joint states are not usable: {words}")
+    old = state()
+    old.header.stamp.sec = int(time.time()) - 60
+    keep_telling(old, Level.WARN, "joint states are stamped 6")
     unknown = state()
     unknown.velocity = [float("nan")] * len(joints)  # of a controller without that interface
     keep_telling(unknown, Level.OK, "at rest")
     assert not watcher.sent
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+
+
+def test_what_the_clock_and_a_missing_controller_do(run_node: Callable[..., Process], watcher: Manager) -> None:
+    process = run_node("retarget", use_sim_time=True, topic="/elsewhere")
+    process.wait_for("ready: ")
+    watcher.stand()
+    watcher.until_said(Level.WARN, "no time on the clock")
+    shift, began = 1000.0, time.monotonic()
+    timer = watcher.node.create_timer(0.01, lambda: watcher.set_clock(shift + time.monotonic() - began))
+    watcher.until_said(Level.WARN, "nobody subscribes to /elsewhere: start the controller")
+    watcher.node.create_subscription(JointTrajectory, "/elsewhere", lambda _: None, 10)
+    watcher.until_said(Level.OK, "at rest")
+    shift = 900.0
+    process.wait_for("WARN.*the clock jumped; the robot begins anew")
+    watcher.until_said(Level.WARN, "the clock jumped: the robot began anew")
+    timer.cancel()
     process.signal(signal.SIGTERM)
     assert process.wait() == 0

@@ -38,9 +38,12 @@ class JointStates:
         self._speeds = np.full(len(joints), np.inf)
         self._earlier, self._earlier_at = self.positions.copy(), np.full(len(joints), -np.inf)
         self._ages = np.zeros(len(joints))
+        self._stamps = np.zeros(len(joints), np.int64)
         self.problem, self.came = "", False
 
-    def receive(self, names: Sequence[str], positions: Sequence[float], velocities: Sequence[float], at: float) -> None:
+    def receive(
+        self, names: Sequence[str], positions: Sequence[float], velocities: Sequence[float], at: float, stamp: int = 0
+    ) -> None:
         """Take a message.
 
         Args:
@@ -48,6 +51,7 @@ class JointStates:
             positions: (m,) rad.
             velocities: (m,) rad/s, or none.
             at: monotonic seconds at which it came.
+            stamp: ns of the ROS clock at which it was measured; 0: not known.
         """
         self.came = True
         if names != self._names:
@@ -74,7 +78,7 @@ class JointStates:
         self._speeds[told] = np.nan_to_num(speeds[due & ~known], nan=np.inf)
         self._earlier[ours[due]], self._earlier_at[ours[due]] = values[due], at
         self.positions[ours] = values
-        self._ages[ours] = 0.0
+        self._ages[ours], self._stamps[ours] = 0.0, stamp
 
     def wait(self, seconds: float) -> None:
         """So much time has passed."""
@@ -94,6 +98,11 @@ class JointStates:
     def silence(self) -> float:
         """Seconds for which the joint that is missing longest has not come."""
         return float(self._ages.max())
+
+    @property
+    def stamp(self) -> int | None:
+        """When the pose was measured, the joint's whose was measured first, ns; None where one is not known."""
+        return int(self._stamps.min()) or None
 
     @property
     def fastest(self) -> tuple[str, float]:

@@ -29,6 +29,7 @@ from text2sign_ros.wire.retarget_health import Health, assess
 SILENCE = 0.5
 """Seconds without joint states after which the robot is brought to rest."""
 _STILL = 0.3  # rad/s: a slower joint stands; sensors are noisy
+_OLD = 0.5  # seconds: older joint states do not tell where the robot is
 _SAME = np.radians(3.0)  # rad between where joints were sent and where they are, that gravity and friction explain
 _BLINK = 0.05  # seconds at most that one turn of the timer counts for silence: when we were frozen, messages wait
 _WARNING_PERIOD = 5.0  # seconds between warnings of one kind
@@ -76,6 +77,7 @@ class JointMover:
         self._states = JointStates(joints)
         self._turned = time.monotonic()
         self._moves = self._unfit = ""
+        self._off = 0.0  # seconds by which joint states were older than now when the robot was to begin
         self._quiet_from = 0  # time from which what was sent has come to rest, ns
         self._turns = self._sent = 0
         self._seen_refused = stream.refused
@@ -107,7 +109,8 @@ class JointMover:
             self._input.close()
 
     def _on_state(self, message: JointState) -> None:
-        self._states.receive(message.name, message.position, message.velocity, time.monotonic())
+        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        self._states.receive(message.name, message.position, message.velocity, time.monotonic(), stamp)
 
     def _turn(self) -> None:
         with self._lock:
@@ -157,6 +160,10 @@ class JointMover:
 
     def _begin(self, now: int) -> None:
         """Start at the robot's pose, if it stands."""
+        measured = self._states.stamp
+        self._off = 0.0 if measured is None else (now - measured) * 1e-9
+        if abs(self._off) > _OLD or (measured is not None and measured < self._quiet_from):
+            return  # it moved after that
         joint, speed = self._states.fastest
         self._moves = joint if speed > _STILL else ""
         if self._moves:
@@ -204,6 +211,7 @@ class JointMover:
                     unusable=states.problem if states.silence > SILENCE else "",
                     lacking=states.lacking,
                     silent=states.complete and states.silence > SILENCE,
+                    off=self._off if abs(self._off) > _OLD else 0.0,
                     moves=self._moves,
                     unfit=self._unfit,
                     jumped=is_recent(self._jumped_at),
