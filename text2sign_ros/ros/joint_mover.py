@@ -30,6 +30,7 @@ SILENCE = 0.5
 """Seconds without joint states after which the robot is brought to rest."""
 _STILL = 0.3  # rad/s: a slower joint stands; sensors are noisy
 _OLD = 0.5  # seconds: older joint states do not tell where the robot is
+_STANDING = 0.2  # seconds for which the robot must have stood
 _SAME = np.radians(3.0)  # rad between where joints were sent and where they are, that gravity and friction explain
 _BLINK = 0.05  # seconds at most that one turn of the timer counts for silence: when we were frozen, messages wait
 _WARNING_PERIOD = 5.0  # seconds between warnings of one kind
@@ -50,6 +51,7 @@ class JointMover:
         joints: their names.
         period: ns between two points.
         every: points after which a trajectory is sent.
+        horizon: ns ahead of which points no longer change.
         trajectories, lags: where these go.
 
     Attributes:
@@ -67,11 +69,12 @@ class JointMover:
         *,
         period: int,
         every: int,
+        horizon: int,
         trajectories: Publisher,
         lags: Publisher,
     ) -> None:
         self._node, self._stream, self._joints = node, stream, tuple(joints)
-        self._period, self._every = period, every
+        self._period, self._every, self._lead = period, every, horizon
         self._trajectories, self._lags = trajectories, lags
         stream.forget()
         self._states = JointStates(joints)
@@ -79,6 +82,7 @@ class JointMover:
         self._moves = self._unfit = ""
         self._off = 0.0  # seconds by which joint states were older than now when the robot was to begin
         self._quiet_from = 0  # time from which what was sent has come to rest, ns
+        self._led_until: int | None = 0  # ns, until when the controller is led to where it stands; None: not begun
         self._turns = self._sent = 0
         self._seen_refused = stream.refused
         self._jumped_at = self._refused_at = -float("inf")
@@ -132,6 +136,7 @@ class JointMover:
             self._jumped_at, self._quiet_from = self._turned, 0
             self._node.get_logger().warning("the clock jumped; the robot begins anew from where it stands")
             stream.forget()
+            states.forget()
         elif states.complete and states.silence > SILENCE:
             if stream.started and not stream.stopped:
                 why = f" that are usable ({states.problem})" if states.problem else ""
@@ -152,7 +157,7 @@ class JointMover:
             )
         self._turns += 1
         if self._turns % self._every == 0 and (commands := stream.trajectory()):
-            self._publish(commands)
+            self._publish(self._led(commands, now), commands[0].time - self._period)
         if self._retiring and stream.standing and now >= self._quiet_from:
             figure_rests = self._input.playback.at_rest(now)
             if figure_rests or stream.stopped or not stream.started:
@@ -165,7 +170,8 @@ class JointMover:
         if abs(self._off) > _OLD or (measured is not None and measured < self._quiet_from):
             return  # it moved after that
         joint, speed = self._states.fastest
-        self._moves = joint if speed > _STILL else ""
+        last, stood = self._states.latest
+        self._moves = joint if speed > _STILL else last if stood < _STANDING else ""
         if self._moves:
             return
         joints, goal = self._states.positions, self._stream.pose
@@ -173,13 +179,28 @@ class JointMover:
             joints = goal  # what the controller holds; from the sagging pose it would be a small leap
         try:
             self._stream.start(now, joints)
-            self._unfit = ""
+            self._unfit, self._led_until = "", None
         except PacingError as error:
             self._unfit = str(error)
 
-    def _publish(self, commands: Sequence[Command]) -> None:
+    def _led(self, commands: Sequence[Command], now: int) -> Sequence[Command]:
+        """The first trajectory leaves the controller until the horizon to come from where it holds to where we saw it.
+
+        The two differ by how far joints sag or lag; to a point that is due at once that would be a leap.
+        """
+        if self._led_until is None:
+            self._led_until = now + self._lead
+        first = 0
+        while (
+            first + 1 < len(commands)
+            and commands[first].time < self._led_until
+            and not commands[first + 1].velocities.any()
+        ):
+            first += 1
+        return commands[first:]
+
+    def _publish(self, commands: Sequence[Command], begin: int) -> None:
         message = JointTrajectory(joint_names=list(self._joints))
-        begin = commands[0].time - self._period
         message.header.stamp = Time(nanoseconds=begin).to_msg()
         points = []
         for command in commands:

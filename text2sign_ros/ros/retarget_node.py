@@ -156,6 +156,7 @@ class RetargetNode(ManagedNode):
             self._robot.controlled,
             period=self._period,
             every=self._value("every"),
+            horizon=round(self._value("horizon") * 1e9),
             trajectories=self._trajectories,
             lags=self._lags,
         )
