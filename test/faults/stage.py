@@ -26,6 +26,7 @@ SPEED = 0.6
 HORIZON = 0.3
 """Seconds within which trajectories must arrive."""
 _STANDS = 3e-3  # rad within which joints stand, as physics lets them
+_MOVES = 0.3  # rad by which an elbow is bent in a sign
 _LOOKS = 50  # joint states that say so
 ELBOWS = tuple(description.load("gr3").controlled.index(f"{side}_elbow_pitch_joint") for side in ("left", "right"))
 
@@ -36,7 +37,8 @@ class RobotWitness(Witness):
     def __init__(self) -> None:
         self.states = 0
         self._recent: deque[np.ndarray] = deque(maxlen=_LOOKS)
-        self.bent = 0.0
+        self.bent = 0.0  # rad by which an elbow has been bent, from this pose
+        self._from: np.ndarray | None = None
         self.of_retarget: dict[str, str] = {}
         self.complaint = ""
         self._running = threading.Event()
@@ -79,7 +81,9 @@ class RobotWitness(Witness):
         pose = np.array(message.position)
         self.states += 1
         self._recent.append(pose)
-        self.bent = max(self.bent, float(np.abs(pose - robot("gr3").rest)[list(ELBOWS)].max()))
+        if self._from is None:
+            self._from = pose
+        self.bent = max(self.bent, float(np.abs(pose - self._from)[list(ELBOWS)].max()))
         self.relay(message)
 
     def _on_retarget(self, message: DiagnosticArray) -> None:
@@ -92,6 +96,11 @@ class RobotWitness(Witness):
         """By the last joint states, half a second of them or more."""
         return len(self._recent) == _LOOKS and float(np.ptp(np.array(self._recent), axis=0).max()) < _STANDS
 
+    def look_again(self) -> None:
+        """How far the elbows are bent from now on."""
+        self._recent.clear()
+        self.bent, self._from = 0.0, None
+
     def until_it_rests(self) -> None:
         """By joint states of later than now."""
         self._recent.clear()
@@ -99,16 +108,16 @@ class RobotWitness(Witness):
 
     def until_it_moves(self) -> None:
         """Both, the chunks and the arms."""
-        self._recent.clear()
-        self.bent, seen = 0.0, self.chunks
-        self.until(lambda: self.chunks > seen and self.bent > 0.5, "the arms to move", timeout=90.0)
+        seen = self.chunks
+        self.look_again()
+        self.until(lambda: self.chunks > seen and self.bent > _MOVES, "the arms to move", timeout=90.0)
 
     def signs_with_the_robot(self, text: str = "hello") -> None:
         """A text is signed, the arms move, and come to rest."""
         self.until(lambda: self.complaint.startswith("at rest"), "retarget to be ready", timeout=60.0)
-        self.bent = 0.0
+        self.look_again()
         self.signs(text)
-        self.until(lambda: self.bent > 0.5, f"the arms to move; they did by {self.bent:.2f} rad", timeout=60.0)
+        self.until(lambda: self.bent > _MOVES, f"the arms to move; they did by {self.bent:.2f} rad", timeout=60.0)
         self.until_it_rests()
 
     def situation(self) -> str:
@@ -149,6 +158,7 @@ class Stage:
         return self.robot
 
     def start_mover(self, *arguments: str) -> Process:
+        self._witness.complaint = ""
         self.mover = self._run_node("retarget", *arguments, use_sim_time=True, horizon=HORIZON)
         self.mover.wait_for("ready: ", 90.0)
         return self.mover
