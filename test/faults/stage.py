@@ -96,6 +96,10 @@ class RobotWitness(Witness):
         """By the last joint states, half a second of them or more."""
         return len(self._recent) == _LOOKS and float(np.ptp(np.array(self._recent), axis=0).max()) < _STANDS
 
+    def is_ready(self) -> bool:
+        """Whether retarget knows the robot and waits for motion, perhaps since one broke off."""
+        return self.complaint.startswith(("at rest", "the motion broke off"))
+
     def look_again(self) -> None:
         """How far the elbows are bent from now on."""
         self._recent.clear()
@@ -114,7 +118,7 @@ class RobotWitness(Witness):
 
     def signs_with_the_robot(self, text: str = "hello") -> None:
         """A text is signed, the arms move, and come to rest."""
-        self.until(lambda: self.complaint.startswith("at rest"), "retarget to be ready", timeout=60.0)
+        self.until(self.is_ready, "retarget to be ready", timeout=60.0)
         self.look_again()
         self.signs(text)
         self.until(lambda: self.bent > _MOVES, f"the arms to move; they did by {self.bent:.2f} rad", timeout=60.0)
@@ -165,7 +169,9 @@ class Stage:
 
     def start_signer(self) -> Process:
         self.signer = self._run_node("signer", use_sim_time=True, preset="fastest", lead_time=0.6, max_rate=1000.0)
+        self.signer.wait_for("ready: ", 90.0)
         self._witness.connect(self.signer)
+        time.sleep(3.0)  # until those who know it know it: one that was killed counts as there for a while
         return self.signer
 
     def end(self) -> None:

@@ -41,7 +41,7 @@ def stage(run_node: Callable[..., Process], watcher: RobotWitness, tmp_path: Pat
 
 def begin(watcher: RobotWitness, text: str = TEXT) -> None:
     """A text, until the arms are in the middle of it: so the robot works, whatever was before."""
-    watcher.until(lambda: watcher.complaint.startswith("at rest"), "retarget to be ready", timeout=90.0)
+    watcher.until(watcher.is_ready, "retarget to be ready", timeout=90.0)
     watcher.send(text)
     watcher.until_it_moves()
     time.sleep(random.uniform(0.0, 1.0) if LONG else 0.3)
