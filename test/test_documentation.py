@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from text2sign_ros.ros.retarget_node import RetargetNode
 from text2sign_ros.ros.signer_node import SignerNode
 from text2sign_ros.ros.simulated_robot_node import SimulatedRobotNode
 from text2sign_ros.wire import bags, retarget_health, robot_health
-from text2sign_ros.wire.diagnosis import Condition, assess
+from text2sign_ros.wire.diagnosis import Assessment, Condition, Level, assess
 from text2sign_ros.wire.robot_health import Health
 
 PAGES = {
@@ -131,7 +132,9 @@ def test_topics_of_retarget(local_node: Callable) -> None:
     "change",
     [
         {"came": False},
+        {"unusable": "a reason"},
         {"lacking": ("left_elbow",)},
+        {"off": 3.0},
         {"silent": True},
         {"unfit": "a reason"},
         {"moves": "left_elbow"},
@@ -146,6 +149,16 @@ def test_every_assessment_of_retarget_is_explained(change: dict) -> None:
     rows = [row for row in PAGES["retarget_node"].splitlines() if row.startswith(f"| {said.level.name} | ")]
     words = re.split("[:/]", said.message)[0].split()[:3]
     assert any(f"`{' '.join(words)}" in row for row in rows), f"{said} is not on the page"
+
+
+@pytest.mark.parametrize(
+    "model", [{"faulty": "a reason"}, {"came": False}, {"replaced_at": time.monotonic()}, {"bare": ("arm", "hand")}]
+)
+def test_every_assessment_of_a_robots_model_is_explained(model: dict) -> None:
+    health = retarget_health.ModelHealth("/robot_description", **model)
+    said = retarget_health.assess_model(health) or retarget_health.with_bare(Assessment(Level.OK, "at rest"), health)
+    rows = [row for row in PAGES["retarget_node"].splitlines() if row.startswith(f"| {said.level.name} | ")]
+    assert any(f"`{' '.join(said.message.split()[:3])}" in row for row in rows), f"{said} is not on the page"
 
 
 def _own(node: PlayerNode | PlayNode | SignerNode | SimulatedRobotNode | RetargetNode) -> set[str]:

@@ -73,7 +73,7 @@ def test_violations_are_what_exceeds_a_limit_and_nothing_else(kind: str, even: b
     wanted = np.stack((np.sin(3 * seconds), 0.5 * np.cos(2 * seconds)), axis=1).astype(np.float32)
     stamps = np.rint(seconds * 1e9).astype(np.int64) + 1_700_000_000_000_000_000
     recording = Recording(JOINTS, stamps, wanted, wanted)
-    for part, over in ((1.01, False), (0.95, True)):
+    for part, over in ((1.01, False), (0.85, True)):
         most = {name: part * most if name == kind else 1e9 for name, most in MOST.items()}
         rates = [np.full(2, most[name]) for name in ("velocity", "acceleration", "jerk")]
         limits = JointLimits(JOINTS, np.full(2, -most["position"]), np.full(2, most["position"]), *rates)

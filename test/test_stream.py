@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from robots import robot
 from test_playback import LEAD, motion, piece
 
@@ -26,10 +27,12 @@ class Run:
         self.done: dict[int, Command] = {}
         self.sent = 0
 
-    def go(self, seconds: float, frozen: float = 0.0) -> None:
+    def go(self, seconds: float, frozen: float = 0.0, *, leave: bool = False) -> None:
         self.follow(round(frozen * SECOND))
         for turn in range(round(seconds * SECOND / PERIOD)):
             self.playback.knot(self.now)
+            if leave:
+                self.playback.leave(self.now)
             self.stream.advance(self.playback, self.now)
             if turn % 4 == 0 and (commands := self.stream.trajectory()):
                 assert commands[0].time > self.now
@@ -91,3 +94,31 @@ def test_a_stop_in_mid_motion() -> None:
     run.go(1.5)
     assert run.stream.standing and run.stream.stopped and run.stream.solved == solved
     run.check()
+
+
+def test_every_frame_of_a_burst_is_solved() -> None:
+    """As when messages have waited, or all of a text is sent at once: chunks come faster than frames are solved."""
+    run = Run()
+    run.go(0.05)
+    begin = run.now + LEAD
+    for chunk in motion():
+        run.playback.add(piece(chunk, begin), run.now)
+        run.go(PERIOD / SECOND)
+    run.go(4.5)
+    assert run.stream.standing and run.stream.solved >= 41
+    run.check()
+
+
+@pytest.mark.parametrize("after", [0.4, 0.5, 0.8])
+def test_a_figure_that_leaves_its_motion_brings_the_robot_to_rest(after: float) -> None:
+    run = Run()
+    begin = run.now + LEAD
+    for chunk in motion():
+        run.playback.add(piece(chunk, begin), run.now)
+    run.go(LEAD / SECOND + after)
+    assert not run.playback.at_rest(run.now)
+    run.go(9.0, leave=True)
+    assert run.playback.at_rest(run.now) and run.stream.standing
+    run.check()
+    end = run.done[max(run.done)].positions
+    assert np.abs(end[run.model.groups["waist"]]).max() < 0.05, "it did not stop on the way there"

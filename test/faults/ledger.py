@@ -53,11 +53,19 @@ class Ledger:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.robots: list[str] = []  # rows of the second table
         self.remarks: list[str] = []
 
     def book(self, row: Row) -> None:
         self.rows.append(row)
         print(f"\n{row}")
+
+    def robot(self, scenario: str, times: int, texts: int, points: int, found: Mapping[str, int]) -> None:
+        """A scenario of the way to the robot: how often, texts sent, points that the robot was told, and how many of
+        these are beyond each limit."""
+        over = " | ".join(str(found[kind]) for kind in ("position", "velocity", "acceleration", "jerk"))
+        self.robots.append(f"| {scenario} | {times} | {texts} | {points:,} | {over} |")
+        print(f"\n{self.robots[-1]}")
 
     def remark(self, words: str) -> None:
         self.remarks.append(words)
@@ -77,6 +85,14 @@ class Ledger:
         for row in (*self.rows, total):
             cells = [getattr(row, name) for name in names]
             lines.append("| " + " | ".join(f"{c:.1f}" if isinstance(c, float) else str(c) for c in cells) + " |")
+        if self.robots:
+            lines += [
+                "",
+                "| on the way to the robot | times | texts | points of the joints' motion | beyond position | velocity "
+                "| acceleration | jerk |",
+                "|---|" + "---:|" * 7,
+                *self.robots,
+            ]
         return "\n".join([*lines, "", *(f"- {words}" for words in self.remarks)]) + "\n"
 
     def write(self, path: Path) -> None:

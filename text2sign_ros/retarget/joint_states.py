@@ -8,6 +8,8 @@ import numpy as np
 
 _FARTHEST = 1e3
 """rad or metres: no joint is farther."""
+_NOISE = float(np.radians(0.5))
+"""rad by which the position of a joint that stands may change."""
 _APART = 0.1
 """Seconds between two poses from which a velocity is told, where messages have none."""
 
@@ -37,10 +39,15 @@ class JointStates:
         self.positions = np.full(len(joints), np.nan)
         self._speeds = np.full(len(joints), np.inf)
         self._earlier, self._earlier_at = self.positions.copy(), np.full(len(joints), -np.inf)
+        self._stood, self._stood_since = self.positions.copy(), np.full(len(joints), np.inf)
+        self._at = -np.inf
         self._ages = np.zeros(len(joints))
+        self._stamps = np.zeros(len(joints), np.int64)
         self.problem, self.came = "", False
 
-    def receive(self, names: Sequence[str], positions: Sequence[float], velocities: Sequence[float], at: float) -> None:
+    def receive(
+        self, names: Sequence[str], positions: Sequence[float], velocities: Sequence[float], at: float, stamp: int = 0
+    ) -> None:
         """Take a message.
 
         Args:
@@ -48,6 +55,7 @@ class JointStates:
             positions: (m,) rad.
             velocities: (m,) rad/s, or none.
             at: monotonic seconds at which it came.
+            stamp: ns of the ROS clock at which it was measured; 0: not known.
         """
         self.came = True
         if names != self._names:
@@ -73,8 +81,10 @@ class JointStates:
             speeds = np.abs(values - self._earlier[ours]) / span
         self._speeds[told] = np.nan_to_num(speeds[due & ~known], nan=np.inf)
         self._earlier[ours[due]], self._earlier_at[ours[due]] = values[due], at
-        self.positions[ours] = values
-        self._ages[ours] = 0.0
+        self.positions[ours], self._at = values, at
+        moved = ours[~(np.abs(values - self._stood[ours]) < _NOISE)]
+        self._stood[moved], self._stood_since[moved] = self.positions[moved], at
+        self._ages[ours], self._stamps[ours] = 0.0, stamp
 
     def wait(self, seconds: float) -> None:
         """So much time has passed."""
@@ -94,6 +104,22 @@ class JointStates:
     def silence(self) -> float:
         """Seconds for which the joint that is missing longest has not come."""
         return float(self._ages.max())
+
+    def forget(self) -> None:
+        """What has come does not count any more."""
+        self.positions[:] = np.nan
+        self._stood[:] = np.nan
+
+    @property
+    def latest(self) -> tuple[str, float]:
+        """The joint that moved last, and for how many seconds it has stood since, to within 0.5°."""
+        joint = int(self._stood_since.argmax())
+        return self._joints[joint], float(self._at - self._stood_since[joint])
+
+    @property
+    def stamp(self) -> int | None:
+        """When the pose was measured, the joint's whose was measured first, ns; None where one is not known."""
+        return int(self._stamps.min()) or None
 
     @property
     def fastest(self) -> tuple[str, float]:

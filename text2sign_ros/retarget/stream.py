@@ -172,15 +172,15 @@ class JointStream:
             self._next = now
         self._fresh = False
         if changed is not None:
-            # While frames before it are still to be solved, they come first.
-            if self._last is None or changed <= self._last or (self._next is None and changed > self._last + GAP):
+            if self._last is None or changed <= self._last:
                 self._batch = [frame for frame in self._batch if frame[0] < changed + self._delay]
                 while self._passed and self._passed[-1][0] >= changed:
                     _, self._passage.joints = self._passed.pop()
                 self._flush(last=False)
                 self._next = changed
             elif self._next is None:
-                self._next = self._last + FRAME
+                self._next = self._last + FRAME if changed <= self._last + GAP else changed
+            # Else frames before it still wait for their turn, however many.
         if self._next is not None and self._next < now:
             self._next = now
 

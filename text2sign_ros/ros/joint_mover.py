@@ -29,6 +29,8 @@ from text2sign_ros.wire.retarget_health import Health, assess
 SILENCE = 0.5
 """Seconds without joint states after which the robot is brought to rest."""
 _STILL = 0.3  # rad/s: a slower joint stands; sensors are noisy
+_OLD = 0.5  # seconds: older joint states do not tell where the robot is
+_STANDING = 0.2  # seconds for which the robot must have stood
 _SAME = np.radians(3.0)  # rad between where joints were sent and where they are, that gravity and friction explain
 _BLINK = 0.05  # seconds at most that one turn of the timer counts for silence: when we were frozen, messages wait
 _FROZEN = 0.1  # seconds: a turn of the timer that comes so late is left out
@@ -77,6 +79,7 @@ class JointMover:
         self._states = JointStates(joints)
         self._turned, self._frozen = time.monotonic(), False
         self._moves = self._unfit = ""
+        self._off = 0.0  # seconds by which joint states were older than now when the robot was to begin
         self._quiet_from = 0  # time from which what was sent has come to rest, ns
         self._turns = self._sent = 0
         self._streaming = False  # whether the last trajectory that was due was sent
@@ -109,7 +112,8 @@ class JointMover:
             self._input.close()
 
     def _on_state(self, message: JointState) -> None:
-        self._states.receive(message.name, message.position, message.velocity, time.monotonic())
+        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        self._states.receive(message.name, message.position, message.velocity, time.monotonic(), stamp)
 
     def _turn(self) -> None:
         with self._lock:
@@ -134,6 +138,7 @@ class JointMover:
             self._jumped_at, self._quiet_from = self._turned, 0
             self._node.get_logger().warning("the clock jumped; the robot begins anew from where it stands")
             stream.forget()
+            states.forget()
         elif states.complete and states.silence > SILENCE:
             if stream.started and not stream.stopped:
                 why = f" that are usable ({states.problem})" if states.problem else ""
@@ -165,8 +170,13 @@ class JointMover:
 
     def _begin(self, now: int) -> None:
         """Start at the robot's pose, if it stands."""
+        measured = self._states.stamp
+        self._off = 0.0 if measured is None else (now - measured) * 1e-9
+        if abs(self._off) > _OLD or (measured is not None and measured < self._quiet_from):
+            return  # it moved after that
         joint, speed = self._states.fastest
-        self._moves = joint if speed > _STILL else ""
+        last, stood = self._states.latest
+        self._moves = joint if speed > _STILL else last if stood < _STANDING else ""
         if self._moves:
             return
         joints, goal = self._states.positions, self._stream.pose
@@ -216,6 +226,7 @@ class JointMover:
                     unusable=states.problem if states.silence > SILENCE else "",
                     lacking=states.lacking,
                     silent=states.complete and states.silence > SILENCE,
+                    off=self._off if abs(self._off) > _OLD else 0.0,
                     moves=self._moves,
                     unfit=self._unfit,
                     jumped=is_recent(self._jumped_at),

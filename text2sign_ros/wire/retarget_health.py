@@ -58,6 +58,7 @@ class Health:
         unusable: what is wrong with those that come instead of usable ones; empty if nothing is.
         lacking: joints that they lack.
         silent: whether they have stopped coming.
+        off: seconds by which they are older than the clock, where that is too much to begin; else 0.
         moves: the joint that moves, where the robot must stand first; empty if it stands.
         unfit: why the robot's pose can't be started from; empty if it can.
         jumped: whether the clock jumped recently.
@@ -71,6 +72,7 @@ class Health:
     unusable: str = ""
     lacking: tuple[str, ...] = ()
     silent: bool = False
+    off: float = 0.0
     moves: str = ""
     unfit: str = ""
     jumped: bool = False
@@ -92,6 +94,11 @@ def assess(health: Health) -> Assessment | None:
         )
     elif h.silent:
         reason = f"joint states have stopped: the robot was brought to rest; what publishes {h.states}?"
+    elif h.off:
+        reason = (
+            f"joint states are stamped {abs(h.off):.1f} s {'ago' if h.off > 0 else 'from now'}: does what publishes "
+            f"{h.states} use another clock (use_sim_time)?"
+        )
     elif h.unfit:
         reason = f"the present pose is not allowed: {h.unfit}"
     elif h.moves:
