@@ -12,8 +12,11 @@ import pytest
 import yaml
 from conftest import ROOT
 from PIL import Image
+from robots import robot
+from test_playback import motion
 
-from experiments import ablation, lift, nonmanual, pacing, pictures
+from experiments import ablation, lift, nonmanual, pacing, pictures, robot_sentences
+from text2sign_ros.retarget.stream import JointStream
 from text2sign_ros.training import config
 from text2sign_ros.training.config import SEMANTIC_FACTORS
 
@@ -99,3 +102,18 @@ def test_the_ablation_trains_every_kind_and_reads_what_it_signs(
         assert set(row) == {"val_ddpm", "guidance_2"} and len(row["val_ddpm"]) == 1
         assert all(0 <= share <= 1 for shares in row["guidance_2"].values() for share in shares)
     assert_drawn(tmp_path / "a.png")
+
+
+def test_every_command_of_a_sentence_is_checked() -> None:
+    model = robot("gr3")
+    stream = JointStream(
+        model, period=robot_sentences.PERIOD, horizon=robot_sentences.HORIZON, delay=robot_sentences.DELAY
+    )
+    frames = np.concatenate([chunk.positions for chunk in motion()])
+    checked = robot_sentences.check(model, "raised", stream, frames, 25.0)
+    assert checked.ended and not checked.refused and checked.commands > 100 * len(frames) / 25.0
+    assert 0.1 < max(checked.velocity, checked.acceleration, checked.jerk) <= 1.0 and checked.beyond < 1e-9
+    inside = model.rest.copy()
+    inside[model.groups["right_arm"]] = model.upper[model.groups["right_arm"]]
+    depths = [robot_sentences.depths(model, np.stack((model.rest, pose)))[0] for pose in (model.rest, inside)]
+    assert depths[0] <= 0.0 < depths[1], "the forearm is in the body"

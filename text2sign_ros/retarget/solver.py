@@ -38,6 +38,9 @@ tried."""
 _HASTE = 2.0
 """Part of the joints' velocities with which an arm changes to another pose: frames are few in which a hand looks odd.
 Pacing slows the motion there."""
+_FASTEST = 1.0
+"""Part of the joints' velocities with which they follow: what would have to be faster comes some frames later. Without
+it fingers that something pushes flick aside, for which all joints are slowed down."""
 _BLOCKED = 0.02
 """Metres off beyond which a wrist's place counts as if it were so far off, in the frame after: where the robot's body
 is in the way, the palm is still turned as it should be."""
@@ -190,7 +193,8 @@ class Retargeter:
         if self._clearance is not None and late.any():
             self._pose.move(shown)
             wanted = end - shown
-            push = self._step(np.eye(len(shown)), -wanted, 0.0, shown, *self._clearance.rows()) - wanted
+            lower, upper = self.model.lower - shown, self.model.upper - shown
+            push = self._step(np.eye(len(shown)), -wanted, 0.0, lower, upper, *self._clearance.rows()) - wanted
             end = end + np.clip(push, -most, most)
         return np.clip(end, self.model.lower, self.model.upper) - self._joints
 
@@ -220,7 +224,11 @@ class Retargeter:
 
         The first may be to ``guess``.
         """
-        model, damping, accepted = self.model, _DAMPING, True
+        lower, upper, damping, accepted = self.model.lower, self.model.upper, _DAMPING, True
+        if guess is not None:
+            most = _FASTEST * self.model.velocity / FPS
+            lower, upper = np.maximum(lower, start - most), np.minimum(upper, start + most)
+            guess = np.clip(guess, lower, upper)
         joints, state = start, self._state(target, start, start)
         if guess is not None:
             guessed = self._state(target, guess, start)
@@ -232,9 +240,9 @@ class Retargeter:
             if accepted:
                 hessian, gradient = self._linearised(target, joints, start, state)
                 apart = self._apart()
-            step = self._step(hessian, gradient, damping, joints, state.missing, apart)
+            step = self._step(hessian, gradient, damping, lower - joints, upper - joints, state.missing, apart)
             longest = np.abs(step).max()
-            tried = np.clip(joints + step * min(1.0, _LONGEST / max(longest, _ENOUGH)), model.lower, model.upper)
+            tried = np.clip(joints + step * min(1.0, _LONGEST / max(longest, _ENOUGH)), lower, upper)
             new = self._state(target, tried, start)
             accepted = new.cost < state.cost
             if accepted:
@@ -251,22 +259,22 @@ class Retargeter:
         hessian: np.ndarray,
         gradient: np.ndarray,
         damping: float,
-        joints: np.ndarray,
+        lower: np.ndarray,
+        upper: np.ndarray,
         missing: np.ndarray,
         apart: np.ndarray,
     ) -> np.ndarray:
-        """The damped step, which counts parts that are too near, and those that it would bring too near."""
+        """The damped step within ``lower`` and ``upper``: it counts parts that are, or would come, too near."""
         hessian = hessian.copy()
         hessian[np.diag_indices_from(hessian)] += damping
         rows, lacking = apart / self._tolerances.apart, missing / self._tolerances.apart
-        counted, step = np.zeros(len(missing), bool), np.zeros(len(joints))
+        counted, step = np.zeros(len(missing), bool), np.zeros(len(lower))
         near = lacking > 0
         for _ in range(2):
             new = near & ~counted
             hessian += rows[new].T @ rows[new]
             gradient = gradient + rows[new].T @ lacking[new]
             counted |= near
-            lower, upper = self.model.lower - joints, self.model.upper - joints
             rank = mujoco.mju_boxQP(step, self._factor, self._unheld, hessian, gradient, lower, upper)
             assert rank >= 0, "the damping makes the matrix positive definite"
             near = lacking + rows @ step > 0

@@ -21,6 +21,8 @@ _PINCH, _BESIDE, _TOUCH = (0.018, 0.035), (0.05, 0.08), (0.03, 0.07)
 """Metres between thumb and finger, neighbouring fingertips, hand and hand or face: it matters below the first, and not
 above the second."""
 _MOST_TOUCHES = 6
+_BY_TOUCH = 0.8
+"""Part of the weight of a wrist's place that a hand on the face loses."""
 _FACE = np.r_[skeleton.HEAD, skeleton.GROUPS["face"]]
 _MOST_ROWS = 256
 MODEL, PALMS, HEAD = 0, (1, 2), 3
@@ -67,7 +69,7 @@ class Tolerances:
     beside: float = 0.005
     touch: float = 0.01
     apart: float = 0.0015
-    still: float = 1.2
+    still: float = 0.6
     rest: float = 1.5
     finger_rest: float = 6.0
     waist: float = 0.03
@@ -186,10 +188,13 @@ class Target:
         if "head" not in body.numbers:
             return
         face, ears = keypoints[_FACE], keypoints[skeleton.EARS].mean(axis=0)
-        for hand, points in zip(hands, (left, right), strict=True):
-            distance = _distances(points, face).min(axis=1)
+        for side, points in zip(SIDES, (left, right), strict=True):
+            hand, distance = body.hands[side], _distances(points, face).min(axis=1)
             near = _nearest(distance)
-            weight = _nearness(distance[near], _TOUCH) / tolerance
+            nearness = _nearness(distance[near], _TOUCH)
+            weight = nearness / tolerance
+            # What touches the face is placed by that: the elbow may not bend so far, and the wrist is moved away then.
+            self.weight[self.wrist_rows[side]] *= 1 - _BY_TOUCH * nearness.max(initial=0.0)
             self._add(hand.points[near], body.numbers["head"], (points[near] - ears) @ head, weight, HEAD)
 
 
