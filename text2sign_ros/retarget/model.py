@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import importlib.util
 import itertools
@@ -20,6 +21,7 @@ from text2sign_ros.retarget.pair import pair
 from text2sign_ros.settings import ConfigError
 
 _VISUAL_GROUP = 1  # of geoms, in MuJoCo's models of URDFs
+_READ = (".stl", ".obj", ".msh")  # formats of meshes that MuJoCo reads
 _END = "text2sign/"  # before the names of the sites at the parts of the robot
 _NEAR = 3  # links whose bodies are at most so many joints apart may overlap where they meet
 
@@ -216,6 +218,7 @@ def _urdf(text: str, folder: Path, where: str) -> tuple[mujoco.MjSpec, Path, dic
         limit = joint.find("limit")
         if limit is not None:
             velocities[joint.get("name", "")] = float(limit.get("velocity", 0))
+    _draw_what_collides(tree)
     # MuJoCo drops the folders of meshes, what is only drawn, and links without joints, unless it is told not to.
     for mesh in tree.iter("mesh"):
         mesh.set("filename", _mesh_path(mesh.get("filename", ""), where))
@@ -227,6 +230,23 @@ def _urdf(text: str, folder: Path, where: str) -> tuple[mujoco.MjSpec, Path, dic
         return mujoco.MjSpec.from_string(ElementTree.tostring(tree, encoding="unicode")), folder, velocities
     except ValueError as error:
         raise ConfigError(f"{where}: the URDF is not a model: {error}") from error
+
+
+def _draw_what_collides(tree: ElementTree.Element) -> None:
+    """Of links that are drawn by files that MuJoCo can't read, such as glTF and Collada, draw what collides instead."""
+    for link in tree.iter("link"):
+        drawn = {visual: visual.find("geometry/mesh") for visual in link.findall("visual")}
+        unread = [
+            v
+            for v, mesh in drawn.items()
+            if mesh is not None and Path(mesh.get("filename", "")).suffix.lower() not in _READ
+        ]
+        for visual in unread:
+            link.remove(visual)
+        if unread:
+            for shape in map(copy.deepcopy, link.findall("collision")):
+                shape.tag = "visual"
+                link.append(shape)
 
 
 def _unique_names(tree: ElementTree.Element) -> None:
