@@ -33,7 +33,9 @@ def _check(model: RobotModel) -> None:
         for i, site in enumerate(sites):
             mujoco.mj_jacSite(model.mj, data, theirs, None, site)
             assert ours[:, i] == pytest.approx(theirs @ model.spread, abs=1e-9)
-        assert pose.jacobian_at(bodies[:4], points[:4]) == pytest.approx(ours[:, :4])
+        assert pose.parting(np.zeros(4, int), bodies[:4], points[:4]) == pytest.approx(ours[:, :4])
+        apart = pose.parting(bodies[4:8], bodies[:4], points[:4])
+        assert apart == pytest.approx(-pose.parting(bodies[:4], bodies[4:8], points[:4]))
 
 
 @pytest.mark.parametrize("name", names())

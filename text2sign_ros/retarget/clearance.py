@@ -38,12 +38,8 @@ class Clearance:
             hand[i] = hand[i] or hand[mj.body_parentid[i]]
         self._hand = hand[mj.geom_bodyid]
 
-    def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of parts that are near each other, how much distance is missing, and its derivatives.
-
-        Returns:
-            (k,) metres, negative where there is more than enough, and (k, n) by the joints to move.
-        """
+    def missing(self) -> np.ndarray:
+        """(k,) metres that parts near each other lack, negative where there is more than enough."""
         mj, data = self._mj, self._pose.data
         mujoco.mj_collision(mj, data)
         count, contact = data.ncon, data.contact
@@ -52,7 +48,14 @@ class Clearance:
         within = (hand[:, 0] == hand[:, 1]) & (hand[:, 0] > 0)
         missing = np.where(within, 0.0, CLEARANCE) - contact.dist[:count]
         near = np.flatnonzero(missing > np.where(within, -_AHEAD_IN_HAND, -_AHEAD))
-        first, second = mj.geom_bodyid[geoms[near]].T
-        at, normal = contact.pos[near], contact.frame[near, :3]
-        moved = self._pose.jacobian_at(second, at) - self._pose.jacobian_at(first, at)
-        return missing[near], -np.einsum("ikn,ki->kn", moved, normal)
+        self._near = mj.geom_bodyid[geoms[near]], contact.pos[near], contact.frame[near, :3]
+        return missing[near]
+
+    def derivatives(self) -> np.ndarray:
+        """(k, n) by the joints to move, of what ``missing`` returned last; the pose must be the same."""
+        bodies, at, normal = self._near
+        return -np.einsum("ikn,ki->kn", self._pose.parting(bodies[:, 0], bodies[:, 1], at), normal)
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """``missing`` and ``derivatives``."""
+        return self.missing(), self.derivatives()

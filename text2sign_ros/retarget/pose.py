@@ -48,9 +48,10 @@ class Pose:
         """(3, points, n) derivatives of ``points()`` by the joints to move."""
         return self._moved(points, self._mask)
 
-    def jacobian_at(self, bodies: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """(3, k, n) derivatives of other points (k, 3), metres in the model's frame, fixed to bodies (k,)."""
-        return self._moved(points, self._moves[bodies].astype(float))
+    def parting(self, first: np.ndarray, second: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """(3, k, n) derivatives of how points (k, 3), metres in the model's frame, fixed to the second bodies (k,) move
+        away from the same points fixed to the first."""
+        return self._moved(points, self._moves[second].astype(float) - self._moves[first])
 
     def _moved(self, points: np.ndarray, mask: np.ndarray) -> np.ndarray:
         way = points.T[:, :, None] - self._anchor.T[:, None, :]  # (3, points, nv)

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import mujoco
 import numpy as np
 
+from text2sign_ros.retarget.arm import Arm, Branches
 from text2sign_ros.retarget.body import Body
 from text2sign_ros.retarget.clearance import Clearance
 from text2sign_ros.retarget.description import SIDES
@@ -29,13 +31,19 @@ _ENOUGH = 4e-3
 """Radians: a smaller step is the last."""
 _LONGEST = 0.35
 """Radians: largest step of a joint."""
-_STUCK, _BETTER, _PATIENCE = 25.0, 0.4, 6
-"""Squared residuals of an arm above which another pose is looked for, what part of it that must have, and for how many
-frames one is tried."""
-_HASTE = 0.8
-"""Part of the joints' velocities with which an arm changes to another pose."""
-_LEAST_DAMPING, _EASE = 0.02, 3.0
-"""Least damping, 1/rad², and the factor by which it goes down after a good step; up by its square after a bad one."""
+_HELD, _BETTER, _PATIENCE = (10.0, 2.0), 0.9, 2
+"""An arm is held where its squared residuals are more than the first and this many times those of the pose that it
+would have if nothing were in its way; which part of the cost another pose must have; every how many frames one is
+tried."""
+_HASTE = 2.0
+"""Part of the joints' velocities with which an arm changes to another pose: frames are few in which a hand looks odd.
+Pacing slows the motion there."""
+_BLOCKED = 0.02
+"""Metres off beyond which a wrist's place counts as if it were so far off, in the frame after: where the robot's body
+is in the way, the palm is still turned as it should be."""
+_DAMPING, _LEAST_DAMPING, _EASE = 1.0, 0.02, 3.0
+"""First and least damping, 1/rad², and the factor by which it goes down after a good step; up by its square after a bad
+one."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +54,13 @@ class _State:
         cost: sum of all squares.
         points: (points, 3) metres.
         error: (rows, 3) of the target, weighted.
-        missing, apart: of clearance, as ``Clearance.rows``.
+        missing: of clearance, as ``Clearance.missing``.
     """
 
     cost: float
     points: np.ndarray
     error: np.ndarray
     missing: np.ndarray
-    apart: np.ndarray
 
 
 class Retargeter:
@@ -76,8 +83,11 @@ class Retargeter:
         with_origin = np.append(self.body.bodies, 0), np.vstack((self.body.local, np.zeros(3)))
         self._pose = Pose(model, *with_origin)
         self._clearance = Clearance(self.body, self._pose) if clearance else None
-        self._arms = [np.concatenate([model.groups[f"{side}_{part}"] for part in ("arm", "wrist")]) for side in SIDES]
+        with_elbow = [side for side in SIDES if side in self.body.upper_arms]
+        self._branches = [Branches(Arm(self.body, side, self._tolerances)) for side in with_elbow]
         self._nothing = np.zeros(0), np.zeros((0, len(model.joints)))
+        count = len(model.joints)
+        self._factor, self._unheld = np.zeros((count, count + 7)), np.zeros(count, np.int32)  # for mju_boxQP
         self.reset()
         self._columns = np.zeros((FREE + 1, len(model.joints)))  # which joints are moved for Target.movers
         self._columns[FREE] = 1.0
@@ -92,9 +102,9 @@ class Retargeter:
     def reset(self, joints: np.ndarray | None = None) -> None:
         """Forget the frame before: the next one is looked for from several starts, or from these positions (n,)."""
         self._joints = None if joints is None else np.clip(joints, self.model.lower, self.model.upper)
-        self._shown = self._joints
-        self._scout: np.ndarray | None = None
-        self._scouted = 0
+        self._late = np.zeros(len(self.model.joints))  # from the pose found to the one that is shown
+        self._followed, self._held = False, 0
+        self._off: dict[str, float] = {}
 
     def target(self, keypoints: np.ndarray) -> Target:
         """What keypoints (79, 3), metres in frame ``signer``, ask of the robot.
@@ -118,67 +128,71 @@ class Retargeter:
             KeypointError: as ``target``; the frame before is kept.
         """
         target = self.target(keypoints)
-        if self._joints is None or self._shown is None:
-            self._joints = self._shown = self._first(target)
+        for side, off in self._off.items():
+            target.weight[target.wrist_rows[side]] *= min(1.0, _BLOCKED / max(off, _BLOCKED)) ** 0.5
+        if self._joints is None or not self._followed:
+            if self._joints is None:
+                self._joints = self._first(target)
+            else:
+                self._joints, _ = self._descend(target, self._joints, _STEPS)
+            for branches in self._branches:
+                branches.reset(self._joints[branches.arm.columns])
+            self._followed = True
             return self._joints.copy()
-        self._joints, state = self._descend(target, self._joints, _STEPS)
-        switched = self._look_around(target, self._costs(target, state.error))
-        if switched or self._shown is not self._joints:
-            self._shown = self._toward(self._shown)
-        return self._shown.copy()
+        shown = self._joints + self._late
+        state = self._free(target, self._follow(target))
+        for side, row in target.wrist_rows.items():
+            self._off[side] = float(np.linalg.norm(state.error[row]) / target.weight[row])
+        if self._late.any():
+            self._late = self._less_late(shown)
+        return self._joints + self._late
 
-    def _look_around(self, target: Target, costs: list[float]) -> bool:
-        """Whether an arm that is stuck could be freed: another pose, followed beside the present one, is much better.
-
-        On the way from one sign to another, an arm may come to the end of a joint's range, where the way on is through
-        its other end.
-        """
+    def _follow(self, target: Target) -> _State:
+        """Go on from the frame before, with another pose of an arm where that leads on."""
         assert self._joints is not None
-        stuck = [number for number in range(len(SIDES)) if costs[number] > _STUCK]
-        if not stuck:
-            self._scout, self._scouted = None, 0
-            return False
-        if self._scout is None or self._scouted % _PATIENCE == 0:
-            rng = np.random.default_rng(self._scouted)
-            self._scout = self._joints.copy()
-            for number in stuck:
-                columns = self._arms[number]
-                self._scout[columns] = rng.uniform(self.model.lower[columns], self.model.upper[columns])
-        else:
-            fingers = np.setdiff1d(np.arange(len(self._joints)), np.concatenate(self._arms))
-            self._scout[fingers] = self._joints[fingers]
-        self._scouted += 1
-        self._scout, state = self._descend(target, self._scout, _STEPS)
-        others = self._costs(target, state.error)
-        better = [number for number in stuck if others[number] < _BETTER * costs[number]]
-        if not better:
-            return False
-        self._joints = self._joints.copy()
-        for number in better:
-            self._joints[self._arms[number]] = self._scout[self._arms[number]]
-        self._scout = None
-        return True
+        start, moved = self._joints.copy(), self._joints.copy()
+        for branches in self._branches:
+            columns = branches.arm.columns
+            step, another = branches.follow(target)
+            if another:
+                start[columns] = moved[columns] = branches.pose
+            else:
+                moved[columns] += step
+        self._late += self._joints - start
+        moved = np.clip(moved, self.model.lower, self.model.upper)
+        self._joints, state = self._descend(target, start, _STEPS, moved)
+        return state
 
-    def _toward(self, shown: np.ndarray) -> np.ndarray:
-        """From a pose toward the one found, as far as velocities allow in a frame, past what is in the way."""
+    def _free(self, target: Target, state: _State) -> _State:
+        """Where an arm is held by what is in its way, go on from the pose beyond that if it is better."""
+        assert self._joints is not None
+        costs = self._costs(target, state.error)
+        held = [b for b in self._branches if costs[b.arm.number] > _HELD[0] + _HELD[1] * b.cost]
+        self._held = self._held + 1 if held else 0
+        if self._held % _PATIENCE != 1:
+            return state
+        start = self._joints.copy()
+        for branches in held:
+            start[branches.arm.columns] = branches.pose
+        beyond, there = self._descend(target, start, _STEPS)
+        if there.cost < _BETTER * state.cost:
+            self._late += self._joints - beyond
+            self._joints = beyond
+            return there
+        return state
+
+    def _less_late(self, shown: np.ndarray) -> np.ndarray:
+        """How far from the pose found the one shown next is, since velocities are limited and parts are in the way."""
         assert self._joints is not None
         most = _HASTE * self.model.velocity / FPS
-        way = self._joints - shown
-        if (np.abs(way) <= most).all():
-            return self._joints
-        joints = shown + np.clip(way, -most, most)
-        if self._clearance is None:
-            return joints
-        for _ in range(_STEPS):
-            self._pose.move(joints)
-            missing, apart = self._clearance.rows()
-            near = missing > 0
-            if not near.any():
-                break
-            hessian = apart[near].T @ apart[near] + self._tolerances.apart**2 * np.eye(len(joints))
-            step = _within(hessian, apart[near].T @ missing[near], joints, self.model.lower, self.model.upper)
-            joints = np.clip(joints + step, self.model.lower, self.model.upper)
-        return joints
+        late = np.sign(self._late) * np.maximum(np.abs(self._late) - most, 0.0)
+        end = self._joints + late
+        if self._clearance is not None and late.any():
+            self._pose.move(shown)
+            wanted = end - shown
+            push = self._step(np.eye(len(shown)), -wanted, 0.0, shown, *self._clearance.rows()) - wanted
+            end = end + np.clip(push, -most, most)
+        return np.clip(end, self.model.lower, self.model.upper) - self._joints
 
     def _first(self, target: Target) -> np.ndarray:
         """The best of several starts, chosen for each arm and each hand: one alone may end in a mirrored pose."""
@@ -199,14 +213,26 @@ class Retargeter:
                     best[model.groups[group]] = chosen[model.groups[group]]
         return self._descend(target, best, _FIRST_STEPS)[0]
 
-    def _descend(self, target: Target, start: np.ndarray, steps: int) -> tuple[np.ndarray, _State]:
-        """Positions of the joints after at most so many steps, none of which makes it worse, and what is left."""
-        model, damping, accepted = self.model, 1.0, True
+    def _descend(
+        self, target: Target, start: np.ndarray, steps: int, guess: np.ndarray | None = None
+    ) -> tuple[np.ndarray, _State]:
+        """Positions of the joints after at most so many steps, none of which makes it worse, and what is left.
+
+        The first may be to ``guess``.
+        """
+        model, damping, accepted = self.model, _DAMPING, True
         joints, state = start, self._state(target, start, start)
+        if guess is not None:
+            guessed = self._state(target, guess, start)
+            if guessed.cost < state.cost:
+                joints, state = guess, guessed
+            else:
+                self._state(target, start, start)  # the robot is put back
         for _ in range(steps):
             if accepted:
                 hessian, gradient = self._linearised(target, joints, start, state)
-            step = self._step(hessian, gradient, damping, joints, state)
+                apart = self._apart()
+            step = self._step(hessian, gradient, damping, joints, state.missing, apart)
             longest = np.abs(step).max()
             tried = np.clip(joints + step * min(1.0, _LONGEST / max(longest, _ENOUGH)), model.lower, model.upper)
             new = self._state(target, tried, start)
@@ -221,23 +247,36 @@ class Retargeter:
         return joints, state
 
     def _step(
-        self, hessian: np.ndarray, gradient: np.ndarray, damping: float, joints: np.ndarray, state: _State
+        self,
+        hessian: np.ndarray,
+        gradient: np.ndarray,
+        damping: float,
+        joints: np.ndarray,
+        missing: np.ndarray,
+        apart: np.ndarray,
     ) -> np.ndarray:
         """The damped step, which counts parts that are too near, and those that it would bring too near."""
         hessian = hessian.copy()
         hessian[np.diag_indices_from(hessian)] += damping
-        counted = np.zeros(len(state.missing), bool)
-        near = state.missing > 0
+        rows, lacking = apart / self._tolerances.apart, missing / self._tolerances.apart
+        counted, step = np.zeros(len(missing), bool), np.zeros(len(joints))
+        near = lacking > 0
         for _ in range(2):
-            apart = state.apart[near & ~counted] / self._tolerances.apart
-            hessian += apart.T @ apart
-            gradient = gradient + apart.T @ (state.missing[near & ~counted] / self._tolerances.apart)
+            new = near & ~counted
+            hessian += rows[new].T @ rows[new]
+            gradient = gradient + rows[new].T @ lacking[new]
             counted |= near
-            step = _within(hessian, gradient, joints, self.model.lower, self.model.upper)
-            near = state.missing + state.apart @ step > 0
+            lower, upper = self.model.lower - joints, self.model.upper - joints
+            rank = mujoco.mju_boxQP(step, self._factor, self._unheld, hessian, gradient, lower, upper)
+            assert rank >= 0, "the damping makes the matrix positive definite"
+            near = lacking + rows @ step > 0
             if not (near & ~counted).any():
                 break
         return step
+
+    def _apart(self) -> np.ndarray:
+        """Derivatives of the state that was computed last, which is where the robot is."""
+        return self._nothing[1] if self._clearance is None else self._clearance.derivatives()
 
     def _state(self, target: Target, joints: np.ndarray, start: np.ndarray) -> _State:
         """Residuals at these positions of the joints, where the robot is put."""
@@ -245,11 +284,11 @@ class Retargeter:
         self._pose.move(joints)
         points = self._pose.points()
         error = self._error(target, points)
-        missing, apart = self._clearance.rows() if self._clearance is not None else self._nothing
+        missing = self._clearance.missing() if self._clearance is not None else self._nothing[0]
         lacking = np.maximum(missing, 0.0) / tolerances.apart
         pulled = joints - self.model.rest, (joints - start) / tolerances.still
         cost = np.vdot(error, error) + lacking @ lacking + self._pull @ pulled[0] ** 2 + pulled[1] @ pulled[1]
-        return _State(float(cost), points, error, missing, apart)
+        return _State(float(cost), points, error, missing)
 
     def _linearised(
         self, target: Target, joints: np.ndarray, start: np.ndarray, state: _State
@@ -282,20 +321,3 @@ class Retargeter:
             costs.append(float(squares[of_arm & (target.movers == FREE)].sum()))
         of_hands = [np.isin(target.movers, (number, thumb)) for number, thumb in enumerate(THUMBS)]
         return costs + [float(squares[of_hand].sum()) for of_hand in of_hands]
-
-
-def _within(
-    hessian: np.ndarray, gradient: np.ndarray, joints: np.ndarray, lower: np.ndarray, upper: np.ndarray
-) -> np.ndarray:
-    """The Gauss-Newton step within the limits: joints that would pass one stop there, and the others make up for it."""
-    step = np.linalg.solve(hessian, -gradient)
-    for _ in range(2):
-        end = joints + step
-        held = (end < lower) | (end > upper)
-        if not held.any():
-            break
-        step[held] = np.clip(end, lower, upper)[held] - joints[held]
-        free = ~held
-        left = -gradient[free] - hessian[np.ix_(free, held)] @ step[held]
-        step[free] = np.linalg.solve(hessian[np.ix_(free, free)], left)
-    return step

@@ -83,7 +83,9 @@ class Target:
 
     Attributes:
         wrists: by side, (3,) metres in the model's frame, within reach.
+        wrist_rows: by side, the number of the row that asks for it.
         palms: by side, (3, 3), the palm's axes as columns, in the model's frame.
+        upper_arms: by side, (3,) metres from the shoulder to the elbow, in the model's frame.
         ways: by side, (phalanges, 3) unit vectors along ``Hand.inner`` to ``Hand.outer``, in the palm's frame.
         head: (3, 3) the head's axes, likewise in the model's frame.
         plus, minus: (rows,) numbers of the robot's points; the one after the last is the model's origin.
@@ -103,7 +105,9 @@ class Target:
         head, *palms = frames.rotations(keypoints)
         self.head = space.axes @ head
         self.wrists: dict[str, np.ndarray] = {}
+        self.wrist_rows: dict[str, int] = {}
         self.palms: dict[str, np.ndarray] = {}
+        self.upper_arms: dict[str, np.ndarray] = {}
         self.ways: dict[str, np.ndarray] = {}
         self._count = 0
         self.plus, self.minus, self.frame, self.movers = np.zeros((4, _MOST_ROWS), int)
@@ -115,6 +119,7 @@ class Target:
             self.palms[side] = space.axes @ palms[number]
             wrist = space.to_robot(positions[MIDDLE_KNUCKLE]) - self.palms[side] @ hand.knuckle
             self.wrists[side] = space.within_reach(wrist, space.shoulders[number])
+            self.wrist_rows[side] = self._count
             self._add([hand.wrist], len(body.bodies), self.wrists[side], 1 / tolerances.wrist)
             axes = numbers[f"{side}_palm_x"] + np.arange(3)
             self._add(axes, hand.wrist, self.palms[side].T, 1 / tolerances.palm)
@@ -122,7 +127,8 @@ class Target:
                 elbow, shoulder = (numbers[f"{side}_{part}"] for part in ("elbow", "shoulder"))
                 way = unit(keypoints[INDEX[f"{side}_elbow"]] - keypoints[INDEX[f"{side}_shoulder"]])
                 length = body.upper_arms[side]
-                self._add([elbow], shoulder, length * space.axes @ way, 1 / (length * tolerances.arm))
+                self.upper_arms[side] = length * space.axes @ way
+                self._add([elbow], shoulder, self.upper_arms[side], 1 / (length * tolerances.arm))
             local = positions[hand.keypoints] @ palms[number]
             self.ways[side] = unit(local[hand.outer] - local[hand.inner])
             self._add_shape(hand, number, local, tolerances)
