@@ -186,12 +186,12 @@ def report(robot: str, sets: dict[str, list[Motion]], readers: Readers, work: Pa
     for name, of_set in shown.items():
         count = f"{name} ({len(of_set.motions)})"
         if "letters" in name:
-            read = letters_read(of_set, readers.hands)
-            shares = {row: _share(of_set, found) for row, found in read.items()}
+            by_row = letters_read(of_set, readers.hands)
+            shares = {row: _share(of_set, found) for row, found in by_row.items()}
         elif readers.sentences is not None and "sentences" in name:
-            meant = [motion.units for motion in of_set.motions]
+            sentences = [motion.units for motion in of_set.motions]
             shares = {
-                row: 1 - translation.error_rate(meant, readers.sentences.read(motions))
+                row: 1 - translation.error_rate(sentences, readers.sentences.read(motions))
                 for row, motions in of_set.rows.items()
             }
         else:
@@ -264,7 +264,8 @@ def main() -> None:
     )
     composer, signer = Composer(takes), Signer(options.bundle)
     alphabet, words = ([(unit,) for unit in units] for units in (composer.letters, composer.words))
-    single = [take for take in galt if Counter(readers.names)[take.unit.name] == 1] if options.signs else []
+    count = Counter(readers.names)
+    single = [take for take in galt if take.unit is not None and count[take.unit.name] == 1]
     chosen = single[:: max(1, len(single) // max(options.signs, 1))][: options.signs]
     sets = {
         "letters": recorded(letters_among(takes), options.takes, approach=False),

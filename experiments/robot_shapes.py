@@ -35,6 +35,7 @@ _SIDE = "right"
 _HAND = skeleton.HAND[_SIDE]
 _LEAST_SPREAD = 8.0  # degrees; less is no sideways motion that shows
 _APART, _BENT = 10.0, 25.0  # degrees, of spread and of a finger's phalanges, that are worth a word
+_FROM_END = 3  # frames before the end of the first take that are drawn: a hand is on its way before
 _CELL, _COLUMNS, _CAPTION = 112, 7, 20  # pixels
 
 
@@ -46,7 +47,7 @@ class Made:
         letter: the letter.
         read: what was read in its takes.
         real, robot: (T, 21, 3) right hands of all its takes' frames.
-        moment: (79, 3) keypoints in the middle of the first take.
+        moment: (79, 3) keypoints near the end of the first take's frames that are read.
         joints: (n,) rad, of the robot there.
     """
 
@@ -113,14 +114,17 @@ def alphabet(stage: Stage, motions: Sequence[Motion], read: evaluate.HandReader)
         real, joints = motion.clip.positions[span], made.frames[span]
         robot = stage.forward.keypoints(joints)
         (shown,) = read.read([robot], [motion.clip.confidence[span]])
-        found[motion.units[0]].append((shown, real, robot, real[len(real) // 2], joints[len(joints) // 2]))
+        found[motion.units[0]].append((shown, real, robot, real[-_FROM_END], joints[-_FROM_END]))
     return [
         Made(
-            letter, [row[0] for row in rows], *(np.concatenate([row[k][:, _HAND] for row in rows]) for k in (1, 2)),
-            rows[0][3], rows[0][4],
+            letter,
+            [shown for shown, *_ in rows],
+            np.concatenate([real[:, _HAND] for _, real, *_ in rows]),
+            np.concatenate([robot[:, _HAND] for _, _, robot, *_ in rows]),
+            *rows[0][3:],
         )
         for letter, rows in sorted(found.items())
-    ]  # fmt: skip
+    ]
 
 
 def sheet(robot: str, letters: Sequence[Made], path: Path) -> None:

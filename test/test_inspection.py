@@ -71,8 +71,7 @@ def test_the_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     path = tmp_path / "gr3.png"
     assert main(["robot", "inspect", "gr3", "--out", str(path)]) == 0
     assert "right hand" in capsys.readouterr().out
-    colours = {colour for _, colour in Image.open(path).convert("RGB").getcolors(10**6)}
-    assert palette.rgb(palette.PAPER) in colours
+    assert Image.open(path).convert("RGB").getpixel((0, 0)) == palette.rgb(palette.PAPER)
     rows = np.asarray(Image.open(path).convert("L")).min(axis=0) < 200
     quarters = np.array_split(rows, 4)
     assert all(part.any() for part in quarters), "body from the front and the side, and both hands"
