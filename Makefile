@@ -91,7 +91,7 @@ $(VENV)/.demo: setup.py constraints.txt constraints-kilted.txt
 # The same and robots in physics. Of the packages with models only the files are needed: what they depend on is large.
 $(VENV)/.robot: $(VENV)/.demo
 	$(INSTALL) --editable ".[cpu,files,robot]"
-	$(INSTALL) --no-deps dexmate-urdf fourier-robot-descriptions gymnasium-robotics
+	$(INSTALL) --no-deps fourier-robot-descriptions gymnasium-robotics
 	@touch $@
 
 # Everything: learning and tests.
@@ -108,7 +108,7 @@ $(VENV)/.docs: $(VENV)/.test
 $(JAZZY)/.test: setup.py constraints.txt constraints-jazzy.txt
 	$(call venv,$(PYTHON_JAZZY),3.12,Jazzy,PYTHON_JAZZY,$(JAZZY))
 	$(INSTALL_JAZZY) setuptools
-	$(INSTALL_JAZZY) --no-deps dexmate-urdf fourier-robot-descriptions gymnasium-robotics
+	$(INSTALL_JAZZY) --no-deps fourier-robot-descriptions gymnasium-robotics
 	$(INSTALL_JAZZY) --editable ".[cpu,files,robot]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
 	    hypothesis psutil pytest pytest-timeout pytest-xdist
 	@touch $@

@@ -77,7 +77,7 @@ setup(
         ],
         # Motion of robots, physics and pictures of them; and the models of those in config/robots.
         "robot": ["fast-simplification>=0.1.9,<1", "mujoco>=4,<5"],
-        "robots": ["dexmate-urdf>=0.8,<1", "fourier-robot-descriptions>=0.2.7,<0.3", "gymnasium-robotics>=1.4,<2"],
+        "robots": ["fourier-robot-descriptions>=0.2.7,<0.3", "gymnasium-robotics>=1.4,<2"],
         # For the viewer, which is not written yet.
         "viewer": ["viser>=0.2,<2"],
         "test": [
