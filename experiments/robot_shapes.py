@@ -1,6 +1,6 @@
 """Which letters a robot's hand cannot form, why, and what it makes of them: a table, and a sheet of pictures per robot.
 
-``python -m experiments.robot_shapes --pictures docs/images`` makes ``letters_gr3.png`` and so on; ``--robots gr3`` for one
+``python -m experiments.robot_shapes --pictures docs/images`` (``letters_gr3.png`` and so on); ``--robots gr3`` for one
 """
 
 from __future__ import annotations
