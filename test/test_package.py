@@ -35,7 +35,7 @@ DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
 # installed.
 EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["files"]}
 EXTRAS |= {"retarget": ["robot"], "clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
-EXTRAS |= {"film.py", "portrait.py": ["files"]}
+EXTRAS |= {"film.py": ["files"], "portrait.py": ["files"]}
 
 
 def imports(path: Path) -> set[str]:
@@ -161,7 +161,8 @@ def test_signing_never_imports_torch():
 
 def test_a_node_needs_no_extra_for_files():
     """What only pictures and .pose files need is imported by what draws, and by nothing that a node has."""
-    draws = ("text2sign_ros.drawing", "text2sign_ros.retarget.film", "text2sign_ros.retarget.portrait", "text2sign_ros.bench", "text2sign_ros.ros.demo")
+    robots = ("text2sign_ros.retarget.film", "text2sign_ros.retarget.portrait")
+    draws = ("text2sign_ros.drawing", *robots, "text2sign_ros.bench", "text2sign_ros.ros.demo")
     draws += ("text2sign_ros.ros.robot_demo",)
     script = (
         "import importlib, sys\n"
