@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import robots
+from PIL import Image
 
+from text2sign_ros import palette
 from text2sign_ros.cli import main
-from text2sign_ros.retarget.inspection import abilities
+from text2sign_ros.retarget.body import Body
+from text2sign_ros.retarget.inspection import POSTURES, abilities, posture
+from text2sign_ros.retarget.pose import Pose
 
 
 def test_fingers_of_gr3() -> None:
@@ -40,3 +45,33 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "right hand" in shown and "ring" not in shown
     assert main(["robot", "inspect", str(tmp_path / "small.yaml")]) == 1
     assert "give its text" in capsys.readouterr().err
+
+
+def test_postures_of_a_hand() -> None:
+    model = robots.robot("gr3")
+    body = Body(model)
+    pose, hand = Pose(model, body.bodies, body.local), body.hands["right"]
+    tip = {}
+    for name in POSTURES:
+        joints = posture(model, "right", name)
+        assert ((joints >= model.lower) & (joints <= model.upper)).all()
+        others = np.setdiff1d(np.arange(len(joints)), hand.columns)
+        assert np.array_equal(joints[others], model.rest[others]), "only the hand moves"
+        pose.move(joints)
+        points = pose.points()
+        tip[name] = {k: points[hand.points[list(hand.keypoints).index(k)]] - points[hand.wrist] for k in (8, 12, 20)}
+    for k in (8, 12, 20):
+        assert np.linalg.norm(tip["closed"][k]) < 0.75 * np.linalg.norm(tip["open"][k])
+    moved = {k: float(np.linalg.norm(tip["spread"][k] - tip["open"][k])) for k in (8, 12, 20)}
+    assert moved[8] > 0.015 and moved[12] == moved[20] == 0, "its index finger alone spreads"
+
+
+def test_the_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    robots.robot("gr3")  # skips without its model
+    path = tmp_path / "gr3.png"
+    assert main(["robot", "inspect", "gr3", "--out", str(path)]) == 0
+    assert "right hand" in capsys.readouterr().out
+    assert Image.open(path).convert("RGB").getpixel((0, 0)) == palette.rgb(palette.PAPER)
+    rows = np.asarray(Image.open(path).convert("L")).min(axis=0) < 200
+    quarters = np.array_split(rows, 4)
+    assert all(part.any() for part in quarters), "body from the front and the side, and both hands"

@@ -36,6 +36,7 @@ DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
 EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["files"]}
 EXTRAS |= {"retarget": ["robot"], "clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
 EXTRAS |= {"film.py": ["files"], "bags.py": ["files"], "pose_files.py": ["files"], "holistic.py": ["files"]}
+EXTRAS |= {"portrait.py": ["files"]}
 
 
 def imports(path: Path) -> set[str]:
@@ -161,7 +162,8 @@ def test_signing_never_imports_torch():
 
 def test_a_node_needs_no_extra_for_files():
     """What only pictures, .pose files and bags need is imported by what draws, and by nothing that a node has."""
-    draws = ("text2sign_ros.drawing", "text2sign_ros.retarget.film", "text2sign_ros.bench", "text2sign_ros.ros.demo")
+    robots = ("text2sign_ros.retarget.film", "text2sign_ros.retarget.portrait")
+    draws = ("text2sign_ros.drawing", *robots, "text2sign_ros.bench", "text2sign_ros.ros.demo")
     draws += ("text2sign_ros.ros.robot_demo",)
     script = (
         "import importlib, sys\n"

@@ -246,6 +246,9 @@ def _parser() -> argparse.ArgumentParser:
         action.add_argument("robot", metavar="FILE_OR_NAME", help="a description, or the name of a shipped one: gr3")
         action.set_defaults(run=run)
     inspect.add_argument("--urdf", type=Path, help="the model, where the description names a topic as its source")
+    inspect.add_argument(
+        "--out", type=Path, help="PNG to write: the robot at rest, and how far its hands open and close"
+    )
     return parser
 
 
@@ -587,6 +590,10 @@ def _inspect(options: argparse.Namespace) -> None:
     about = description.load(options.robot)
     text = options.urdf.read_text(encoding="utf-8") if options.urdf else None
     print("\n".join(inspection.report(model.build(about, text))))
+    if options.out:
+        from text2sign_ros.retarget.portrait import portrait
+
+        portrait(about, options.out, text)
 
 
 def _controllers(options: argparse.Namespace) -> None:

@@ -17,6 +17,10 @@ _TRIES, _STEPS = 200, 30
 _FLAT, _BENDS, _BEGIN = 0.5, 0.1, 0.3
 """Of a direction's part out of the palm: how much it may have to count as in it, and how much it changes in the first
 part of a joint's range if that bends the finger."""
+POSTURES = ("open", "spread", "closed")
+"""Of a hand, see ``posture``."""
+_PLACES, _GAIN = 9, 0.003
+"""How many places of a joint are tried for a posture, and metres that one must gain."""
 _TOUCHES = 0.02
 """Metres between the points at the tips of thumb and finger below which they can touch: tips are about so thick."""
 
@@ -65,6 +69,46 @@ def abilities(model: RobotModel, side: str) -> list[Ability]:
         nearest = None if finger == "thumb" else 1000 * _nearest(model, pose, hand, int(hand.points[parts[-1]]))
         found.append(Ability(finger, bent, aside, nearest))
     return found
+
+
+def posture(model: RobotModel, side: str, name: str) -> np.ndarray:
+    """The robot at rest with one hand in one of ``POSTURES``: (n,) radians.
+
+    Open fingers are straight. Spread ones lie as far aside of the middle finger as they come. The tips of closed ones
+    are as near to the palm as they come, and the thumb's to the middle finger's second joint; each joint is moved by
+    itself, from the base outward.
+    """
+    body = Body(model)
+    pose, hand = Pose(model, body.bodies, body.local), body.hands[side]
+    joints = model.rest.copy()
+    joints[hand.columns] = np.clip(0.0, model.lower[hand.columns], model.upper[hand.columns])
+    if name == "open":
+        return joints
+    of = {
+        f: np.flatnonzero((hand.keypoints - 1) // 4 == FINGERS.index(f)) for f in model.description.side(side).fingers()
+    }
+    middle = hand.points[of["middle"]]
+
+    def cost(finger: str, tried: np.ndarray) -> float:
+        pose.move(tried)
+        points = pose.points()
+        tip = points[hand.points[of[finger][-1]]]
+        if name == "spread":
+            _, aside, out = np.abs((tip - points[middle[0]]) @ body.frames(points)[1 + SIDES.index(side)])
+            return float(out / 2 - aside)  # a bent finger is no spread one
+        goal = points[middle[1]] if finger == "thumb" else (points[hand.wrist] + points[middle[0]]) / 2
+        return float(np.linalg.norm(tip - goal))
+
+    fingers = [finger for finger in of if finger != "thumb" and (name == "closed" or finger != "middle")]
+    for finger in (*fingers, "thumb"):  # it closes over the others
+        for column in _moving(model, hand, of[finger]):
+            places = np.linspace(model.lower[column], model.upper[column], _PLACES)
+            tried = np.repeat(joints[None], _PLACES, axis=0)
+            tried[:, column] = places
+            costs = [cost(finger, row) for row in tried]
+            if min(costs) < cost(finger, joints) - _GAIN:
+                joints = tried[int(np.argmin(costs))]
+    return joints
 
 
 def _moving(model: RobotModel, hand: Hand, parts: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import importlib.util
 import itertools
@@ -247,6 +248,7 @@ def _urdf(text: str, folder: Path, where: str, *, from_elsewhere: bool = False) 
                 velocities[joint.get("name", "")] = float(given)
             except ValueError:
                 raise ConfigError(f"{where}: {joint.get('name')} has the velocity {given!r} as its limit") from None
+    _draw_what_collides(tree)
     bare = _find_meshes(tree, folder, where, from_elsewhere)
     # MuJoCo drops the folders of meshes, what is only drawn, and links without joints, unless it is told not to.
     for told in tree.findall("mujoco"):  # what it says to MuJoCo itself
@@ -286,6 +288,23 @@ def _find_meshes(tree: ElementTree.Element, folder: Path, where: str, from_elsew
                     if kind == "collision" or not shapes["collision"]:
                         bare[link.get("name", "")] = None
     return tuple(bare)
+
+
+def _draw_what_collides(tree: ElementTree.Element) -> None:
+    """Of links that are drawn by files that MuJoCo can't read, such as glTF and Collada, draw what collides instead."""
+    for link in tree.iter("link"):
+        drawn = {visual: visual.find("geometry/mesh") for visual in link.findall("visual")}
+        unread = [
+            v
+            for v, mesh in drawn.items()
+            if mesh is not None and Path(mesh.get("filename", "")).suffix.lower() not in _MESHES
+        ]
+        for visual in unread:
+            link.remove(visual)
+        if unread:
+            for shape in map(copy.deepcopy, link.findall("collision")):
+                shape.tag = "visual"
+                link.append(shape)
 
 
 def _unique_names(tree: ElementTree.Element) -> None:
