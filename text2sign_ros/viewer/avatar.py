@@ -98,11 +98,11 @@ class Avatar:
         for primitive in glb.document["meshes"][0]["primitives"]:
             arrays = {name: glb.array(number) for name, number in primitive["attributes"].items()}
             material = glb.document["materials"][primitive["material"]]
-            linear = material["pbrMetallicRoughness"]["baseColorFactor"][:3]
+            red, green, blue = (float(v ** (1 / 2.2)) for v in material["pbrMetallicRoughness"]["baseColorFactor"][:3])
             surfaces.append(
                 Surface(
                     material["name"],
-                    tuple(float(value ** (1 / 2.2)) for value in linear),
+                    (red, green, blue),
                     placed(arrays["POSITION"]),
                     arrays["NORMAL"][:, _TO_SIGNER].astype(float),
                     glb.array(primitive["indices"]).reshape(-1, 3).astype(np.int32),

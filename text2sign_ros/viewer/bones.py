@@ -22,6 +22,9 @@ SIDES = ("left", "right")
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 """As the avatar's bones are called, in the order of the keypoints."""
 
+SHIFTED = tuple(f"{part}_{side[0]}" for side in SIDES for part in ("brow_inner", "brow_outer", "mouth"))
+"""Bones of the face, which are moved and not turned."""
+
 _FACE = np.r_[skeleton.HEAD, skeleton.GROUPS["face"]]
 _KNUCKLES = np.array((5, 9, 13, 17))
 _TIPS = np.array((4, 8, 12, 16, 20))
@@ -39,6 +42,15 @@ _PINCH = (0.018, 0.035)
 """The same between the tips of fingers, and between the thumb's and parts of other fingers."""
 _PULL, _TURNS, _DAMPING = 1.5, 4, 0.05
 """Weight of contacts, per centimetre, against a radian of each phalanx; steps of Gauss-Newton; their damping."""
+_OVER_PALM = 0.3
+"""Weight of the thumb's place over the palm, against that of a contact."""
+_FINGER_RANGES = ((-50.0, 120.0, 45.0), (-15.0, 130.0, 15.0), (-25.0, 110.0, 15.0))
+_THUMB_RANGES = ((-90.0, 90.0, 90.0), (-60.0, 90.0, 40.0), (-60.0, 100.0, 30.0))
+_RANGES = np.radians([_THUMB_RANGES, *[_FINGER_RANGES] * 4]).transpose(2, 0, 1)
+"""Least and most bending from rest, and sway to either side: (3, fingers, joints) radians. What is outside
+is no finger's, but the noise of a tracker or of a generated transition."""
+_MOST_TWIST = np.radians(120.0)
+"""Of a hand against its elbow, or an upper arm against its shoulder, that the skin between follows."""
 _BROW_RANGE, _MOUTH_RANGE, _CORNER_RANGE = 0.012, 0.045, 0.012
 _JAW_LEVER = 0.10
 """Metres from the jaw's hinge to the lower lip."""
@@ -267,6 +279,12 @@ class _Arm:
         self._bone_lengths = np.linalg.norm(bones, axis=-1)
         self._bone_ways = bones / self._bone_lengths[..., None]
         self._palm = unit(self._root[1:])
+        # Fingers bend about the line across the palm, the thumb toward the ring finger.
+        across = np.tile(unit(self._root[4] - self._root[1]) * (1.0 if side == "left" else -1.0), (5, 3, 1))
+        across[0] = np.cross(self._bone_ways[0], self._root[3] - joints[0, 1:] + wrist)
+        self._hinges = np.stack(
+            [[_basis(*pair) for pair in zip(*rows, strict=True)] for rows in zip(self._bone_ways, across, strict=True)]
+        )
 
     def points(self, turned: np.ndarray, at: np.ndarray) -> np.ndarray:
         """(21, 3) metres, the hand's keypoints, for bones that ``Avatar.joints`` returns."""
@@ -284,11 +302,12 @@ class _Arm:
         ways = unit(np.diff(joints, axis=1)) @ turn
         ways = self._closed((points - points[0]) @ turn, ways)
         phalanges = np.empty((5, 3, 3, 3))
-        whole = np.tile(np.eye(3), (5, 1, 1))
+        whole = np.tile(_EYE, (5, 1, 1))
         for n in range(3):
-            for finger in range(5):
-                phalanges[finger, n] = between(self._bone_ways[finger, n], whole[finger].T @ ways[finger, n])
+            inward = (ways[:, None, n] @ whole)[:, 0]
+            phalanges[:, n] = _hinged(self._hinges[:, n], inward, *_RANGES[:, :, n])
             whole = whole @ phalanges[:, n]
+            ways[:, n] = (whole @ self._bone_ways[:, n, :, None])[..., 0]
         return _Hand(turn, phalanges, self._shape(ways) @ turn.T)
 
     def _shape(self, ways: np.ndarray) -> np.ndarray:
@@ -301,10 +320,8 @@ class _Arm:
         scale = np.linalg.norm(self._root[2]) / max(float(np.linalg.norm(person[9])), 1e-3)
         first, second = _PAIRS
         wanted = person[first] - person[second]
-        near = _nearness(np.linalg.norm(wanted, axis=1), _PINCH)
+        near = np.where(_FIXED, _OVER_PALM, _nearness(np.linalg.norm(wanted, axis=1), _PINCH))
         chosen = np.flatnonzero(near)
-        if not len(chosen):
-            return ways
         first, second, pull = first[chosen], second[chosen], _PULL * 100 * near[chosen]
         wanted = min(scale, 1.2) * wanted[chosen]
         begun = ways
@@ -312,20 +329,19 @@ class _Arm:
             shape = self._shape(ways)
             rows = (pull[:, None] * (shape[first] - shape[second] - wanted)).ravel()
             # A phalanx that turns by a small vector r moves all that comes after it in its finger by r × (its way).
-            moves = np.zeros((len(chosen), 3, 5, 3, 3))
+            table = np.zeros((len(chosen), 3, 5, 3, 3))
             for sign, ends in ((1, first), (-1, second)):
                 finger, joint = np.divmod(ends - 1, 4)
                 for n in range(3):
-                    after = joint > n
+                    much = (sign * pull * (joint > n))[:, None, None]
                     arm = self._bone_lengths[finger, n, None] * ways[finger, n]
-                    moves[np.arange(len(chosen)), :, finger, n] -= (sign * after * pull)[:, None, None] * _cross_matrix(
-                        arm
-                    )
-            moves = moves.reshape(3 * len(chosen), 45)
-            back = np.cross(begun, ways).reshape(45)  # how far each way has left where it began, about which axis
+                    table[np.arange(len(chosen)), :, finger, n] -= much * _cross_matrix(arm)
+            moves = table.reshape(3 * len(chosen), 45)
+            # How far each way has left where it began, about which axis.
+            back = (_cross_matrix(begun) @ ways[..., None]).reshape(45)
             matrix = moves.T @ moves + (1 + _DAMPING) * np.eye(45)
             step = np.linalg.solve(matrix, -(moves.T @ rows) - back).reshape(5, 3, 3)
-            ways = unit(ways + np.cross(step, ways))
+            ways = unit(ways + (_cross_matrix(step) @ ways[..., None])[..., 0])
         return ways
 
     def solve(
@@ -338,7 +354,7 @@ class _Arm:
         at: np.ndarray,
     ) -> None:
         """Turn the arm's bones, in ``local``, so that the wrist is at the target (3,)."""
-        shoulder, elbow, wrist = (shown[INDEX[f"{self._side}_{joint}"]] for joint in ("shoulder", "elbow", "wrist"))
+        shoulder, elbow = (shown[INDEX[f"{self._side}_{joint}"]] for joint in ("shoulder", "elbow"))
         parent = turned[self._avatar.parents[self._clavicle]]
         start, collar = at[self._upper], at[self._clavicle]
         raised = np.clip(unit(elbow - shoulder)[2], 0, 1) * _RAISE
@@ -371,33 +387,40 @@ class _Arm:
         local[self._lower] = turns[0].T @ turns[1]
         local[self._wrist] = turns[1].T @ hand.rotation
         local[self._fingers] = hand.phalanges
-        # Skin between shoulder and elbow, elbow and wrist takes its part of the twist.
+        # The skin between shoulder and elbow, elbow and wrist takes its part of the twist.
         for bones, turn, axis, sign in (
             (self._twists["upperarm"], local[self._upper], self._ways[0], -1),
             (self._twists["lowerarm"], local[self._wrist], self._ways[1], 1),
         ):
             angle = sign * _twist(turn, axis)
-            local[bones[0]], local[bones[1]] = from_vector(angle / 2 * axis), from_vector(angle * axis)
+            # Half of it, but back to none where half a turn this way and the other way are the same.
+            half = np.copysign(min(abs(angle), _MOST_TWIST, 2 * (np.pi - abs(angle))) / 2, angle)
+            local[bones[0]], local[bones[1]] = from_vector(half * axis), from_vector(angle * axis)
 
 
 def _pairs() -> tuple[np.ndarray, np.ndarray]:
-    """Points of a hand that touch: the thumb's tip and other fingers' joints, and tips of neighbours."""
-    pairs = [(4, point) for point in range(6, 21) if point % 4 != 1] + [(8, 12), (12, 16), (16, 20)]
+    """Points of a hand that belong together: the thumb's tip and other fingers' joints, and tips of neighbours."""
+    pairs = [(4, point) for point in range(5, 21)] + [(8, 12), (12, 16), (16, 20)]
     first, second = np.array(pairs).T
     return first, second
 
 
 _PAIRS = _pairs()
+_FIXED = np.isin(_PAIRS[1], _KNUCKLES)
+"""Those of the thumb's tip and a knuckle, which count at any distance: what the thumb covers tells M from N."""
+_EYE = np.eye(3)
+_CROSS = -np.array([[np.cross(a, b) for b in np.eye(3)] for a in np.eye(3)]).reshape(3, 9)
 
 
 def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The smallest rotation (3, 3) that takes the unit vector ``a`` (3,) to ``b``."""
-    axis, cosine = np.cross(a, b), float(a @ b)
-    if cosine < -0.9999:  # half a turn, about any axis across
-        across = unit(np.cross(a, np.eye(3)[np.abs(a).argmin()]))
-        return 2 * np.outer(across, across) - np.eye(3)
-    k = _cross_matrix(axis)
-    return np.eye(3) + k + k @ k / (1 + cosine)
+    """The smallest rotations (..., 3, 3) that take the unit vectors ``a`` (..., 3) to ``b``."""
+    k = _cross_matrix((_cross_matrix(a) @ b[..., None])[..., 0])
+    cosine = (a * b).sum(axis=-1)[..., None, None]
+    turn = _EYE + k + k @ k / np.maximum(1 + cosine, 1e-9)
+    if (cosine > -0.9999).all():
+        return turn
+    across = unit(np.cross(a, np.eye(3)[np.abs(a).argmin(axis=-1)]))  # half a turn, about any axis across
+    return np.where(cosine > -0.9999, turn, 2 * across[..., :, None] * across[..., None, :] - _EYE)
 
 
 def from_vector(vector: np.ndarray) -> np.ndarray:
@@ -447,15 +470,39 @@ def _basis(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.column_stack((first, second, np.cross(first, second)))
 
 
+def _hinged(hinges: np.ndarray, ways: np.ndarray, least: np.ndarray, most: np.ndarray, sway: np.ndarray) -> np.ndarray:
+    """Rotations that take bones to where they point, by bending and then swaying: no roll, however far they bend.
+
+    Args:
+        hinges: (n, 3, 3) as columns the bone's way at rest, the axis about which it bends, and what is perpendicular.
+        ways: (n, 3) unit vectors.
+        least, most: (n,) radians of bending.
+        sway: (n,) radians to either side.
+
+    Returns:
+        (n, 3, 3)
+    """
+    x, y, z = np.moveaxis((ways[:, None] @ hinges)[:, 0], -1, 0)
+    bend, aside = np.arctan2(-z, x), np.arctan2(y, np.hypot(x, z))
+    # Half a turn from the middle of its range a joint bends either way.
+    middle = (least + most) / 2
+    bend = middle + (bend - middle + np.pi) % (2 * np.pi) - np.pi
+    bend, aside = np.clip(bend, least, most), np.clip(aside, -sway, sway)
+    zero, one = np.zeros_like(x), np.ones_like(x)
+    cos, sin = np.cos(bend), np.sin(bend)
+    bent = np.moveaxis(np.array(((cos, zero, sin), (zero, one, zero), (-sin, zero, cos))), -1, 0)
+    cos, sin = np.cos(aside), np.sin(aside)
+    swayed = np.moveaxis(np.array(((cos, -sin, zero), (sin, cos, zero), (zero, zero, one))), -1, 0)
+    return hinges @ bent @ swayed @ hinges.transpose(0, 2, 1)
+
+
 def _limited(vector: np.ndarray, most: float) -> np.ndarray:
     return vector * min(1.0, most / max(float(np.linalg.norm(vector)), 1e-9))
 
 
 def _cross_matrix(vector: np.ndarray) -> np.ndarray:
     """(..., 3) -> (..., 3, 3) matrices that multiply as the cross product with the vector does."""
-    x, y, z = np.moveaxis(vector, -1, 0)
-    zero = np.zeros_like(x)
-    return np.moveaxis(np.array(((zero, -z, y), (z, zero, -x), (-y, x, zero))), (0, 1), (-2, -1))
+    return (vector @ _CROSS).reshape(*vector.shape, 3)
 
 
 def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ class Glb:
     """
 
     def __init__(self, document: dict[str, Any] | None = None, binary: bytes = b"") -> None:
-        self.document = document or {"asset": {"version": "2.0", "generator": "text2sign_ros"}}
+        self.document: dict[str, Any] = document or {"asset": {"version": "2.0", "generator": "text2sign_ros"}}
         self._binary = bytearray(binary)
 
     @classmethod
