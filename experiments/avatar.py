@@ -482,9 +482,8 @@ def brows_of(seen: Part, body: Body) -> Part:
                 z = middle + edge * 0.0032 * (1 - 0.75 * t**3)
                 vertices.append((float(surface(y, z)) + 0.0012, y, z))
         for i in range(8):
-            a, b, c, d = start + 2 * i + np.arange(4)
-            quad = [(a, c, b), (b, c, d)] if side == 1 else [(a, b, c), (b, d, c)]
-            faces += quad
+            a, b, c, d = (start + 2 * i + n for n in range(4))
+            faces += [(a, c, b), (b, c, d)] if side == 1 else [(a, b, c), (b, d, c)]
     at = np.array(vertices)
     nearest = np.linalg.norm(at[:, None] - seen.vertices[None], axis=2).argmin(axis=1)
     return Part(at, np.array(faces), seen.weights[nearest])
@@ -574,10 +573,14 @@ def write(body: Body, shown: dict[str, Part], path: Path) -> None:
         )
     inverse = np.tile(np.eye(4, dtype="<f4"), (len(names), 1, 1))
     inverse[:, 3, :3] = [-heads[name] for name in names]  # columns one after the other
-    joints = {"joints": [*range(len(names))], "skeleton": 0, "inverseBindMatrices": glb.add_array(inverse, "MAT4")}
+    joints: dict[str, object] = {
+        "joints": [*range(len(names))],
+        "skeleton": 0,
+        "inverseBindMatrices": glb.add_array(inverse, "MAT4"),
+    }
     mesh = glb.add("meshes", {"name": "avatar", "primitives": primitives})
-    node = glb.add("nodes", {"name": "avatar", "mesh": mesh, "skin": glb.add("skins", joints)})
-    glb.document |= {"scene": glb.add("scenes", {"nodes": [0, node]})}
+    drawn = glb.add("nodes", {"name": "avatar", "mesh": mesh, "skin": glb.add("skins", joints)})
+    glb.document |= {"scene": glb.add("scenes", {"nodes": [0, drawn]})}
     glb.document["asset"] |= {"copyright": "CC0 1.0; body by the MakeHuman community, clothes by text2sign_ros"}
     glb.save(path)
 

@@ -126,7 +126,7 @@ def test_evaluation_files_are_not_installed_and_not_needed(installed):
 
 def test_console_scripts_are_in_bin_and_start(installed):
     environment = os.environ | {"PYTHONPATH": str(installed)}
-    for name in ("text2sign", "signer", "player", "simulated_robot", "retarget"):
+    for name in ("text2sign", "signer", "player", "simulated_robot", "retarget", "viewer"):
         assert (installed / "bin" / name).is_file()
     assert "usage: text2sign" in run(str(installed / "bin/text2sign"), "--help", env=environment, cwd=installed)
 

@@ -38,6 +38,8 @@ _FACE_REACH, _FACE_NEAR = 0.05, 0.08
 """Metres: how far round a point of the face its place on the avatar counts; from where on a hand is near the face."""
 _TOUCH = (0.02, 0.05)
 """Metres between parts of hands, and of hands and face: it matters below the first, and not above the second."""
+_SKIN = 0.012
+"""Metres of flesh round the points of a hand, which keep so far from the chest."""
 _PINCH = (0.018, 0.035)
 """The same between the tips of fingers, and between the thumb's and parts of other fingers."""
 _PULL, _TURNS, _DAMPING = 1.5, 4, 0.05
@@ -97,6 +99,7 @@ class Poser:
         self._bone = self.avatar.index
         self._arms = {side: _Arm(self.avatar, side) for side in SIDES}
         self.landmarks = _Landmarks(self.avatar)
+        self._front = _Front(self.avatar)
         self._shown = REST_POSE.astype(float)
 
     def reset(self) -> None:
@@ -128,7 +131,7 @@ class Poser:
         turned, at = self.avatar.joints(local, shifts)
         face = self.landmarks.places(turned, at)
         hands = {side: arm.hand(shown[skeleton.HAND[side]]) for side, arm in self._arms.items()}
-        targets = self._targets(shown, face, hands)
+        targets = self._targets(shown, face, hands, at[self._bone["spine_03"]])
         for side, arm in self._arms.items():
             arm.solve(shown, targets[side], hands[side], local, turned, at)
         return Pose(local, shifts, {side: target - centre for side, target in targets.items()})
@@ -202,7 +205,9 @@ class Poser:
         opened = np.linalg.norm(now[upper] - now[lower]) - np.linalg.norm(rest[upper] - rest[lower])
         local[self._bone["jaw"]] = from_vector(np.array((0, np.clip(opened, 0, _MOUTH_RANGE) / _JAW_LEVER, 0)))
 
-    def _targets(self, shown: np.ndarray, face: np.ndarray, hands: dict[str, _Hand]) -> dict[str, np.ndarray]:
+    def _targets(
+        self, shown: np.ndarray, face: np.ndarray, hands: dict[str, _Hand], chest: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Where the wrists are to be: by side, (3,) metres."""
         persons = shown[_FACE]
         both = [shown[skeleton.HAND[side]] for side in SIDES]
@@ -217,7 +222,49 @@ class Poser:
             weight[_KNUCKLES[1]] += 1
             goals = points + offset - hands[side].points
             targets[side] = weight @ goals / weight.sum()
+        # Out of the chest, and hands that touch go together.
+        moved = chest - self.avatar.heads[self._bone["spine_03"]]
+        deep = [max(0.0, self._front.depth(targets[side] + hands[side].points - moved) + _SKIN) for side in SIDES]
+        together = float(_nearness(apart.min(), _TOUCH))
+        for side, own, other in zip(SIDES, deep, deep[::-1], strict=True):
+            targets[side] = targets[side] + (max(own, together * other), 0, 0)
         return targets
+
+
+class _Front:
+    """How far forward the body reaches, at rest: a table over what is aside and what is up, of chest and belly."""
+
+    _STEP, _LOW, _SHAPE, _NEAR = 0.02, np.array((-0.24, -0.56)), (25, 32), 0.035
+    _BEHIND = -0.12  # metres, where there is no body
+
+    def __init__(self, avatar: Avatar) -> None:
+        names = ("Root", "pelvis", "spine", "clavicle", "thigh")
+        trunk = [number for number, name in enumerate(avatar.names) if name.startswith(names)]
+        vertices = np.concatenate(
+            [
+                surface.vertices[(surface.weights * np.isin(surface.joints, trunk)).sum(axis=1) > 0.5]
+                for surface in avatar.surfaces
+                if surface.name in ("shirt", "trousers")
+            ]
+        )
+        grid = np.stack(np.meshgrid(*map(np.arange, self._SHAPE), indexing="ij"), axis=-1) * self._STEP + self._LOW
+        near = np.linalg.norm(grid[:, :, None] - vertices[:, 1:], axis=-1) < self._NEAR
+        self._table = np.where(near, vertices[:, 0], self._BEHIND).max(axis=-1)
+
+    def depth(self, points: np.ndarray) -> float:
+        """Metres that the deepest of the points (n, 3) lies in the body; negative: it lies before it."""
+        at = (points[:, 1:] - self._LOW) / self._STEP
+        inside = ((at >= 0) & (at < np.array(self._SHAPE) - 1)).all(axis=1)
+        if not inside.any():
+            return -1.0
+        at, points = at[inside], points[inside]
+        i, j = at.astype(int).T
+        u, v = (at - at.astype(int)).T
+        table = self._table
+        front = (1 - u) * ((1 - v) * table[i, j] + v * table[i, j + 1])
+        front += u * ((1 - v) * table[i + 1, j] + v * table[i + 1, j + 1])
+        behind = points[:, 0] < self._BEHIND + 0.05  # a hand at the back is none in the chest
+        return float(np.where(behind, -1.0, front - points[:, 0]).max())
 
 
 class _Landmarks:
