@@ -35,7 +35,7 @@ DISTRIBUTION |= {"cuda": "cuda-bindings", "tensorrt": "tensorrt-cu12"}
 # installed.
 EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["files"]}
 EXTRAS |= {"retarget": ["robot"], "clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
-EXTRAS |= {"film.py": ["files"]}
+EXTRAS |= {"film.py": ["files"], "page.py": ["viewer"]}
 
 
 def imports(path: Path) -> set[str]:

@@ -60,13 +60,13 @@ def test_only_bones_that_moved_are_sent(page: Page, monkeypatch: pytest.MonkeyPa
         "_queue_scene_message",
         lambda self, message: (sent.append(type(message).__name__), queue(self, message))[1],
     )
-    page.show(REST_POSE)
+    page._draw(REST_POSE)
     sent.clear()
-    page.show(REST_POSE)
+    page._draw(REST_POSE)
     assert not sent
     moved = REST_POSE.astype(float)
     moved[[INDEX["right_elbow"], INDEX["right_wrist"], *range(58, 79)]] += (0.05, 0.0, 0.05)
-    page.show(moved)
+    page._draw(moved)
     assert {"SetBoneOrientationMessage", "SetBonePositionMessage"} <= set(sent)
     assert np.isfinite(np.array([*page._sent.values()])).all()
 

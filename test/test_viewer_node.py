@@ -22,6 +22,12 @@ pytest.importorskip("viser", reason="viser comes with the extra viewer")
 from conftest import Process
 
 OUT = Path("out/viewer")
+TEXT = " ".join(3 * ["hello coffee a b c f l r w y"])
+SEEN = """() => {
+    window.seen = [];
+    setInterval(() => document.querySelectorAll("input:disabled, textarea:disabled").forEach(
+        (field) => field.value && !window.seen.includes(field.value) && window.seen.push(field.value)), 50);
+}"""
 FLAGS = [
     *("--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic"),
     *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -85,7 +91,7 @@ def figure(tab: Any, name: str) -> np.ndarray:
 def test_in_a_browser_a_typed_text_is_signed_by_the_avatar(run_node: Callable[..., Process], tmp_path: Path) -> None:
     port = free_port()
     # Chromium draws on the processor here: the page gets fewer poses, and the signer sends further ahead.
-    signer = run_node("signer", lead_time=4.0, start_delay=3.0)
+    signer = run_node("signer", lead_time=6.0, start_delay=1.0)
     viewer = run_node("viewer", port=port, rate=8.0)
     signer.wait_for("ready: ", 90.0)
     viewer.wait_for("ready: ", 90.0)
@@ -98,19 +104,19 @@ def test_in_a_browser_a_typed_text_is_signed_by_the_avatar(run_node: Callable[..
         typed = tab.locator("input:visible:enabled:not([type=checkbox])").first
         typed.wait_for()
         time.sleep(5.0)  # until the surfaces have come
+        tab.evaluate(SEEN)  # in the page: from outside one is told seconds later, where the processor draws
         rest = figure(tab, "rest")
-        typed.fill("thank you hello")
-        time.sleep(1.0)
+        typed.fill(TEXT)
+        time.sleep(3.0)
         tab.get_by_role("button", name="Sign", exact=True).dispatch_event("click")
-        said, moved, deadline = "", 0.0, time.monotonic() + 120.0
-        while time.monotonic() < deadline and not (said and moved > 0.01):
-            now = tab.locator("input:visible:disabled").first.input_value()
-            said = said or now
-            if now and moved <= 0.01:
-                changed = np.abs(figure(tab, "signing") - rest).max(axis=2) > 60
-                moved = float(changed.mean())
-        assert said in ("thank you", "thank", "hello")
-        assert moved > 0.01
+        moved, deadline = 0.0, time.monotonic() + 150.0
+        while time.monotonic() < deadline and moved <= 0.01:
+            changed = np.abs(figure(tab, "signing") - rest).max(axis=2) > 60
+            moved = float(changed.mean())
+        seen = tab.evaluate("() => window.seen")
+        assert moved > 0.01, seen
+        assert "sent" in seen
+        assert {"hello", "coffee", *"ABCFLRWYabcflrwy"} & set(seen), seen
         places = {re.split(r"[/:]+", url)[1] for url in asked if not url.startswith(("data:", "blob:"))}
         assert places == {"127.0.0.1"}, asked
     viewer.check()

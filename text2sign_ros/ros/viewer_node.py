@@ -32,7 +32,8 @@ class ViewerError(Text2SignError):
 class ViewerNode(Node):
     """Shows ``signer/trajectory`` on a page, on its stamps; texts that are typed there go to ``signer/text``.
 
-    The executor's thread moves the figures; the page's server has threads of its own, which call ``_on_text`` and
+    The executor's thread follows the motion and hands frames to the page, which draws them in a thread of its own. The
+    page's server has others, which call ``_on_text`` and
     ``_on_button`` and touch nothing else of the node than the client, which is thread-safe.
     """
 
@@ -68,8 +69,8 @@ class ViewerNode(Node):
         self.create_timer(0.1, self._say, clock=Clock(clock_type=ClockType.STEADY_TIME))
         if not is_loopback(host):
             self.get_logger().warning(
-                f"the page is bound to {host}: everyone who reaches this machine can have texts signed, and cancel those "
-                "of others; there is no password and no encryption"
+                f"the page is bound to {host}: everyone who reaches this machine can have texts signed, and cancel "
+                "those of others; there is no password and no encryption"
             )
         self.get_logger().info(f"ready: shows {self._input.topic} at http://{host}:{self._page.port}")
 

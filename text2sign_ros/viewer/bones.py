@@ -224,7 +224,7 @@ class Poser:
             targets[side] = weight @ goals / weight.sum()
         # Out of the chest, and hands that touch go together.
         moved = chest - self.avatar.heads[self._bone["spine_03"]]
-        deep = [max(0.0, self._front.depth(targets[side] + hands[side].points - moved) + _SKIN) for side in SIDES]
+        deep = [self._front.depth(targets[side] + hands[side].points - moved, _SKIN) for side in SIDES]
         together = float(_nearness(apart.min(), _TOUCH))
         for side, own, other in zip(SIDES, deep, deep[::-1], strict=True):
             targets[side] = targets[side] + (max(own, together * other), 0, 0)
@@ -251,20 +251,24 @@ class _Front:
         near = np.linalg.norm(grid[:, :, None] - vertices[:, 1:], axis=-1) < self._NEAR
         self._table = np.where(near, vertices[:, 0], self._BEHIND).max(axis=-1)
 
-    def depth(self, points: np.ndarray) -> float:
-        """Metres that the deepest of the points (n, 3) lies in the body; negative: it lies before it."""
+    def depth(self, points: np.ndarray, room: float) -> float:
+        """Metres by which the points (n, 3) must come forward to be ``room`` before the body.
+
+        Less toward the flanks and the thighs, where hands hang and pass by.
+        """
         at = (points[:, 1:] - self._LOW) / self._STEP
         inside = ((at >= 0) & (at < np.array(self._SHAPE) - 1)).all(axis=1)
+        inside &= points[:, 0] > self._BEHIND + 0.05  # a hand at the back is none in the chest
         if not inside.any():
-            return -1.0
+            return 0.0
         at, points = at[inside], points[inside]
         i, j = at.astype(int).T
         u, v = (at - at.astype(int)).T
         table = self._table
         front = (1 - u) * ((1 - v) * table[i, j] + v * table[i, j + 1])
         front += u * ((1 - v) * table[i + 1, j] + v * table[i + 1, j + 1])
-        behind = points[:, 0] < self._BEHIND + 0.05  # a hand at the back is none in the chest
-        return float(np.where(behind, -1.0, front - points[:, 0]).max())
+        counts = _nearness(np.abs(points[:, 1]), (0.11, 0.19)) * _nearness(-points[:, 2], (0.40, 0.52))
+        return float((counts * np.maximum(front + room - points[:, 0], 0)).max())
 
 
 class _Landmarks:

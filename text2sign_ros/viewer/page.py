@@ -59,13 +59,19 @@ class Page:
         self._server = viser.ViserServer(host, port, label="text2sign", verbose=False)
         self.port: int = self._server.get_port()
         self._poser = Poser()
-        self._lock = threading.Lock()
         self._scene()
         self._controls()
+        self._next: np.ndarray | None = None
+        self._wake, self._closing = threading.Event(), False
+        self._drawer = threading.Thread(target=self._draw_all, name="page", daemon=True)
+        self._drawer.start()
         self._server.on_client_connect(lambda client: self._look(client, "front"))
 
     def close(self) -> None:
         """Serve no longer."""
+        self._closing = True
+        self._wake.set()
+        self._drawer.join()
         self._server.stop()
 
     @property
@@ -74,7 +80,24 @@ class Page:
         return len(self._server.get_clients())
 
     def show(self, positions: np.ndarray) -> None:
-        """Move the figures to a frame of keypoints (79, 3), metres in frame ``signer``."""
+        """Move the figures to a frame of keypoints (79, 3), metres in frame ``signer``.
+
+        Returns at once, so that whoever receives the motion is not held up: a thread draws, and of frames that come
+        faster than it can draw only the latest.
+        """
+        self._next = positions
+        self._wake.set()
+
+    def _draw_all(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._closing:
+                return
+            if self._next is not None:
+                self._draw(self._next)
+
+    def _draw(self, positions: np.ndarray) -> None:
         with self._server.atomic():
             if self._skeleton_shown.value:
                 self._lines.points = _segments(positions)
