@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from ipaddress import ip_address
+from typing import Any
 
 import numpy as np
 import viser
@@ -106,10 +107,8 @@ class Page:
 
     def say(self, caption: str, status: str) -> None:
         """Show what is being signed, and how the signer is: plain text, whatever its signs."""
-        if self._caption.value != (said := caption[:_SHOWN]):
-            self._caption.value = said
-        if self._status.value != (doing := status[:_SHOWN]):
-            self._status.value = doing
+        _write(self._caption, caption)
+        _write(self._status, status)
         if self._label.text != (shown := caption[:_SHOWN] or " "):
             self._label.text = shown
 
@@ -168,11 +167,11 @@ class Page:
 
         @send.on_click
         def _(_: object) -> None:
-            self._answer.value = self._on_text(self._text.value)[:_SHOWN]
+            _write(self._answer, self._on_text(self._text.value))
 
         @buttons.on_click
         def _(_: object) -> None:
-            self._answer.value = self._on_button(buttons.value)[:_SHOWN]
+            _write(self._answer, self._on_button(buttons.value))
 
         @views.on_click
         def _(event: viser.GuiEvent) -> None:
@@ -206,6 +205,12 @@ class Page:
         head = avatar.index["head"]
         if head in moved:
             self._head.wxyz, self._head.position = wxyz[head], at[head]
+
+
+def _write(field: Any, text: str) -> None:
+    """Show a text in a field, cut to what fits there, and send nothing if it is there already."""
+    if field.value != text[:_SHOWN]:
+        field.value = text[:_SHOWN]
 
 
 def _dense(surface: Surface, used: np.ndarray) -> np.ndarray:
