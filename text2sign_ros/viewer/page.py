@@ -18,10 +18,10 @@ from text2sign_ros.viewer.bones import Pose, Poser, quaternions
 
 NOTICE = "Nobody who signs has validated what is shown here. Do not rely on it."
 CAMERAS = {
-    "front": ((2.1, 0.0, 0.05), (0.0, 0.0, -0.05)),
+    "front": ((2.7, 0.0, 0.0), (0.0, 0.0, -0.08)),
     "signer's right": ((0.9, -1.9, 0.05), (0.05, 0.0, -0.05)),
     "signer's left": ((0.9, 1.9, 0.05), (0.05, 0.0, -0.05)),
-    "hands": ((1.25, 0.0, -0.08), (0.2, 0.0, -0.1)),
+    "right hand": ((1.2, -0.3, 0.05), (0.15, -0.3, 0.02)),
 }
 """Where from and what at, metres in frame ``signer``."""
 _OPENING = np.radians(38.0)
@@ -129,7 +129,13 @@ class Page:
             if surface.name in _HEAD_ONLY:  # moves as one piece
                 head = avatar.heads[avatar.index["head"]]
                 scene.add_mesh_simple(
-                    f"/avatar/head/{surface.name}", surface.vertices - head, surface.faces, color=colour, side="double"
+                    f"/avatar/head/{surface.name}",
+                    surface.vertices - head,
+                    surface.faces,
+                    color=colour,
+                    side="double",
+                    cast_shadow=False,
+                    receive_shadow=False,
                 )
                 continue
             handle = scene.add_mesh_skinned(
@@ -141,6 +147,8 @@ class Page:
                 skin_weights=_dense(surface, used),
                 color=colour,
                 side="double",
+                cast_shadow=False,
+                receive_shadow=False,
             )
             self._skins.append(([int(bone) for bone in used], list(handle.bones)))
         colours = np.repeat([_colour(a, b) for a, b in skeleton.BONES], 2, axis=0).reshape(-1, 2, 3)
