@@ -20,6 +20,8 @@ RUN ?= runs/asl
 ROBOT ?= gr3
 PYTEST_ARGS ?=
 MINUTES ?= 30
+HOST ?= 127.0.0.1
+PORT ?= 8080
 # The tests of all that touches ROS 2.
 NODE_TESTS = $(shell grep -rlE "^ *(from|import) (rclpy|faults|text2sign_ros\.ros|[a-z0-9_]+_msgs)|run_module" test --include="test_*.py")
 
@@ -35,7 +37,7 @@ define venv
 PYENV_VERSION=$2 $1 -m venv $5
 endef
 
-.PHONY: help demo robot test test-slow test-jazzy test-oldest test-arm faults docs train clean
+.PHONY: help demo robot view test test-slow test-jazzy test-oldest test-arm faults docs train clean
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
@@ -44,6 +46,9 @@ demo: $(VENV)/.demo  ## sign TEXT="…" through a ROS 2 node; results in out/dem
 
 robot: $(VENV)/.robot  ## have a robot in physics sign TEXT="…" (ROBOT=gr3); results in out/robot/
 	@$(BIN)/python -m text2sign_ros.ros.robot_demo --robot "$(ROBOT)" --out out/robot -- $${TEXT:+"$$TEXT"}
+
+view: $(VENV)/.view  ## a web page with an avatar that signs what is typed (HOST=127.0.0.1 PORT=8080), until Ctrl-C
+	@$(BIN)/python -m text2sign_ros.ros.view_demo --host "$(HOST)" --port "$(PORT)"
 
 test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 	$(BIN)/ruff check .
@@ -94,9 +99,14 @@ $(VENV)/.robot: $(VENV)/.demo
 	$(INSTALL) --no-deps fourier-robot-descriptions gymnasium-robotics
 	@touch $@
 
+# The same and the web page.
+$(VENV)/.view: $(VENV)/.demo
+	$(INSTALL) --editable ".[cpu,files,viewer]"
+	@touch $@
+
 # Everything: learning and tests.
-$(VENV)/.test: $(VENV)/.robot
-	$(INSTALL) --editable ".[cpu,files,train,bench,robot,test]"
+$(VENV)/.test: $(VENV)/.robot $(VENV)/.view
+	$(INSTALL) --editable ".[cpu,files,train,bench,robot,viewer,test]"
 	@touch $@
 
 # The documentation, for which all modules are imported.

@@ -79,9 +79,10 @@ setup(
         # Motion of robots, physics and pictures of them; and the models of those in config/robots.
         "robot": ["fast-simplification>=0.1.9,<1", "mujoco>=4,<5"],
         "robots": ["fourier-robot-descriptions>=0.2.7,<0.3", "gymnasium-robotics>=1.4,<2"],
-        # For the viewer, which is not written yet.
-        "viewer": ["viser>=0.2,<2"],
+        # The web page. Files of the avatar's motion need nothing.
+        "viewer": ["viser>=1.1,<2"],
         "test": [
+            "bvhio>=1.5,<2",  # reads what we write, and so does pygltflib
             "catkin-pkg>=1,<2",
             "colcon-ros>=0.4,<1",
             "cuda-bindings>=12.6,<14",  # its signatures, which need no GPU
@@ -90,6 +91,8 @@ setup(
             "hypothesis>=6.100,<7",
             "mcap>=1.2,<2",  # reads our bags, as others do
             "mypy>=1.15,<3",
+            "playwright>=1.50,<2",  # drives a browser
+            "pygltflib>=1.16,<2",
             "opencv-python-headless>=4.9,<5",  # pose-format draws with it
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
@@ -106,6 +109,7 @@ setup(
             f"player = {NAME}.ros.programs:player",
             f"simulated_robot = {NAME}.ros.programs:simulated_robot",
             f"retarget = {NAME}.ros.programs:retarget",
+            f"viewer = {NAME}.ros.programs:viewer",
         ],
     },
 )

@@ -14,7 +14,7 @@ from launch_ros.substitutions import FindPackageShare
 from text2sign_ros.resources import require_ros_package
 from text2sign_ros.settings import ConfigError
 
-VIEWERS = {"rviz": "rviz2", "foxglove": "foxglove_bridge"}
+VIEWERS = {"rviz": "rviz2", "foxglove": "foxglove_bridge", "web": "text2sign_ros"}
 """Packages of the viewers."""
 
 
@@ -61,12 +61,27 @@ def _all(context: LaunchContext) -> list[GroupAction | Node]:
                 output="screen",
             )
         )
+    if viewer == "web":
+        actions.append(
+            Node(
+                package="text2sign_ros",
+                executable="viewer",
+                name="viewer",
+                namespace=given("namespace"),
+                parameters=[
+                    _file("config", "viewer.yaml"),
+                    {"use_sim_time": ParameterValue(given("use_sim_time"), value_type=bool)},
+                ],
+                output="screen",
+                emulate_tty=True,
+            )
+        )
     return actions
 
 
 def generate_launch_description() -> LaunchDescription:
     """Signer and player with their arguments, and a viewer and a robot if asked for."""
-    viewer = "none, rviz, or foxglove: foxglove_bridge (its package has to be installed) at ws://localhost:8765."
+    viewer = "none, rviz, foxglove: foxglove_bridge at ws://localhost:8765, or web: a page at http://localhost:8080."
     robot = "A robot that signs: a .yaml file, or a name in config/robots, such as gr3; empty: none."
     simulate = "Start that robot in physics; with use_sim_time it publishes /clock."
     frame = "Frame of positions, markers and /tf; empty: as the files say. Several signers need different ones."

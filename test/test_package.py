@@ -37,6 +37,7 @@ EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["fi
 EXTRAS |= {"retarget": ["robot"], "clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
 EXTRAS |= {"film.py": ["files"], "bags.py": ["files"], "pose_files.py": ["files"], "holistic.py": ["files"]}
 EXTRAS |= {"portrait.py": ["files"]}
+EXTRAS |= {"page.py": ["viewer"]}
 
 
 def imports(path: Path) -> set[str]:
@@ -127,7 +128,7 @@ def test_evaluation_files_are_not_installed_and_not_needed(installed):
 
 def test_console_scripts_are_in_bin_and_start(installed):
     environment = os.environ | {"PYTHONPATH": str(installed)}
-    for name in ("text2sign", "signer", "player", "simulated_robot", "retarget"):
+    for name in ("text2sign", "signer", "player", "simulated_robot", "retarget", "viewer"):
         assert (installed / "bin" / name).is_file()
     assert "usage: text2sign" in run(str(installed / "bin/text2sign"), "--help", env=environment, cwd=installed)
 

@@ -251,6 +251,7 @@ def test_what_rclpy_can_not_convert_is_ignored_with_a_warning(subject: tuple[Pro
         ("player", parameters.PLAYER),
         ("simulated_robot", parameters.SIMULATED_ROBOT),
         ("retarget", parameters.RETARGET),
+        ("viewer", parameters.VIEWER),
     ],
 )
 def test_parameters_file_is_complete_and_holds_the_defaults(

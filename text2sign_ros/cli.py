@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Writer = Callable[["_Signed", Path], None]
 
-_SUFFIXES = (".npz", ".pose", ".mcap", ".png", ".mp4")
+_SUFFIXES = (".npz", ".pose", ".mcap", ".png", ".mp4", ".bvh", ".glb")
 
 
 class UsageError(Text2SignError):
@@ -322,9 +322,10 @@ def _limits(options: argparse.Namespace) -> Limits:
 
 def _writer(suffix: str) -> Writer:
     """The function that writes files of this suffix; its imports happen now, before anything is signed."""
+    from text2sign_ros.motion.timeline import captions
+
     if suffix in (".png", ".mp4"):
         from text2sign_ros import drawing
-        from text2sign_ros.motion.timeline import captions
 
         draw = drawing.contact_sheet if suffix == ".png" else drawing.video
         return lambda signed, path: draw(signed.clip, captions(signed.parts), path)
@@ -336,6 +337,11 @@ def _writer(suffix: str) -> Writer:
         return lambda signed, path: bags.write(
             path, recording.messages_of(signed.utterance, signed.chunks, time.time_ns())
         )
+    if suffix in (".bvh", ".glb"):
+        from text2sign_ros.viewer import export
+
+        save = export.bvh if suffix == ".bvh" else export.glb
+        return lambda signed, path: save(signed.clip, captions(signed.parts), path)
     if suffix == ".pose":
         import pose_format  # noqa: F401
     return lambda signed, path: signed.clip.save(path)

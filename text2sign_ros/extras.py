@@ -12,6 +12,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "robot": ("fast_simplification", "mujoco"),
     "robots": ("fourier_robot_descriptions", "gymnasium_robotics"),
+    "viewer": ("viser",),
     "bench": ("matplotlib", "onnx", "psutil", "tqdm"),
 }
 """As declared in setup.py; the key "" holds what is always required."""

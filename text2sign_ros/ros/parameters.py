@@ -233,6 +233,20 @@ RETARGET = (
     ),
 )
 
+VIEWER = (
+    Setting("host", "127.0.0.1", "Address that the page is bound to; 0.0.0.0 is all of this machine's.", when="start"),
+    Setting("port", 8080, "Its port.", (1, 65_535), when="start"),
+    Setting("rate", 25.0, "Poses a second.", (5, 60), when="start"),
+    Setting("max_characters", 1000, "A longer text is not sent.", (1, 100_000), when="start"),
+    Setting(
+        "max_rate",
+        0.5,
+        "Texts a second in the long run, of all browsers together; more are not sent.",
+        (0.01, 100),
+        when="start",
+    ),
+)
+
 
 def check(settings: Iterable[Setting], changed: Iterable[Parameter], *, unconfigured: bool) -> SetParametersResult:
     """Refuse what a descriptor can't express; for ``Node.add_on_set_parameters_callback``."""
@@ -284,4 +298,4 @@ def table(settings: Iterable[Setting]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(SIGNER), table(PLAYER), table(PLAY), table(SIMULATED_ROBOT), table(RETARGET), sep="\n")
+    print(table(SIGNER), table(PLAYER), table(PLAY), table(SIMULATED_ROBOT), table(RETARGET), table(VIEWER), sep="\n")

@@ -27,6 +27,11 @@ def retarget() -> int:
     return _run("retarget")
 
 
+def viewer() -> int:
+    """Run the node `viewer`; returns its exit code."""
+    return _run("viewer")
+
+
 def _run(name: str) -> int:
     signals.hold()
     return import_module(f"text2sign_ros.ros.{name}_node").main()
