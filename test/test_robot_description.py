@@ -58,6 +58,7 @@ def test_a_hand_may_lack_fingers_and_paths_start_at_the_file(tmp_path: Path) -> 
         ("left_fore_joint: -0.3", "left_fore_joint: .inf", "rest: left_fore_joint is inf"),
         ("at: [0, 0, -0.04]", "at: [0, 0]", "at is [0.0, 0.0]; it must be three numbers"),
         ("name: small", "name: small\nscale: 0", "scale is 0.0; it must be 0.1 to 10"),
+        ("name: small", "name: small\nhip_clearance: 1", "hip_clearance is 1.0; it must be 0 to 0.3 m"),
     ],
 )
 def test_an_error_names_key_and_mend(old: str, new: str, named: str, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_motion_of_the_model_is_followed(motion: np.ndarray) -> None:
         points = np.array([*at.values()])[hand.points]
         ways = (points[hand.outer] - points[hand.inner]) / hand.lengths[:, None]
         fingers.append(np.arccos(np.clip((ways * (target.ways["right"] @ palm.T)).sum(axis=1), -1, 1)))
-    assert np.mean(wrists) < 0.015 and np.median(wrists) < 0.005
+    assert np.mean(wrists) < 0.025 and np.median(wrists) < 0.005, "for a third of a second the arm changes its pose"
     assert np.degrees(np.mean(palms)) < 12 and np.degrees(np.median(palms)) < 3, "though the arm changes its pose"
     assert np.degrees(np.mean(fingers)) < 25
 

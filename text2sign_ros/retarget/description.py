@@ -120,6 +120,7 @@ class RobotDescription:
     overrides: dict[str, Override] = field(default_factory=dict)  # by joint
     rest: dict[str, float] = field(default_factory=dict)  # by joint, rad; others: 0, or the nearest that they can
     scale: float | None = None  # the signing space's size, relative to a person's; None: by the length of the arms
+    hip_clearance: float = 0.0  # metres farther out than a person's that hands hang, for wider hips and thicker hands
 
     def side(self, name: str) -> Side:
         """``left`` or ``right``."""
@@ -200,6 +201,8 @@ def _problems(robot: RobotDescription) -> Iterator[str]:
             yield f"points: {name}: at is {list(point.at)}; it must be three numbers, in metres"
     if robot.scale is not None and not 0.1 <= robot.scale <= 10:
         yield f"scale is {robot.scale}; it must be 0.1 to 10, relative to a person (leave it out: by the arms' length)"
+    if not 0 <= robot.hip_clearance <= 0.3:
+        yield f"hip_clearance is {robot.hip_clearance}; it must be 0 to 0.3 m (0: hands hang as a person's do)"
     if not robot.controller.strip("/"):
         yield "controller is empty; name the topic of the robot's joint_trajectory_controller"
 

@@ -14,14 +14,18 @@ _NEAR_HEAD = 0.16
 """Metres: how far from the head, in a person's space, its place on the robot counts."""
 _SOFT, _CLOSE, _MARGIN = 0.1, 0.04, 0.15
 """Parts of the reach over which a wrist slows down toward its far and its near end, and the part of them it keeps."""
-_STEPS = 12
+_BELOW, _BESIDE = (0.35, 0.55), 0.2
+"""Metres below the shoulders, and beside the middle, in a person's space, over which hands come clear of hips."""
+_STEPS, _STEEPEST = 24, 1.4
+"""Of the way back: steps, and how much the map may stretch beyond its scale where a step still gets nearer."""
 
 
 class SigningSpace:
     """The map from frame ``signer`` to the robot's model frame.
 
     It scales by the length of the arms; sideways, the shoulders come to lie on the robot's; near the head, points come
-    to lie where the robot's head is, at a person's scale, so that a hand at the chin comes to the robot's chin.
+    to lie where the robot's head is, at a person's scale, so that a hand at the chin comes to the robot's chin. Hands
+    that hang beside the body do so ``hip_clearance`` farther out.
 
     Attributes:
         scale: of directions far from head and shoulders.
@@ -47,6 +51,7 @@ class SigningSpace:
         self.axes = np.stack((forward, np.cross(up, forward), up), axis=1)
         self.origin = self.shoulders.mean(axis=0)
         self.reach = self._reach(model, data) if "left_elbow" in at else (0.0, np.inf)
+        self._hip_clearance = model.description.hip_clearance
         given = model.description.scale
         of_arms = self.reach[1] / (skeleton.UPPER_ARM + skeleton.FOREARM) if np.isfinite(self.reach[1]) else 1.0
         self.scale = given if given is not None else of_arms
@@ -96,14 +101,18 @@ class SigningSpace:
         wanted = (points - self.origin) @ self.axes
         found = wanted / self.scale
         for _ in range(_STEPS):  # the map is nearly a scaling: this converges by half or better each time
-            found = found + (wanted - self._warp(found)) / max(self.scale, 1.0)
+            found = found + (wanted - self._warp(found)) / (_STEEPEST * max(self.scale, 1.0))
         return found
 
     def _warp(self, points: np.ndarray) -> np.ndarray:
         near = np.exp(-((points - _HEAD) ** 2).sum(axis=-1, keepdims=True) / (2 * _NEAR_HEAD**2))
         # Around the head a person's scale, elsewhere that of the arms.
         own = points - _HEAD
-        return self._sideways(self.scale * points) + near * (self._lift + (1 - self.scale) * own)
+        warped = self._sideways(self.scale * points) + near * (self._lift + (1 - self.scale) * own)
+        begin, end = _BELOW
+        low, beside = _rise((-points[..., 2] - begin) / (end - begin)), _rise(np.abs(points[..., 1]) / _BESIDE)
+        warped[..., 1] += self._hip_clearance * low * beside * np.sign(points[..., 1])
+        return warped
 
     def _sideways(self, scaled: np.ndarray) -> np.ndarray:
         """Shift scaled points (..., 3) outward, so that the shoulders come to lie on the robot's."""
@@ -112,3 +121,9 @@ class SigningSpace:
         y = scaled[..., 1]
         shifted[..., 1] += (self._half - width) * np.sqrt(2) * y / np.sqrt(y**2 + width**2)
         return shifted
+
+
+def _rise(part: np.ndarray) -> np.ndarray:
+    """From 0 at 0 to 1 at 1, level at both ends and beyond."""
+    part = np.clip(part, 0.0, 1.0)
+    return part**2 * (3 - 2 * part)
