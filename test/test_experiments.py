@@ -21,7 +21,7 @@ from text2sign_ros.training import config
 from text2sign_ros.training.config import SEMANTIC_FACTORS
 
 DATA = ROOT.parent / "shared" / "data" / "asl_cafe"
-NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("[!_]*.py"))
+NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("[!_]*.py") if "__main__" in path.read_text())
 
 
 def assert_drawn(path: Path) -> None:

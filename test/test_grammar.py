@@ -255,6 +255,14 @@ def test_a_fault_is_named_with_its_place_and_what_to_do(tmp_path: Path, old: str
         assert part in str(caught.value)
 
 
+def test_a_file_that_wants_to_run_something_runs_nothing(tmp_path: Path) -> None:
+    path, ran = tmp_path / "hostile.yaml", tmp_path / "ran"
+    path.write_text(f"held_out: !!python/object/apply:os.mkdir [{ran}]\n")
+    with pytest.raises(GrammarError, match=r"hostile\.yaml"):
+        read(path, ())
+    assert not ran.exists()
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(GrammarError, match=r"none\.yaml can't be read"):
         read(tmp_path / "none.yaml", SIGNS)

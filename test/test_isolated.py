@@ -44,7 +44,7 @@ def signer(bundle: Path) -> Signer:
 
 def test_other_corpora_are_where_they_were_or_beside_the_first(tmp_path: Path, monkeypatch) -> None:
     class Folder:
-        def read(self, folder: Path) -> list[Example]:
+        def read(self, folder: Path, **_: object) -> list[Example]:
             return [replace(take("tea", 1), source=str(folder))]
 
     monkeypatch.setattr(registry, "READERS", {"asl_cafe": Folder(), "galt": Folder(), "clips": Folder()})

@@ -65,7 +65,7 @@ def test_demo_and_launch_files_read_the_same_parameter_files(monkeypatch: pytest
         child.start_signer()
     (command,) = commands
     assert command[command.index("--params-file") + 1] == str(ROOT / "config" / "signer.yaml")
-    expected = {"signer": {"signer.yaml"}, "player": {"player.yaml"}, "text2sign": {"signer.yaml", "player.yaml"}}
-    expected["two_signers"] = expected["mounted"] = set()
+    expected = {"signer": {"signer.yaml"}, "player": {"player.yaml"}, "text2sign": {".yaml", "viewer.yaml"}}
+    expected |= {"robot": {".yaml"}, "two_signers": set(), "mounted": set()}  # .yaml of each node, by its name
     found = {path.name.removesuffix(".launch.py") for path in (ROOT / "launch").glob("*.launch.py")}
     assert {name: _parameter_files(name) for name in found} == expected

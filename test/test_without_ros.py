@@ -12,8 +12,8 @@ import pytest
 from conftest import ROOT
 
 PACKAGE = ROOT / "text2sign_ros"
-FIRST = {"__init__", "environment", "log_folder", "programs", "signals"}
-"""What has to be done before rclpy is imported or initialised."""
+FIRST = {"__init__", "environment", "log_folder", "programs", "signals", "view_demo"}
+"""What has to be done before rclpy is imported or initialised, and what only starts nodes."""
 _ROS = re.compile(r"rclpy|rcl_interfaces|\w+_(msgs|srvs)")
 
 
