@@ -56,14 +56,14 @@ test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 	$(BIN)/mypy
 	$(BIN)/mypy examples
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 \
-	    $(BIN)/python -m pytest --complete -m "not slow" --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	    $(BIN)/python -m pytest --complete -m "not slow" --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.test  ## what make test leaves out: tests that train or measure, and the fault suite in its short form
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(BIN)/python -m pytest --complete -m slow $(PYTEST_ARGS)
 
 test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest --complete -m "not slow" \
-	    --numprocesses 2 --dist loadfile $(NODE_TESTS) $(PYTEST_ARGS)
+	    --numprocesses 3 --dist loadfile $(NODE_TESTS) $(PYTEST_ARGS)
 
 faults: $(VENV)/.test  ## the fault suite in its long form, with a soak of MINUTES=30; report in out/faults/
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 FAULTS_MINUTES=$(MINUTES) \
