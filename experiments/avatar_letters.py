@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from text2sign_ros import skeleton
+from text2sign_ros.corpora import registry
 from text2sign_ros.corpora.base import Example
-from text2sign_ros.corpora.registry import reader
 from text2sign_ros.evaluation import hand_reader
 from text2sign_ros.evaluation.finger_relations import relations
 from text2sign_ros.skeleton import INDEX
@@ -49,7 +49,7 @@ class Measured:
 
 def measure(data: Path, takes: int) -> Measured:
     """Train the reader, and have it read ``takes`` held-out takes of each letter."""
-    examples = reader("asl_cafe").read(data)
+    examples = registry.read("asl_cafe", data)
     read = hand_reader.train([take for take in examples if take.split in ("train", "val")])
     of_letter: dict[str, list[Example]] = defaultdict(list)
     for take in hand_reader.letters_among([take for take in examples if take.split == "test"]):

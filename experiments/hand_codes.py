@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from experiments import hands
-from text2sign_ros.corpora.registry import reader
+from text2sign_ros.corpora import registry
 from text2sign_ros.evaluation import hand_reader
 from text2sign_ros.evaluation.reconstruction import rebuild
 from text2sign_ros.training import config as training
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = training.load(options.config)
     config = replace(config, vae_stage=replace(config.vae_stage, steps=options.steps))
     (corpus,) = config.data.corpora
-    takes = reader(corpus.reader).read(Path(corpus.folder))
+    takes = registry.read(corpus.reader, Path(corpus.folder))
     read = hand_reader.train([take for split in ("train", "val") for take in takes if take.split == split])
     held_out = [take for take in takes if take.split == "test"]
     hands.print_head()

@@ -16,8 +16,8 @@ import torch
 
 from text2sign_ros import skeleton
 from text2sign_ros.clip import write_whole
+from text2sign_ros.corpora import registry
 from text2sign_ros.corpora.base import Example, Kind
-from text2sign_ros.corpora.registry import reader
 from text2sign_ros.evaluation import hand_reader, learnt
 from text2sign_ros.evaluation.finger_relations import agreement_through, palm_frame
 from text2sign_ros.evaluation.hand_reader import HandReader
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data/asl_cafe"), help="recordings of asl_cafe")
     parser.add_argument("--out", type=Path, default=Path("docs/hands.png"), help="picture to write")
     arguments = parser.parse_args()
-    examples = reader("asl_cafe").read(arguments.data)
+    examples = registry.read("asl_cafe", arguments.data)
     takes = [example for example in examples if example.split == "test"]
     letters = [example for split in ("train", "val") for example in examples if example.split == split]
     read = hand_reader.train(letters)  # in the order of text2sign evaluate, for the same reader

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from text2sign_ros.corpora.registry import reader
+from text2sign_ros.corpora import registry
 from text2sign_ros.evaluation import learnt, metrics
 from text2sign_ros.evaluation.isolated import single_signs
 from text2sign_ros.evaluation.sign_retrieval import describe, distances
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--undistilled", action="store_true", help="sign with the network of stage 3, in 4 guided steps"
     )
     options = parser.parse_args(arguments)
-    held_out = [take for take in reader("asl_cafe").read(options.data) if take.split == "test" and take.unit]
+    held_out = [take for take in registry.read("asl_cafe", options.data) if take.split == "test" and take.unit]
     real = [take for take in held_out if take.unit is not None and take.unit.kind == "sign"]
     words = sorted({take.text for take in real})
     print("| standard deviation | smoothed over, codes | speed, m/s | frozen | jerk, m/s³ | seeds apart |")

@@ -40,7 +40,7 @@ class Pairs:
 
 def pairs(bundle: Path, corpus: str, data: Path, signs: Sequence[str], seed: int) -> Pairs:
     """(real, generated) of each sign, from rest to the end of the sign, and what the real takes are."""
-    takes = registry.reader(corpus).read(data)
+    takes = registry.read(corpus, data)
     held_out = [take for take in takes if take.split == "test"]
     real = Composer(take for take in held_out or takes if take.unit is not None)
     signer, rng = Signer(bundle), np.random.default_rng(seed)

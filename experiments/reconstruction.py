@@ -19,8 +19,8 @@ from torch import Tensor
 
 from text2sign_ros import palette, skeleton
 from text2sign_ros.clip import write_whole
+from text2sign_ros.corpora import registry
 from text2sign_ros.corpora.base import FPS, Example
-from text2sign_ros.corpora.registry import reader
 from text2sign_ros.evaluation.reconstruction import (
     WAVING,
     HandError,
@@ -103,7 +103,7 @@ def experiment(
         CorpusError: the recordings are not where the configuration says.
         ConfigError: ``folder`` holds an experiment of another configuration.
     """
-    takes = [take for corpus in config.data.corpora for take in reader(corpus.reader).read(Path(corpus.folder))]
+    takes = [take for corpus in config.data.corpora for take in registry.read(corpus.reader, Path(corpus.folder))]
     fit, held_out = ([take for take in takes if take.split == split] for split in ("train", "test"))
     shared = Run(config, folder)
     table: dict[str, Any] = {"steps": config.vae_stage.steps, "takes": len(held_out), "vae": [], "pca": []}

@@ -19,8 +19,8 @@ import numpy as np
 
 from experiments.robot_sentences import texts
 from text2sign_ros import Signer, default_bundle, skeleton
+from text2sign_ros.corpora import registry
 from text2sign_ros.corpora.base import Example
-from text2sign_ros.corpora.registry import reader
 from text2sign_ros.evaluation import hand_reader
 from text2sign_ros.evaluation.hand_reader import HandReader
 from text2sign_ros.retarget import description
@@ -246,7 +246,7 @@ def main() -> None:
     arguments = parser.parse_args()
     names = arguments.robots or description.names()
     if set(arguments.only) & {"letters", "contacts"}:
-        examples = reader("asl_cafe").read(arguments.data)
+        examples = registry.read("asl_cafe", arguments.data)
         held_out = [take for take in examples if take.split == "test"]
         letters, words = _chosen(hand_reader.letters_among(held_out), held_out, arguments.takes, arguments.words)
     if "letters" in arguments.only:

@@ -18,9 +18,9 @@ import numpy as np
 
 from experiments.robot_performance import Stage
 from text2sign_ros.clip import SignClip
+from text2sign_ros.corpora import registry
 from text2sign_ros.corpora.base import Example, Kind
 from text2sign_ros.corpora.composition import Composer, whole
-from text2sign_ros.corpora.registry import reader
 from text2sign_ros.evaluation import evaluate, finger_relations, sign_retrieval, translation
 from text2sign_ros.evaluation.confusion import confusions, right, written
 from text2sign_ros.evaluation.hand_reader import HandReader, letters_among
@@ -248,7 +248,7 @@ def main() -> None:
     )
     options = parser.parse_args()
 
-    cafe, galt = (reader(name).read(options.data / name) for name in ("asl_cafe", "galt"))
+    cafe, galt = (registry.read(name, options.data / name) for name in ("asl_cafe", "galt"))
     takes = [take for take in cafe if take.split == options.split]
     learnt = [take for take in cafe if take.split == "train" or (options.split == "test" and take.split == "val")]
     signs = [

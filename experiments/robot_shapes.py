@@ -18,7 +18,7 @@ from experiments.robot_performance import Stage
 from experiments.robot_reading import Motion, recorded
 from text2sign_ros import palette, skeleton
 from text2sign_ros.clip import write_whole
-from text2sign_ros.corpora.registry import reader
+from text2sign_ros.corpora import registry
 from text2sign_ros.drawing.captions import font
 from text2sign_ros.drawing.figure import hand_image
 from text2sign_ros.evaluation import evaluate, finger_relations
@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("out/evaluate"), help="reader and performances are kept here")
     parser.add_argument("--pictures", type=Path, default=Path("out/robots"), help="folder for the sheets")
     options = parser.parse_args()
-    cafe = reader("asl_cafe").read(options.data)
+    cafe = registry.read("asl_cafe", options.data)
     read = evaluate.hand_reader_of([take for take in cafe if take.split in ("train", "val")], options.work)
     motions = recorded(letters_among([t for t in cafe if t.split == "test"]), options.takes, approach=False)
     for robot in options.robots or description.names():

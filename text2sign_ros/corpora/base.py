@@ -181,17 +181,18 @@ class Reader(Protocol):
         """
 
 
-class PublishedReader(Reader, Protocol):
-    """Reads a format in which corpora are published. ``registry.PUBLISHED`` lists all of them."""
+class PublishedReader(Protocol):
+    """Reads a format in which corpora are published, to be lifted. ``registry.PUBLISHED`` lists all of them."""
 
     ABOUT: str  # what the format is, for reports
+    SOURCE: str  # of its examples
+    LICENCE: str
+
+    def files(self, folder: Path) -> list[Path]:
+        """As of a ``Reader``."""
 
     def holds(self, folder: Path) -> bool:
         """Whether a folder looks like this format; its files are not read further than that needs."""
-
-    def read(
-        self, folder: Path, *, progress: bool = True, lift: str = "geometric", fps: float = 0.0
-    ) -> list[Example]: ...
 
     def recordings(self, folder: Path, *, fps: float = 0.0, notes: list[str] | None = None) -> Iterator[Recording]:
         """The recordings one by one, in an order that depends only on the content of the files.

@@ -28,9 +28,7 @@ import numpy as np
 
 from text2sign_ros import holistic, skeleton
 from text2sign_ros.clip import is_ours
-from text2sign_ros.corpora.base import SPLITS, CorpusError, Depth, Example, Recording
-from text2sign_ros.corpora.lifting import example
-from text2sign_ros.progress import progress_bar
+from text2sign_ros.corpora.base import SPLITS, CorpusError, Depth, Recording
 
 ABOUT = ".pose files of MediaPipe Holistic"
 SOURCE = "MediaPipe Holistic keypoints (.pose)"
@@ -81,17 +79,6 @@ def files(folder: Path) -> list[Path]:
         *(folder / name for name in _TABLES if (folder / name).is_file()),
         *(p for path, told in rows for p in (path, told["from"]) if p),
     ]
-
-
-def read(folder: Path, *, progress: bool = True, lift: str = "geometric", fps: float = 0.0) -> list[Example]:
-    """All sentences, lifted (``lifting``).
-
-    Raises:
-        CorpusError: as ``recordings``.
-        ModuleNotFoundError: ``pose-format`` is missing (extra ``files``).
-    """
-    bar = progress_bar(recordings(folder, fps=fps), desc=folder.name, show=progress)
-    return [example(recording, lift, SOURCE, LICENCE) for recording in bar]
 
 
 def recordings(folder: Path, *, fps: float = 0.0, notes: list[str] | None = None) -> Iterator[Recording]:

@@ -20,10 +20,8 @@ from typing import Any
 import numpy as np
 
 from text2sign_ros.corpora import safe_pickle
-from text2sign_ros.corpora.base import CorpusError, Depth, Example, Recording
-from text2sign_ros.corpora.lifting import example
+from text2sign_ros.corpora.base import CorpusError, Depth, Recording
 from text2sign_ros.corpora.wholebody import COUNT, of_pixels
-from text2sign_ros.progress import progress_bar
 
 ABOUT = "MSKA's pickles: HRNet, COCO-WholeBody-133"
 SOURCE = "HRNet COCO-WholeBody-133 as published with MSKA"
@@ -49,16 +47,6 @@ def files(folder: Path) -> list[Path]:
     if not found:
         raise CorpusError(f"{folder} has no pickle named after a split, such as Phoenix-2014T.train or train.pkl")
     return found
-
-
-def read(folder: Path, *, progress: bool = True, lift: str = "geometric", fps: float = 0.0) -> list[Example]:
-    """All sentences, lifted (``lifting``).
-
-    Raises:
-        CorpusError: as ``recordings``.
-    """
-    bar = progress_bar(recordings(folder, fps=fps), desc=folder.name, show=progress)
-    return [example(recording, lift, SOURCE, LICENCE) for recording in bar]
 
 
 def recordings(folder: Path, *, fps: float = 0.0, notes: list[str] | None = None) -> Iterator[Recording]:

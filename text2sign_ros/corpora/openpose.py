@@ -28,10 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
-from text2sign_ros.corpora.base import CorpusError, Depth, Example, Recording
-from text2sign_ros.corpora.lifting import example
+from text2sign_ros.corpora.base import CorpusError, Depth, Recording
 from text2sign_ros.corpora.wholebody import BODY_25, COUNT, of_pixels
-from text2sign_ros.progress import progress_bar
 
 ABOUT = "OpenPose JSON folders (How2Sign): BODY_25, hands and face"
 SOURCE = "How2Sign, OpenPose keypoints"
@@ -78,16 +76,6 @@ def files(folder: Path) -> list[Path]:
         CorpusError: as ``recordings``, where tables and clips are concerned.
     """
     return [*_tables(folder), *(path for _, clip in _clips(folder, []) for path in _frames(clip))]
-
-
-def read(folder: Path, *, progress: bool = True, lift: str = "geometric", fps: float = 0.0) -> list[Example]:
-    """All sentences, lifted (``lifting``).
-
-    Raises:
-        CorpusError: as ``recordings``.
-    """
-    bar = progress_bar(recordings(folder, fps=fps), desc=folder.name, show=progress)
-    return [example(recording, lift, SOURCE, LICENCE) for recording in bar]
 
 
 def recordings(folder: Path, *, fps: float = 0.0, notes: list[str] | None = None) -> Iterator[Recording]:

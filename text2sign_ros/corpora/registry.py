@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import cast
 
 from text2sign_ros.corpora import asl_cafe, clips, galt, holistic, mska, openpose, skels
 from text2sign_ros.corpora.base import CorpusError, Example, PublishedReader, Reader
-from text2sign_ros.corpora.lifting import LIFTS
+from text2sign_ros.corpora.lifting import LIFTS, example
+from text2sign_ros.progress import progress_bar
 
 PUBLISHED: dict[str, PublishedReader] = {"skels": skels, "mska": mska, "openpose": openpose, "holistic": holistic}
 """Readers of formats in which corpora are published."""
-READERS: dict[str, Reader] = {"asl_cafe": asl_cafe, "clips": clips, "galt": galt, **PUBLISHED}
+READERS: dict[str, Reader | PublishedReader] = {"asl_cafe": asl_cafe, "clips": clips, "galt": galt, **PUBLISHED}
 
 
-def reader(name: str) -> Reader:
+def reader(name: str) -> Reader | PublishedReader:
     """The reader of that name.
 
     Raises:
@@ -37,10 +39,12 @@ def read(name: str, folder: Path, *, lift: str = "", fps: float = 0.0, progress:
         knows both by itself.
     """
     if name in PUBLISHED:
-        return PUBLISHED[name].read(folder, progress=progress, lift=lift or LIFTS[0], fps=fps)
+        about = PUBLISHED[name]
+        found = progress_bar(about.recordings(folder, fps=fps), desc=folder.name, show=progress)
+        return [example(recording, lift or LIFTS[0], about.SOURCE, about.LICENCE) for recording in found]
     if lift or fps:
         raise CorpusError(f"the reader {name} takes no lift and no fps; those of {', '.join(PUBLISHED)} do")
-    return reader(name).read(folder, progress=progress)
+    return cast(Reader, reader(name)).read(folder, progress=progress)
 
 
 def digest(name: str, folder: Path) -> str:

@@ -25,9 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from text2sign_ros import skeleton
-from text2sign_ros.corpora.base import CorpusError, Depth, Example, Recording
-from text2sign_ros.corpora.lifting import example
-from text2sign_ros.progress import progress_bar
+from text2sign_ros.corpora.base import CorpusError, Depth, Recording
 
 ABOUT = "Progressive Transformers' .skels (PHOENIX14T): 50 joints and a counter"
 SOURCE = "RWTH-PHOENIX-Weather 2014 T, joints of Progressive Transformers"
@@ -71,16 +69,6 @@ def files(folder: Path) -> list[Path]:
         CorpusError: there is no ``.skels`` file, or one of those beside it is missing.
     """
     return [path for part in _parts(folder) for path in part.values()]
-
-
-def read(folder: Path, *, progress: bool = True, lift: str = "geometric", fps: float = 0.0) -> list[Example]:
-    """All sentences, lifted (``lifting``).
-
-    Raises:
-        CorpusError: as ``recordings``.
-    """
-    bar = progress_bar(recordings(folder, fps=fps), desc=folder.name, show=progress)
-    return [example(recording, lift, SOURCE, LICENCE) for recording in bar]
 
 
 def recordings(folder: Path, *, fps: float = 0.0, notes: list[str] | None = None) -> Iterator[Recording]:
