@@ -70,7 +70,10 @@ def _all(context: LaunchContext) -> list[GroupAction | Node]:
                 namespace=given("namespace"),
                 parameters=[
                     _file("config", "viewer.yaml"),
-                    {"use_sim_time": ParameterValue(given("use_sim_time"), value_type=bool)},
+                    {
+                        "use_sim_time": ParameterValue(given("use_sim_time"), value_type=bool),
+                        "robot": ParameterValue(given("robot"), value_type=str),
+                    },
                 ],
                 output="screen",
                 emulate_tty=True,

@@ -37,7 +37,7 @@ EXTRAS = {"bench": ["bench", "train"], "backends": ["tensorrt"], "drawing": ["fi
 EXTRAS |= {"retarget": ["robot"], "clip.py": ["files"], "cli.py": ["files"], "progress.py": ["train", "bench"]}
 EXTRAS |= {"film.py": ["files"], "bags.py": ["files"], "pose_files.py": ["files"], "holistic.py": ["files"]}
 EXTRAS |= {"portrait.py": ["files"]}
-EXTRAS |= {"page.py": ["viewer"]}
+EXTRAS |= {"page.py": ["viewer"], "robot.py": ["viewer", "robot"]}
 
 
 def imports(path: Path) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -77,3 +78,41 @@ def test_what_others_wrote_is_shown_as_plain_text(page: Page) -> None:
     assert page._caption.value == "**hello** {alert(1)} <script>"
     assert len(page._status.value) == 200
     assert "validated" in NOTICE
+
+
+def test_a_robot_stands_beside_the_avatar_and_its_links_are_where_its_joints_put_them() -> None:
+    mujoco = pytest.importorskip("mujoco", reason="robots come with the extra robot")
+    pytest.importorskip("fourier_robot_descriptions", reason="its model comes with the extra robots")
+    from text2sign_ros.retarget import description, model
+
+    about = description.load("gr3")
+    page = Page("127.0.0.1", free_port(), str, str, about)
+    try:
+        robot = model.build(about)
+        assert page.joints == tuple(robot.joints)
+        figure = page._robot
+        assert figure is not None and len(figure._links) > 40
+        joints = robot.rest.copy()
+        joints[robot.joints.index("right_elbow_pitch_joint")] -= 1.0
+        before = {body: np.array(link.position) for body, link in figure._links.items()}
+        page.show_robot(joints)
+        page.show(REST_POSE)
+        hand = robot.mj.body("R_hand_base_link").id
+        deadline = time.monotonic() + 10.0
+        while np.allclose(figure._links[hand].position, before[hand]) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        data = mujoco.MjData(robot.mj)
+        data.qpos[:] = robot.full(joints)
+        mujoco.mj_kinematics(robot.mj, data)
+        assert figure._links[hand].position == pytest.approx(data.xpos[hand], abs=2e-4)
+        still = robot.mj.body("L_hand_base_link").id
+        assert figure._links[still].position == pytest.approx(before[still], abs=1e-9)
+        up = quaternion_turn(figure.frame.wxyz, data.xpos[hand]) + figure.frame.position
+        assert up[1] < -1.2, "its right hand is on the avatar's right of the robot's middle"
+    finally:
+        page.close()
+
+
+def quaternion_turn(wxyz: np.ndarray, point: np.ndarray) -> np.ndarray:
+    w, axis = wxyz[0], np.asarray(wxyz[1:])
+    return point + 2 * np.cross(axis, np.cross(axis, point) + w * point)

@@ -95,7 +95,8 @@ def test_the_policy_allows_what_the_node_has_open_and_no_more(
     if name == "play":
         SignClip(REST_POSE[None].repeat(9, axis=0), np.ones((9, 79)), 25).save(tmp_path / "rest.npz")
         command = ["text2sign_ros.cli", "play", str(tmp_path / "rest.npz")]
-    process = run_module(*command, "--ros-args", "-p", "use_sim_time:=true")
+    robot = ["-p", "robot:=gr3"] if name == "viewer" else []  # whose joint states it receives
+    process = run_module(*command, "--ros-args", "-p", "use_sim_time:=true", *robot)
     process.wait_for("ready: ")
     wanted = allowed(f"/{name}")
     # Not importlib.util.find_spec, which also finds what an earlier test has imported from elsewhere.

@@ -53,7 +53,7 @@ class Camera:
         self.robot = model.build(description, urdf, visual=True, prepare=_paper)
         self._size = size
         mj = self.robot.mj
-        _colour(self.robot)
+        colour(self.robot)
         mj.vis.global_.offwidth = mj.vis.global_.offheight = size
         mj.vis.global_.fovy = _ANGLE
         mj.vis.headlight.ambient[:], mj.vis.headlight.diffuse[:] = 0.35, 0.5
@@ -191,7 +191,7 @@ def _context(size: int):
         ) from error
 
 
-def _colour(robot: RobotModel) -> None:
+def colour(robot: RobotModel) -> None:
     """Give each finger its colour, arms and palms those of their side, and what moves none of them a grey."""
     mj = robot.mj
     colours = np.tile(_rgb(_LINKS), (mj.nbody, 1))

@@ -237,6 +237,13 @@ VIEWER = (
     Setting("host", "127.0.0.1", "Address that the page is bound to; 0.0.0.0 is all of this machine's.", when="start"),
     Setting("port", 8080, "Its port.", (1, 65_535), when="start"),
     Setting("rate", 25.0, "Poses a second.", (5, 60), when="start"),
+    Setting(
+        "robot",
+        "",
+        "A robot to show beside the avatar, as its `joint_states` say: its description, or the name of one in "
+        "config/robots; empty: none.",
+        when="start",
+    ),
     Setting("max_characters", 1000, "A longer text is not sent.", (1, 100_000), when="start"),
     Setting(
         "max_rate",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from text2sign_ros.errors import Text2SignError
@@ -42,27 +44,39 @@ class ViewerNode(Node):
 
         Raises:
             rclpy.exceptions.ParameterException: a parameter's type or value is not allowed.
-            ViewerError: viser is not installed.
+            ViewerError: viser, or what a robot needs, is not installed.
             PageError: the port is taken.
+            ConfigError: the robot's description, or its model, is not usable.
             QosError: a QoS override is invalid.
         """
         super().__init__("viewer", **options)
         self.add_on_set_parameters_callback(partial(parameters.check, parameters.VIEWER, unconfigured=True))
         values = parameters.declare(self, parameters.VIEWER)
-        try:
-            from text2sign_ros.viewer.page import Page, is_loopback
-        except ModuleNotFoundError as error:
-            advice = remedy(error, "viewer")
-            if advice is None:
-                raise
-            raise ViewerError(f"the page needs {error.name}, which is not installed: {advice}") from error
         self._most, self._rate, self._bucket = values["max_characters"], values["max_rate"], TokenBucket(_BURST)
         self._captions: dict[str, Captions] = {}
         self._client = SignerClient("signer", node=self, motion=False)
         self._input = TrajectoryInput(self, doing="showing", values=self._values)
         qos.subscription(self, String, "signer/captions", self._on_captions, qos.CAPTIONS)
         host = values["host"]
-        self._page = Page(host, values["port"], self._on_text, self._on_button)
+        try:
+            from text2sign_ros.viewer.page import Page, is_loopback
+
+            robot = None
+            if values["robot"]:
+                from text2sign_ros.retarget import description
+
+                robot = description.load(values["robot"])
+            self._page = Page(host, values["port"], self._on_text, self._on_button, robot)
+        except ModuleNotFoundError as error:
+            advice = remedy(error, "viewer")
+            if advice is None:
+                raise
+            raise ViewerError(f"the page needs {error.name}, which is not installed: {advice}") from error
+        if robot is not None:
+            from text2sign_ros.retarget.joint_states import JointStates
+
+            self._states = JointStates(self._page.joints)
+            qos.subscription(self, JointState, "joint_states", self._on_state, qos.STATES)
         warn_of_unknown_qos(self)
         # On a steady clock: when the ROS clock stops, the page still says so.
         self.create_timer(1.0 / values["rate"], self._show, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -111,6 +125,11 @@ class ViewerNode(Node):
             del self._captions[captions.id.hex]
         while len(self._captions) > _KEPT:
             del self._captions[next(iter(self._captions))]
+
+    def _on_state(self, message: JointState) -> None:
+        self._states.receive(message.name, message.position, message.velocity, time.monotonic())
+        if self._states.complete:
+            self._page.show_robot(self._states.positions.copy())
 
     def _on_text(self, text: str) -> str:
         text = text.strip()

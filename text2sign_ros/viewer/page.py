@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import viser
@@ -16,12 +16,16 @@ from text2sign_ros.errors import Text2SignError
 from text2sign_ros.viewer.avatar import Surface
 from text2sign_ros.viewer.bones import Pose, Poser, quaternions
 
+if TYPE_CHECKING:
+    from text2sign_ros.retarget.description import RobotDescription
+
 NOTICE = "Nobody who signs has validated what is shown here. Do not rely on it."
 CAMERAS = {
     "front": ((2.7, 0.0, 0.0), (0.0, 0.0, -0.08)),
     "signer's right": ((0.9, -1.9, 0.05), (0.05, 0.0, -0.05)),
     "signer's left": ((0.9, 1.9, 0.05), (0.05, 0.0, -0.05)),
     "right hand": ((1.2, -0.3, 0.05), (0.15, -0.3, 0.02)),
+    "robot": ((2.7, -1.2, 0.0), (0.0, -1.2, -0.08)),
 }
 """Where from and what at, metres in frame ``signer``."""
 _OPENING = np.radians(38.0)
@@ -49,20 +53,40 @@ class Page:
         host, port: to bind to.
         on_text: called with a text that someone typed; returns what to tell them.
         on_button: called with "cancel", "pause" or "resume"; likewise.
+        robot: one to show beside the avatar.
+
+    Attributes:
+        joints: names of the robot's joints; empty without one.
 
     Raises:
         PageError: the port is taken, or the address is not this machine's.
+        ConfigError: the robot's model is not usable.
+        ModuleNotFoundError: a robot needs the extra ``robot``.
     """
 
-    def __init__(self, host: str, port: int, on_text: Callable[[str], str], on_button: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        on_text: Callable[[str], str],
+        on_button: Callable[[str], str],
+        robot: RobotDescription | None = None,
+    ) -> None:
         _require_free(host, port)
         self._on_text, self._on_button = on_text, on_button
         self._server = viser.ViserServer(host, port, label="text2sign", verbose=False)
         self.port: int = self._server.get_port()
         self._poser = Poser()
         self._scene()
+        self._robot = None
+        if robot is not None:
+            from text2sign_ros.viewer.robot import RobotFigure
+
+            self._robot = RobotFigure(self._server.scene, robot)
+        self.joints = self._robot.joints if self._robot else ()
         self._controls()
         self._next: np.ndarray | None = None
+        self._next_joints: np.ndarray | None = None
         self._wake, self._closing = threading.Event(), False
         self._drawer = threading.Thread(target=self._draw_all, name="page", daemon=True)
         self._drawer.start()
@@ -89,6 +113,10 @@ class Page:
         self._next = positions
         self._wake.set()
 
+    def show_robot(self, joints: np.ndarray) -> None:
+        """Move the robot with the next frame, to positions (n,) of ``joints``, rad."""
+        self._next_joints = joints
+
     def _draw_all(self) -> None:
         while True:
             self._wake.wait()
@@ -104,6 +132,8 @@ class Page:
                 self._lines.points = _segments(positions)
             if self._avatar_shown.value:
                 self._pose(self._poser.pose(positions))
+            if self._robot and self._next_joints is not None and self._robot.frame.visible:
+                self._robot.move(self._next_joints)
 
     def say(self, caption: str, status: str) -> None:
         """Show what is being signed, and how the signer is: plain text, whatever its signs."""
@@ -169,9 +199,15 @@ class Page:
         self._caption = gui.add_text("Now", "", disabled=True)
         self._status = gui.add_text("Status", "", disabled=True, multiline=True)
         self._answer = gui.add_text("Answer", "", disabled=True, multiline=True)
-        views = gui.add_button_group("View", tuple(CAMERAS))
+        views = gui.add_button_group("View", tuple(view for view in CAMERAS if view != "robot" or self._robot))
         self._avatar_shown = gui.add_checkbox("Avatar", True)
         self._skeleton_shown = gui.add_checkbox("Keypoints", False)
+        if (robot := self._robot) is not None:
+            robot_shown = gui.add_checkbox("Robot", True)
+
+            @robot_shown.on_update
+            def _(_: object) -> None:
+                robot.frame.visible = robot_shown.value
 
         @send.on_click
         def _(_: object) -> None:
