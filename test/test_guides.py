@@ -240,6 +240,7 @@ def made_by(picture: Path) -> list[str]:
     found += re.findall(rf"text2sign bench [^`]*? --markdown {re.escape(name.replace('.png', '.md'))}", text)
     found += re.findall(rf"cp runs/\w+/[^` ]*\b{picture.stem}\b[^` ]* docs/", text)
     found += re.findall(rf"text2sign evaluate [^`]*? && cp out/evaluate/{re.escape(picture.name)} docs/", text)
+    found += re.findall(rf"make robot .{{,120}}? ffmpeg -i out/robot/sheet\.png [^`]*? {re.escape(name)}", text)
     for experiment in (ROOT / "experiments").glob("*.py"):
         if picture.name in experiment.read_text():
             found += re.findall(rf"python -m experiments\.{experiment.stem}\b", text)
