@@ -59,7 +59,8 @@ test: $(VENV)/.test  ## ruff, mypy and pytest (PYTEST_ARGS="-k clip")
 	    $(BIN)/python -m pytest --complete -m "not slow" --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.test  ## what make test leaves out: tests that train or measure, and the fault suite in its short form
-	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(BIN)/python -m pytest --complete -m slow $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 \
+	    $(BIN)/python -m pytest --complete -m slow --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 test-jazzy: $(JAZZY)/.test  ## the nodes' tests on ROS 2 Jazzy (PYTHON_JAZZY=/path/to/python3.12)
 	OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 $(JAZZY)/bin/python -m pytest --complete -m "not slow" \
