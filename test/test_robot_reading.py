@@ -44,6 +44,6 @@ def test_a_performance_is_the_motion_and_is_kept(tmp_path: Path) -> None:
     assert len(performed.frames) == len(performed.shown) == 38 and performed.shown[0] == 0
     assert (np.diff(performed.shown) > 0).all() and len(performed.seen) >= 38
     wrist = stage.forward.keypoints(performed.frames[-1:])[0, INDEX["right_wrist"]]
-    assert np.linalg.norm(wrist - positions[37, INDEX["right_wrist"]]) < 0.05
+    assert np.linalg.norm(wrist - positions[37, INDEX["right_wrist"]]) < 0.08
     again = stage.perform(clip, 38)
     assert np.array_equal(again.frames, performed.frames) and len(list(tmp_path.rglob("*.npz"))) == 1
