@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +48,8 @@ class Measured:
     milliseconds: float
 
 
-def measure(data: Path, takes: int) -> Measured:
-    """Train the reader, and have it read ``takes`` held-out takes of each letter."""
-    examples = registry.read("asl_cafe", data)
+def measure(examples: Sequence[Example], takes: int) -> Measured:
+    """Train the reader on ``asl_cafe``, and have it read ``takes`` held-out takes of each letter."""
     read = hand_reader.train([take for take in examples if take.split in ("train", "val")])
     of_letter: dict[str, list[Example]] = defaultdict(list)
     for take in hand_reader.letters_among([take for take in examples if take.split == "test"]):
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data/asl_cafe"), help="recordings of asl_cafe")
     parser.add_argument("--takes", type=int, default=8, help="held-out takes of each letter")
     arguments = parser.parse_args()
-    found = measure(arguments.data, arguments.takes)
+    found = measure(registry.read("asl_cafe", arguments.data), arguments.takes)
     print(f"{found.takes} takes: {100 * found.before:.1f} % read as recorded, {100 * found.after:.1f} % on the avatar")
     print(f"read wrong: {', '.join(f'{pair} {count}' for pair, count in found.wrong.most_common()) or 'none'}")
     print(

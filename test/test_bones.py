@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -223,12 +221,12 @@ def test_half_a_turn_between_ways_is_one() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_letters_that_the_avatar_shows_are_read() -> None:
+def test_the_letters_that_the_avatar_shows_are_read(corpus: list) -> None:
     """Of held-out real takes; ``experiments/avatar_letters.py`` measures more of them."""
     pytest.importorskip("torch")
     from experiments.avatar_letters import measure
 
-    measured = measure(Path("data/asl_cafe"), takes=2)
+    measured = measure(corpus, takes=2)
     assert measured.before >= 0.95
     assert measured.after >= 0.90
 
