@@ -98,6 +98,8 @@ def test_programs_for_mediapipe_find_their_points(tmp_path):
     from pose_format import Pose
     from pose_format.utils import generic
 
+    if not hasattr(generic, "detect_known_pose_format"):
+        pytest.skip("this version of pose-format has no such functions")
     clip = SignClip(make_clip().positions, np.ones((5, 79)), 25)
     clip.save(tmp_path / "a.pose")
     pose = Pose.read((tmp_path / "a.pose").read_bytes())
