@@ -20,7 +20,7 @@ from text2sign_ros.motion.chunks import Chunk
 from text2sign_ros.wire import bags, messages, recording, trajectory
 from text2sign_ros.wire.bags import BagError
 from text2sign_ros.wire.captions import Captions, State
-from text2sign_ros.wire.recording import TYPES, Message, RecordingError
+from text2sign_ros.wire.recording import TYPES, Message, NotPlayableError
 from text2sign_ros.wire.tracker import Status
 
 START = 5_000_000_000
@@ -155,7 +155,7 @@ def test_a_bag_without_motion(sent: list[Message], tmp_path: Path) -> None:
     with pytest.raises(BagError, match="has no topic of type trajectory_msgs/msg/MultiDOFJointTrajectory, but /a/cap"):
         list(bags.read(folder))
     folder = rewritten([], tmp_path / "empty", {"/a/trajectory": "trajectory"})
-    with pytest.raises(RecordingError, match="no motion"):
+    with pytest.raises(NotPlayableError, match="no motion"):
         recording.check(bags.read(folder))
 
 
@@ -173,7 +173,7 @@ def test_broken_bags_are_named(sent: list[Message], bag: Path, tmp_path: Path, c
         broken.write_bytes(data[: round(cut * len(data)) if isinstance(cut, float) else cut])
     if suffix == ".db3" and cut == -1:
         return  # the last byte of a database is not looked at
-    with pytest.raises((BagError, RecordingError), match=r"broken|no motion"):
+    with pytest.raises((BagError, NotPlayableError), match=r"broken|no motion"):
         recording.check(bags.read(broken))
     with pytest.raises(BagError, match="does not exist"):
         list(bags.read(tmp_path / "nowhere.mcap"))
@@ -187,9 +187,9 @@ def test_a_folder_that_is_no_bag(tmp_path: Path) -> None:
 def test_other_joints_and_wild_values_are_refused(sent: list[Message]) -> None:
     chunk = next(message for message in sent if message.topic == "trajectory")
     other = chunk._replace(data=chunk.data.replace(b"left_eye\0", b"left_leg\0"))
-    with pytest.raises(RecordingError, match="its 79 joints are not the 79 keypoints"):
+    with pytest.raises(NotPlayableError, match="its 79 joints are not the 79 keypoints"):
         recording.check([other])
-    with pytest.raises(RecordingError, match="cut off"):
+    with pytest.raises(NotPlayableError, match="cut off"):
         recording.check([chunk._replace(data=chunk.data[:500])])
     positions = np.repeat(skeleton.REST_POSE[None], 9, axis=0)
     for clip, reason in (
@@ -197,7 +197,7 @@ def test_other_joints_and_wild_values_are_refused(sent: list[Message]) -> None:
         (SignClip(positions, np.ones((9, 79)), 2), "within 0.2 s"),
         (SignClip(positions[:0], np.ones((0, 79)), 25), "no motion"),
     ):
-        with pytest.raises(RecordingError, match=reason):
+        with pytest.raises(NotPlayableError, match=reason):
             recording.check(recording.messages_of_clip(clip))
 
 

@@ -409,7 +409,7 @@ def _play(options: argparse.Namespace) -> int:
 
     try:
         seconds = recording.check(read())
-    except (recording.RecordingError, ChunkError) as error:
+    except (recording.NotPlayableError, ChunkError) as error:
         raise UsageError(f"{path} can't be played: {error}") from error
     try:
         from text2sign_ros.ros import play_node

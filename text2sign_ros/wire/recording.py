@@ -30,7 +30,7 @@ _FRAMES = Style().frames_per_chunk
 _SECOND = 1_000_000_000
 
 
-class RecordingError(Text2SignError):
+class NotPlayableError(Text2SignError):
     """A recording that can't be played; the message says why."""
 
 
@@ -99,7 +99,7 @@ def check(sent: Iterable[Message]) -> float:
         Seconds from its first point to its last.
 
     Raises:
-        RecordingError: it has no motion, or one that no consumer would play.
+        NotPlayableError: it has no motion, or one that no consumer would play.
     """
     first = last = None
     for message in sent:
@@ -108,15 +108,15 @@ def check(sent: Iterable[Message]) -> float:
         try:
             chunk = trajectory.decode(message.data)
             if chunk.joint_names != KEYPOINTS:
-                raise RecordingError(
+                raise NotPlayableError(
                     f"its {len(chunk.joint_names)} joints are not the {len(KEYPOINTS)} keypoints of text2sign_ros"
                 )
             piece = Piece(chunk.stamp_ns + chunk.time_from_start, chunk.positions, chunk.velocities)
         except (trajectory.TrajectoryError, PlaybackError) as error:
-            raise RecordingError(str(error)) from error
+            raise NotPlayableError(str(error)) from error
         first, last = piece.start if first is None else first, piece.end
     if first is None or last is None:
-        raise RecordingError("it has no motion")
+        raise NotPlayableError("it has no motion")
     return (last - first) / _SECOND
 
 
