@@ -120,8 +120,8 @@ $(JAZZY)/.test: setup.py constraints.txt constraints-jazzy.txt
 	$(call venv,$(PYTHON_JAZZY),3.12,Jazzy,PYTHON_JAZZY,$(JAZZY))
 	$(INSTALL_JAZZY) setuptools
 	$(INSTALL_JAZZY) --no-deps fourier-robot-descriptions gymnasium-robotics
-	$(INSTALL_JAZZY) --editable ".[cpu,files,robot]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
-	    hypothesis psutil pytest pytest-timeout pytest-xdist
+	$(INSTALL_JAZZY) --editable ".[cpu,files,robot,viewer]" "ros-rclpy[fastrtps]" ros-jazzy-common-interfaces \
+	    hypothesis psutil pytest pytest-timeout pytest-xdist scipy
 	@touch $@
 
 # The same with the oldest versions; onnx is for the tests alone.
