@@ -103,8 +103,15 @@ def test_all_transitions_and_the_diagnostics_of_each_state(run_node: Callable[..
     process.wait_for("INFO.*ready: gr3")
     watcher.until_said(Level.OK, "at rest")
     watcher.until(lambda: watcher.listeners() == (1, 2), "its topics")
-    watcher.send(motion(), time.time_ns() + SECOND)
-    watcher.until_said(Level.OK, "signing")
+    for left in (2, 1, 0):  # diagnostics come once a second: on a busy machine they may miss the motion
+        watcher.send(motion(), time.time_ns() + SECOND)
+        try:
+            watcher.until(lambda: watcher.says("signing"), "signing", timeout=6.0)
+            break
+        except AssertionError:
+            if not left:
+                raise
+    assert watcher.said[-1].level == bytes([Level.OK])
     watcher.until(lambda: watcher.sent and max(map(abs, watcher.sent[-1][1].points[0].velocities)) > 0.5, "motion")
     assert watcher.change("deactivate")
     count, now = len(watcher.sent), time.time_ns()
