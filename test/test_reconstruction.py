@@ -151,7 +151,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         positions, np.ones((240, 79), np.float16), starts, np.arange(6), starts[:-1], starts[1:], labels, kinds,
         np.full(6, 1 / 6),
     )  # fmt: skip
-    monkeypatch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_: takes)
+    monkeypatch.setattr("text2sign_ros.corpora.asl_cafe.read", lambda *_, **__: takes)
     monkeypatch.setattr(train, "compose", lambda *_: sentences)
     monkeypatch.setattr(train.registry, "digest", lambda *_: "recordings")
     monkeypatch.setattr("text2sign_ros.training.loop._plot", lambda *_: None)  # slow, and has tests of its own
